@@ -1,0 +1,40 @@
+"""The seam between the product and a machine's sensors: one small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..trace import Channel, Reading
+
+
+class Meter(Protocol):
+    """A family of sensors. A meter reads; it keeps no time, no totals and no thread.
+
+    A meter takes the root of what it reads (a sysfs folder, a library) as a constructor argument, so
+    that tests can hand it another one. `open` may be called once; `close` any number of times.
+    """
+
+    name: str
+
+    def open(self) -> tuple[Channel, ...]:
+        """Find the channels that this process may read, and probe each one's period and cost.
+
+        Returns () where the machine simply has none. Raises `SensorError`, with the command that
+        mends it, where sensors exist but cannot be read.
+        """
+
+    def read(self, channel: Channel) -> float:
+        """The present value: cumulative joules of a counter, as it counts, or watts.
+
+        Raises `SensorError` when this read failed; the recorder tries again at its next turn.
+        """
+
+    def drain(self, channel: Channel) -> Sequence[Reading]:
+        """Samples that the device itself buffered since the last call, oldest first.
+
+        () for a channel that buffers nothing.
+        """
+
+    def close(self) -> None:
+        """Let go of what was opened; never raises."""
