@@ -1,0 +1,1 @@
+"""The study's zoo: one file a family."""

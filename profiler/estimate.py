@@ -139,12 +139,12 @@ def _derived(point: float, unit: str, source: str, parts: tuple[Estimate, ...]) 
 
 
 def product(first: Estimate, second: Estimate, *, unit: str, source: str) -> Estimate:
-    """first x second, both non-negative and independent."""
+    """Multiply two numbers, both non-negative and independent."""
     return _derived(first.point * second.point, unit, source, (first, second))
 
 
 def quotient(first: Estimate, second: Estimate, *, unit: str, source: str) -> Estimate | None:
-    """first / second, both non-negative and independent; None where second is 0.
+    """Divide two numbers, both non-negative and independent; None where second is 0.
 
     The end for a second interval that reaches far towards 0 is the exact 1 / (1 - side), so that
     the interval of a quotient is not flattered by a first-order expansion.

@@ -1,7 +1,7 @@
 """What the recorder leaves behind: immutable traces and windows, all on CLOCK_MONOTONIC seconds.
 
-A counter trace does not hold polled values. It holds *moves*: the cumulative energy of a channel and
-the bracket of time in which it reached that value. Everything else is inferred later.
+A counter trace does not hold polled values. It holds *moves*: the cumulative energy of a channel
+and the bracket of time in which it reached that value. Everything else is inferred later.
 
              earliest_s[k]        latest_s[k]
     ─────────────┼────────────────────┼──────────────▶ time
@@ -36,9 +36,9 @@ class Channel:
         update_period_s: how often the sensor's own value moves; None when not known.
         resolution_j: smallest step of an energy counter.
         resolution_w: smallest step of a power reading.
-        averaging_s: span before the reading over which a power sensor averages; None when not known.
+        averaging_s: span before a power reading over which the sensor averages; None when unknown.
         wrap_j: energy at which the counter starts again from 0; None where it does not.
-        contains: devices whose energy is already inside this channel, so that no total counts twice.
+        contains: devices whose energy is already inside this channel; no total counts them twice.
         gain_error: relative systematic error of the sensor as its vendor states it.
         read_cost_s: median cost of one read, probed when the meter was opened.
         identity: what names the hardware beyond this process (a GPU's UUID, a sysfs folder).
@@ -120,7 +120,7 @@ class CounterTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerTrace:
-    """Power samples of one channel: shape (n,) each; a repeated value is logged only when it moved."""
+    """Power samples of one channel, shape (n,) each; a repeated value is logged as often as seen."""
 
     channel: Channel
     time_s: tuple[float, ...]

@@ -1,0 +1,1 @@
+"""What papers claim, what we run, and what came out."""

@@ -1,0 +1,1 @@
+"""Real inputs for a measurement."""

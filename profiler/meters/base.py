@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..trace import Channel, Reading
+from profiler.trace import Channel, Reading
 
 
 class Meter(Protocol):
     """A family of sensors. A meter reads; it keeps no time, no totals and no thread.
 
-    A meter takes the root of what it reads (a sysfs folder, a library) as a constructor argument, so
-    that tests can hand it another one. `open` may be called once; `close` any number of times.
+    A meter takes the root of what it reads (a sysfs folder, a library) as a constructor argument,
+    so that tests can hand it another one. `open` may be called once; `close` any number of times.
     """
 
     name: str

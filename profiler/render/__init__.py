@@ -1,0 +1,1 @@
+"""Finished profiles in the formats people read."""
