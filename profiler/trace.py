@@ -120,7 +120,7 @@ class CounterTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerTrace:
-    """Power samples of one channel, shape (n,) each; a repeated value is logged as often as seen."""
+    """Power samples of one channel, shape (n,) each; a repeated value is logged again."""
 
     channel: Channel
     time_s: tuple[float, ...]
