@@ -21,3 +21,21 @@ class Finding:
     kind: str
     observed: str
     remedy: str
+
+
+def no_sensor() -> Finding:
+    """Nothing on this machine could be read."""
+    return Finding(
+        kind="no-sensor",
+        observed="no energy sensor of this machine could be read",
+        remedy="run `python -m profiler doctor` to see what is there and what it needs",
+    )
+
+
+def forked() -> Finding:
+    """The process was forked after the recording had started."""
+    return Finding(
+        kind="forked",
+        observed="this process was forked from the one that records, and samples nothing itself",
+        remedy="start a recording of its own in the child process",
+    )

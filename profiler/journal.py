@@ -1,0 +1,199 @@
+"""A recording on disk while it runs: one JSON object a line, appended every second.
+
+A process that is killed leaves whole lines, at most the last one torn. `recover` gives back what
+was seen until then.
+
+    {"channel": {...}}                                   once for each channel, before its readings
+    {"moves": "gpu:0:energy", "rows": [[earliest_s, latest_s, energy_j, epoch], ...]}
+    {"power": "gpu:0:power", "rows": [[time_s, power_w], ...]}
+    {"seen": "gpu:0:energy", "time_s": ..., "faults": [...]}
+    {"windows": [...]}                                   windows that opened or closed since
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from bisect import bisect_right
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import StoreError
+from .estimate import Basis
+from .recorder import Recorder
+from .trace import Channel, ChannelKind, CounterTrace, Fault, FaultKind, PowerTrace, Trace, Window
+
+INTERVAL_S = 1.0
+
+
+class Journal:
+    """Appends what a recorder saw to a file, from a thread of its own.
+
+    A disk that fills up ends the journal, not the recording: `failure` then says why.
+    """
+
+    def __init__(self, path: Path, recorder: Recorder) -> None:
+        self.failure: str | None = None
+        self._path = path
+        self._recorder = recorder
+        self._written_s: dict[str, float] = {}
+        self._windows: dict[int, Window] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="wattprof-journal", daemon=True)
+        self._file: IO[str] | None = None
+
+    def start(self) -> Journal:
+        """Create the file and begin; raises `StoreError` where it cannot be written."""
+        try:
+            self._file = self._path.open("x", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"the journal {self._path} cannot be created ({error.strerror})",
+                hint="name a folder that you may write to with --out",
+            ) from error
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Write what is left and close the file."""
+        self._stop.set()
+        self._thread.join(timeout=5.0)
+        if self._file is not None:
+            self._append()
+            self._file.close()
+            self._file = None
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL_S):
+            self._append()
+
+    def _append(self) -> None:
+        if self._file is None or self.failure is not None:
+            return
+        try:
+            for entry in self._new_entries():
+                self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+
+    def _new_entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = []
+        for trace in self._recorder.traces():
+            entries += self._trace_entries(trace)
+        changed = []
+        for index, window in enumerate(self._recorder.windows()):
+            if self._windows.get(index) != window:
+                self._windows[index] = window
+                changed.append({"index": index, **asdict(window)})
+        if changed:
+            entries.append({"windows": changed})
+        return entries
+
+    def _trace_entries(self, trace: Trace) -> list[dict[str, Any]]:
+        key = trace.channel.key
+        entries: list[dict[str, Any]] = []
+        if key not in self._written_s:
+            entries.append({"channel": asdict(trace.channel)})
+            self._written_s[key] = float("-inf")
+        times_s = trace.latest_s if isinstance(trace, CounterTrace) else trace.time_s
+        first = bisect_right(times_s, self._written_s[key])
+        if first < len(times_s):
+            self._written_s[key] = times_s[-1]
+            entries.append(_rows(trace, first))
+        entries.append(
+            {
+                "seen": key,
+                "time_s": trace.last_seen_s,
+                "faults": [asdict(fault) for fault in trace.faults],
+            }
+        )
+        return entries
+
+
+def _rows(trace: Trace, first: int) -> dict[str, Any]:
+    if isinstance(trace, CounterTrace):
+        columns = (trace.earliest_s, trace.latest_s, trace.energy_j, trace.epoch)
+        rows = [list(row) for row in zip(*(column[first:] for column in columns), strict=True)]
+        return {"moves": trace.channel.key, "rows": rows}
+    samples = zip(trace.time_s[first:], trace.power_w[first:], strict=True)
+    return {"power": trace.channel.key, "rows": [list(row) for row in samples]}
+
+
+def recover(path: Path | str) -> tuple[tuple[Trace, ...], tuple[Window, ...]]:
+    """Traces and windows of a journal, also of one whose last line is torn.
+
+    Raises `StoreError` where the file is no journal at all.
+    """
+    channels: dict[str, Channel] = {}
+    rows: dict[str, list[list[float]]] = {}
+    seen: dict[str, dict[str, Any]] = {}
+    windows: dict[int, Window] = {}
+    for entry in _entries(Path(path)):
+        if "channel" in entry:
+            channel = _channel(entry["channel"])
+            channels[channel.key] = channel
+        elif "windows" in entry:
+            for window in entry["windows"]:
+                windows[window.pop("index")] = Window(**window)
+        elif "seen" in entry:
+            seen[entry["seen"]] = entry
+        else:
+            key = entry.get("moves") or entry.get("power")
+            rows.setdefault(key, []).extend(entry["rows"])
+    traces = tuple(
+        _trace(channel, rows.get(key, []), seen.get(key, {})) for key, channel in channels.items()
+    )
+    return traces, tuple(windows[index] for index in sorted(windows))
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise StoreError(f"the journal {path} cannot be read ({error.strerror})") from error
+    entries = []
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines) - 1:
+                break  # the process was killed while it wrote this line
+            raise StoreError(f"line {number + 1} of {path} is not a journal entry") from error
+    return entries
+
+
+def _channel(fields: dict[str, Any]) -> Channel:
+    kinds = {
+        "kind": ChannelKind(fields["kind"]),
+        "basis": Basis(fields["basis"]),
+        "contains": tuple(fields["contains"]),
+    }
+    return Channel(**{**fields, **kinds})
+
+
+def _trace(channel: Channel, rows: list[list[float]], seen: dict[str, Any]) -> Trace:
+    faults = tuple(
+        Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in seen.get("faults", ())
+    )
+    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+    if channel.kind is ChannelKind.POWER:
+        return PowerTrace(
+            channel=channel,
+            time_s=tuple(columns[0]),
+            power_w=tuple(columns[1]),
+            last_seen_s=seen.get("time_s"),
+            faults=faults,
+        )
+    return CounterTrace(
+        channel=channel,
+        earliest_s=tuple(columns[0]),
+        latest_s=tuple(columns[1]),
+        energy_j=tuple(columns[2]),
+        epoch=tuple(int(epoch) for epoch in columns[3]),
+        last_seen_s=seen.get("time_s"),
+        faults=faults,
+    )
