@@ -39,3 +39,99 @@ def forked() -> Finding:
         observed="this process was forked from the one that records, and samples nothing itself",
         remedy="start a recording of its own in the child process",
     )
+
+
+def fell_back_to_cpu(reason: str) -> Finding:
+    """`auto` found no GPU."""
+    return Finding(
+        kind="cpu-fallback",
+        observed=f"the model ran on the CPU because {reason}",
+        remedy="ask for a GPU with --device cuda to make its absence an error",
+    )
+
+
+def stopped_by_budget(
+    quantity: str, reached: float | None, asked: float, spent_s: float
+) -> Finding:
+    """Time ran out before the interval was as narrow as asked."""
+    how_far = "has no interval yet" if reached is None else f"reached +-{reached:.1%}"
+    return Finding(
+        kind="budget-ended",
+        observed=f"{quantity} {how_far} in {spent_s:.0f} s; +-{asked:.1%} was asked for",
+        remedy="give more time with --max-seconds, quieten the machine, or relax --precision",
+    )
+
+
+def never_steady(spent_s: float) -> Finding:
+    """Warm-up ended with the latency still moving."""
+    return Finding(
+        kind="not-steady",
+        observed=f"latency still had a trend after {spent_s:.1f} s of warm-up",
+        remedy="give more time with --max-seconds, or stop what else runs on this machine",
+    )
+
+
+def idle_drifted(before_w: float, after_w: float) -> Finding:
+    """Idle power before and after the measurement disagree."""
+    return Finding(
+        kind="idle-drift",
+        observed=f"idle power was {before_w:.1f} W before and {after_w:.1f} W after",
+        remedy="net joules carry this in their interval; let the device cool, or use gross joules",
+    )
+
+
+def estimate_only(device: str, source: str) -> Finding:
+    """No sensor covered the device: its joules are a model's."""
+    return Finding(
+        kind="estimate-only",
+        observed=f"the joules of {device} are not measured: {source}",
+        remedy="run `python -m profiler doctor` to see which sensor is missing and what it needs",
+    )
+
+
+def cpu_not_measured(is_virtual: bool) -> Finding:
+    """No counter covers this machine's CPU."""
+    return Finding(
+        kind="estimate-only",
+        observed="no sensor measures this machine's CPU and memory: CodeCarbon estimates them",
+        remedy="a virtual machine is not shown RAPL as a rule: measure on the host itself"
+        if is_virtual
+        else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
+        "intel_rapl_msr, then see /sys/class/powercap",
+    )
+
+
+def part_assumed(device: str, share: float) -> Finding:
+    """A large share of a total rests on an assumption."""
+    return Finding(
+        kind="assumed-share",
+        observed=f"{share:.0%} of the joules are assumed for {device}",
+        remedy="read energy_parts for the rest alone",
+    )
+
+
+def nonfinite_weights(names: tuple[str, ...]) -> Finding:
+    """The model computes with NaN or infinity."""
+    return Finding(
+        kind="non-finite-weights",
+        observed=f"weights hold NaN or infinity: {', '.join(names)}",
+        remedy="load a sound checkpoint; arithmetic on such values can draw other power",
+    )
+
+
+def throttled(reasons: str) -> Finding:
+    """The GPU slowed itself down."""
+    return Finding(
+        kind="throttled",
+        observed=f"the GPU lowered its clocks while it was measured ({reasons})",
+        remedy="see its power limit and cooling; numbers hold for this state only",
+    )
+
+
+def warmed_up(before_c: float, after_c: float) -> Finding:
+    """The device was not at a constant temperature; hotter silicon draws more."""
+    return Finding(
+        kind="temperature-drift",
+        observed=f"the device went from {before_c:.0f} to {after_c:.0f} degrees Celsius",
+        remedy="warm it up longer with --max-seconds; leakage grows with temperature",
+    )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import threading
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,7 @@ from .recorder import Recorder
 from .trace import Channel, ChannelKind, CounterTrace, Fault, FaultKind, PowerTrace, Trace, Window
 
 INTERVAL_S = 1.0
+JOURNAL_FILE = "journal.jsonl"
 
 
 class Journal:
@@ -140,7 +142,7 @@ def recover(path: Path | str) -> tuple[tuple[Trace, ...], tuple[Window, ...]]:
         elif "seen" in entry:
             seen[entry["seen"]] = entry
         else:
-            key = entry.get("moves") or entry.get("power")
+            key = str(entry.get("moves") or entry.get("power"))
             rows.setdefault(key, []).extend(entry["rows"])
     traces = tuple(
         _trace(channel, rows.get(key, []), seen.get(key, {})) for key, channel in channels.items()
@@ -197,3 +199,10 @@ def _trace(channel: Channel, rows: list[list[float]], seen: dict[str, Any]) -> T
         last_seen_s=seen.get("time_s"),
         faults=faults,
     )
+
+
+def last_instant_s(traces: Sequence[Trace], windows: Sequence[Window]) -> float:
+    """The last instant that a journal knows of."""
+    seen_s = [trace.last_seen_s for trace in traces if trace.last_seen_s is not None]
+    edges_s = [window.end_s or window.start_s for window in windows]
+    return max([*seen_s, *edges_s], default=0.0)

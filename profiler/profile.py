@@ -66,11 +66,16 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyPart:
-    """Share of one channel in the joules of a call, gross and net of that channel's idle."""
+    """Share of one device in the joules of a call, gross and net of that device's idle.
+
+    `in_total` says whether it is inside the profile's `energy_j`: the total counts the device that
+    ran the model, and shows what else was seen (the host of a GPU, another sensor) beside it.
+    """
 
     device: str
     energy_j: Estimate
     net_energy_j: Estimate | None
+    in_total: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,7 @@ class Profile:
         environment: where it ran.
         workload: what ran.
         latency_s: seconds per call, the device synchronised at both ends.
-        energy_j: gross joules per call over all channels, none counted twice.
+        energy_j: gross joules per call of the device that ran the model, nothing counted twice.
         net_energy_j: gross minus what the same channels draw when idle.
         power_w: mean power while the model ran.
         idle_power_w: mean power of the same channels around the measurement, context open.

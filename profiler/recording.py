@@ -87,7 +87,7 @@ class Recording:
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
-        self._opening_findings: tuple[Finding, ...] = ()
+        self.opening_findings: tuple[Finding, ...] = ()
 
     def start(self) -> Recording:
         """Open the sensors and begin to sample in the background; returns in milliseconds."""
@@ -96,7 +96,7 @@ class Recording:
             from .meters import open_meters
 
             opened = open_meters()
-            meters, self._opening_findings = opened.meters, opened.findings
+            meters, self.opening_findings = opened.meters, opened.findings
         self._recorder = Recorder(meters, clock=self._clock, wait=self._wait).start()
         if self._journal_path is not None:
             from .journal import Journal
@@ -170,9 +170,14 @@ class Recording:
         return self._running().traces()
 
     @property
+    def now_s(self) -> float:
+        """The last instant that this recording knows of, on CLOCK_MONOTONIC."""
+        return self._running().now_s
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What is to be known about the recording as a whole."""
-        return (*self._opening_findings, *self.total.findings)
+        return tuple(dict.fromkeys((*self.opening_findings, *self.total.findings)))
 
     def _running(self) -> Recorder:
         if self._recorder is None:

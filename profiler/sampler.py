@@ -39,7 +39,7 @@ class ChannelSampler:
         self._plan: CounterSchedule | SteadySchedule
         if channel.kind is ChannelKind.POWER:
             self.log = PowerLog(channel)
-            self._plan = SteadySchedule(max(POWER_STEP_S, (period_s or 0.0) / 2), cost_s)
+            self._plan = SteadySchedule(max(POWER_STEP_S, period_s or 0.0), cost_s)
         else:
             self.log = CounterLog(channel, streaming=self.streaming)
             if self.streaming:
@@ -50,9 +50,11 @@ class ChannelSampler:
         self._clock = clock
         self._retry = RetrySchedule()
 
-    def look(self) -> None:
-        """Read once and plan the next read."""
+    def look(self) -> bool:
+        """Read once and plan the next read; True if the value of a counter moved."""
         start_s = self._clock.now_s()
+        if isinstance(self._plan, CounterSchedule) and start_s > self.due_s:
+            self._plan.woke_late(start_s - self.due_s)
         try:
             value = self._meter.read(self.channel)
             drained = self._meter.drain(self.channel)
@@ -61,7 +63,7 @@ class ChannelSampler:
             reason = error.message if isinstance(error, SensorError) else repr(error)
             self.log.fail(failed_s, reason)
             self.due_s = self._retry.after_failure(failed_s)
-            return
+            return False
         end_s = self._clock.now_s()
         self._retry.reset()
         if isinstance(self.log, PowerLog):
@@ -78,6 +80,12 @@ class ChannelSampler:
             self.due_s = self._plan.after_no_move(end_s)
         else:
             self.due_s = self._plan.after_move(*moved)
+        return moved is not None
+
+    def nearly_due(self, now_s: float) -> bool:
+        """Whether a read now would do instead of the next one, and spare a wake-up."""
+        plan = self._plan
+        return isinstance(plan, SteadySchedule) and self.due_s - now_s < plan.step_s / 2
 
     def hurry(self, now_s: float) -> None:
         """A window opens or closes: a fast counter is worth reading at that very moment."""
@@ -115,10 +123,11 @@ class MeterSampler:
             edges_s: gives the edges of all windows, asked for when a full log must be thinned.
         """
         now_s = self._clock.now_s()
+        moved = False
         for channel in self.channels:
-            if channel.due_s <= now_s:
+            if channel.due_s <= now_s or (moved and channel.nearly_due(now_s)):
                 with self.lock:
-                    channel.look()
+                    moved |= channel.look()
                     if len(channel.log) > CAPACITY:
                         channel.log.thin(edges_s())
         return min((channel.due_s for channel in self.channels), default=now_s + 1.0)
@@ -129,12 +138,16 @@ class MeterSampler:
             with self.lock:
                 channel.look()
 
-    def hurry(self) -> bool:
-        """Bring forward the reads that a window's edge is worth; True if there is any."""
+    @property
+    def streaming(self) -> bool:
+        """Whether a window's edge is worth waking up for."""
+        return any(channel.streaming for channel in self.channels)
+
+    def hurry(self) -> None:
+        """Bring forward the reads that a window's edge is worth."""
         now_s = self._clock.now_s()
         for channel in self.channels:
             channel.hurry(now_s)
-        return any(channel.streaming for channel in self.channels)
 
     def traces(self) -> tuple[Trace, ...]:
         """Immutable copies of what every channel saw so far."""

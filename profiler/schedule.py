@@ -1,8 +1,13 @@
 """When to look at a sensor next: rarely, but just around the moment its value moves.
 
-A counter that moves every 100 ms stands still for 99 of them. Once its period is known, the next
-look is placed shortly before the expected move and repeated every millisecond until the move is
-seen, so that the instant of the move is known to about a millisecond at a few reads a period.
+A counter that moves every 100 ms stands still for 99 of them. Once its period is known, one look is
+placed just before the expected move and one just behind it, and only where these two enclose more
+than a millisecond, further looks between them. What is expected is an interval, which every
+bracket cuts and every period widens a little again.
+
+            expected - half    expected    expected + half
+    ───────────────┼──────────────┼──────────────┼──────────▶ time
+             look (old)        look (?)       look (new)
 """
 
 from __future__ import annotations
@@ -10,18 +15,18 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from statistics import median
 
 FINE_STEP_S = 1e-3
 DISCOVERY_STEP_S = 4e-3
-MINIMUM_MARGIN_S = 1e-3
 FAST_PERIOD_S = 5e-3
 STREAM_STEP_S = 0.04
-POWER_STEP_S = 0.05
+POWER_STEP_S = 0.1
 TARGET_MOVE_SPACING_S = 0.08
+DRIFT_S = 1e-4
+GUARD_S = 2e-4
+HISTORY = 32
 RETRY_FIRST_S = 5e-3
 RETRY_LONGEST_S = 1.0
-GOLDEN_RATIO = 0.6180339887498949
 
 
 @dataclass(slots=True)
@@ -37,58 +42,78 @@ class CounterSchedule:
     read_cost_s: float = 0.0
     _move_s: float | None = None
     _expected_s: float | None = None
-    _move_count: int = 0
-    _jitter_s: float = 2e-3
-    _intervals_s: deque[float] = field(default_factory=lambda: deque(maxlen=31))
+    _half_s: float = DISCOVERY_STEP_S
+    _jitter_s: float = DRIFT_S
+    _late_s: float = GUARD_S
+    _history: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    def woke_late(self, late_s: float) -> None:
+        """A look came that much after the instant it was planned for."""
+        self._late_s += 0.1 * (min(late_s, 2e-3) - self._late_s)
 
     def after_move(self, earliest_s: float, latest_s: float) -> float:
         """The next look after a move was seen inside [earliest_s, latest_s]."""
-        move_s = (earliest_s + latest_s) / 2
-        self._learn(move_s, latest_s - earliest_s)
+        move_s, half_s = self._located(earliest_s, latest_s)
         self._move_s = move_s
-        self._move_count += 1
         if self.period_s is None:
-            return self._spaced(latest_s, DISCOVERY_STEP_S)
+            return self._spaced(latest_s, latest_s + DISCOVERY_STEP_S)
         stride = max(1, math.ceil(TARGET_MOVE_SPACING_S / self.period_s))
+        stride = max(stride, math.ceil((latest_s - move_s) / self.period_s))
         self._expected_s = move_s + stride * self.period_s
-        while self._expected_s <= latest_s:
-            self._expected_s += self.period_s
-        # A different offset every time: brackets that cut the period at different phases together
-        # pin it down far below the width of one of them.
-        dither = 0.6 + 0.8 * ((self._move_count * GOLDEN_RATIO) % 1.0)
-        return self._spaced(latest_s, self._expected_s - self._margin_s() * dither - latest_s)
+        self._half_s = min(half_s + DRIFT_S + self._jitter_s, self.period_s / 4)
+        return self._spaced(latest_s, self._expected_s - self._half_s - GUARD_S)
 
     def after_no_move(self, now_s: float) -> float:
         """The next look after a read that returned the same value as the one before."""
         if self.period_s is None or self._expected_s is None:
-            return self._spaced(now_s, DISCOVERY_STEP_S)
+            return self._spaced(now_s, now_s + DISCOVERY_STEP_S)
+        end_s = self._expected_s + self._half_s + GUARD_S
+        if now_s < end_s:
+            parts = max(1, math.ceil((end_s - now_s) / (1.5 * FINE_STEP_S)))
+            return self._spaced(now_s, now_s + (end_s - now_s) / min(parts, 8))
         overdue_s = now_s - self._expected_s
-        if overdue_s < 4 * self._margin_s():
-            return self._spaced(now_s, FINE_STEP_S)
-        if overdue_s < 2 * self.period_s:
-            return self._spaced(now_s, max(FINE_STEP_S, self.period_s / 20))
-        return self._spaced(now_s, max(FINE_STEP_S, self.period_s / 4))
+        if overdue_s < 5 * FINE_STEP_S + 2 * self._half_s:
+            return self._spaced(now_s, now_s + FINE_STEP_S)
+        share = 20 if overdue_s < 2 * self.period_s else 4
+        return self._spaced(now_s, now_s + self.period_s / share)
 
-    def _spaced(self, now_s: float, step_s: float) -> float:
-        return now_s + max(step_s, self.read_cost_s, FINE_STEP_S / 2)
+    def _spaced(self, now_s: float, wanted_s: float) -> float:
+        closest_s = now_s + max(self.read_cost_s, FINE_STEP_S / 4)
+        return max(wanted_s - self._late_s, closest_s)
 
-    def _margin_s(self) -> float:
-        widest_s = (self.period_s or math.inf) / 4
-        return min(max(MINIMUM_MARGIN_S, 2 * self._jitter_s), widest_s)
+    def _located(self, earliest_s: float, latest_s: float) -> tuple[float, float]:
+        """Cut the expected interval with a bracket; returns the middle and half of what is left."""
+        middle_s, width_s = (earliest_s + latest_s) / 2, latest_s - earliest_s
+        if self._expected_s is None:
+            if width_s <= 2 * DISCOVERY_STEP_S:
+                self._learn(middle_s)
+            return middle_s, width_s / 2
+        low_s = max(earliest_s, self._expected_s - self._half_s)
+        high_s = min(latest_s, self._expected_s + self._half_s)
+        if low_s > high_s:
+            # The move came where none was expected: widen what is expected next time.
+            near_s = min(max(self._expected_s, earliest_s), latest_s)
+            self._jitter_s = min(2 * self._jitter_s + abs(near_s - self._expected_s) / 4, 0.01)
+            low_s, high_s = earliest_s, latest_s
+        elif width_s > 4 * self._half_s + 4 * FINE_STEP_S:
+            # The look before the move came too late to be one.
+            self._jitter_s = min(2 * self._jitter_s, 0.01)
+        else:
+            self._jitter_s *= 0.9
+            self._learn((low_s + high_s) / 2)
+        return (low_s + high_s) / 2, (high_s - low_s) / 2
 
-    def _learn(self, move_s: float, width_s: float) -> None:
-        sharp = width_s <= max(2 * DISCOVERY_STEP_S, 3 * self.read_cost_s)
-        if self._expected_s is not None and sharp:
-            miss_s = min(abs(move_s - self._expected_s), 0.05)
-            self._jitter_s += 0.2 * (miss_s - self._jitter_s)
-        if self._move_s is None or not sharp:
-            return
-        interval_s = move_s - self._move_s
-        if self.period_s is not None:
-            interval_s /= max(1, round(interval_s / self.period_s))
-        self._intervals_s.append(interval_s)
-        if len(self._intervals_s) >= 3:
-            self.period_s = median(self._intervals_s)
+    def _learn(self, move_s: float) -> None:
+        """Period: slope of the located moves over their count."""
+        number = 0
+        if self._history:
+            last_number, last_s = self._history[-1]
+            period_s = self.period_s or (move_s - last_s)
+            number = last_number + max(1, round((move_s - last_s) / period_s))
+        self._history.append((number, move_s))
+        if len(self._history) >= 4:
+            (first_number, first_s), (last_number, last_s) = self._history[0], self._history[-1]
+            self.period_s = (last_s - first_s) / (last_number - first_number)
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
-"""The command line: one table of verbs, one file a verb, and the only try/except that prints errors.
+"""The command line: a table of verbs, one file a verb, and the one place that prints errors.
 
 A verb's module has three things: its docstring, which is its help, `configure(parser)`, which adds
-its flags, and `execute(arguments) -> int`, which returns the exit code. Only the chosen verb's module
-is imported, so that looking at stored runs never waits for torch.
+its flags, and `execute(arguments) -> int`, which returns the exit code. Only the chosen verb is
+imported, so that looking at stored runs never waits for torch.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 regression, 4 inconclusive, 130 interrupted.
 """

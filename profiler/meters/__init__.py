@@ -1,1 +1,125 @@
-"""The sensors."""
+"""The sensors. Importing this loads none of them, and no driver library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module
+from typing import NamedTuple, cast
+
+from profiler.clock import Clock, MonotonicClock
+from profiler.errors import SensorError, UsageError
+from profiler.findings import Finding
+from profiler.trace import Channel
+
+from .base import Meter
+from .overlap import is_cpu_read, without_double_counts
+
+METERS: tuple[tuple[str, str, str], ...] = (
+    ("nvml", "profiler.meters.nvml", "NvmlMeter"),
+    ("rapl", "profiler.meters.rapl", "RaplMeter"),
+    ("hwmon", "profiler.meters.hwmon", "HwmonMeter"),
+    ("codecarbon", "profiler.meters.codecarbon", "CodeCarbonMeter"),
+)
+"""Name, module and class of each meter, in the order they are opened: estimates come last."""
+
+FALLBACK = "codecarbon"
+COST_READ_COUNT = 3
+SLOW_READ_S = 0.02
+
+__all__ = ["METERS", "Meter", "OpenedMeters", "make_meter", "open_meter", "open_meters"]
+
+
+class OpenedMeters(NamedTuple):
+    """The meters that have channels, each with them, and what is to be known about the others."""
+
+    meters: list[tuple[Meter, tuple[Channel, ...]]]
+    findings: tuple[Finding, ...]
+
+
+def make_meter(name: str) -> Meter:
+    """A meter of this machine, not yet opened.
+
+    Raises `UsageError` for a name that is not in METERS.
+    """
+    for known, module, class_name in METERS:
+        if known == name:
+            return cast(Meter, getattr(import_module(module), class_name)())
+    known_names = ", ".join(known for known, _, _ in METERS)
+    raise UsageError(f"unknown meter {name!r}", hint=f"the meters are {known_names}")
+
+
+def open_meters(names: Iterable[str] | None = None, *, clock: Clock | None = None) -> OpenedMeters:
+    """Open every meter that this machine has: quick, silent, and never an exception of a sensor.
+
+    Args:
+        names: meters by name; all of them if not given. Without names, CodeCarbon's estimate is
+            opened only where no sensor reads the CPU. By name it is opened in any case, as a second
+            opinion, and is `uncountable` beside a sensor of the CPU.
+        clock: times the reads that probe each channel's cost.
+
+    Returns:
+        The meters that have channels; sensors that exist but cannot be read are its findings.
+
+    Raises:
+        UsageError: for a name that is not in METERS.
+    """
+    opened: list[tuple[Meter, tuple[Channel, ...]]] = []
+    findings: list[Finding] = []
+    for name in [known for known, _, _ in METERS] if names is None else names:
+        if names is None and name == FALLBACK and is_cpu_read(_channels(opened)):
+            continue
+        meter = make_meter(name)
+        channels, seen = open_meter(meter, clock=clock)
+        findings += seen
+        if channels:
+            opened.append((meter, channels))
+    settled = {channel.key: channel for channel in without_double_counts(_channels(opened))}
+    return OpenedMeters(
+        [(meter, tuple(settled[channel.key] for channel in own)) for meter, own in opened],
+        tuple(findings),
+    )
+
+
+def _channels(opened: Iterable[tuple[Meter, tuple[Channel, ...]]]) -> tuple[Channel, ...]:
+    return tuple(channel for _, channels in opened for channel in channels)
+
+
+def open_meter(
+    meter: Meter, *, clock: Clock | None = None
+) -> tuple[tuple[Channel, ...], tuple[Finding, ...]]:
+    """Open one meter and probe what its reads cost; a meter that cannot be read is a Finding."""
+    try:
+        channels = meter.open()
+    except SensorError as error:
+        meter.close()
+        return (), (*meter.findings, _unreadable(meter, error.message, error.hint or ""))
+    except Exception as error:
+        # A driver may raise anything, and somebody's training must not end over a sensor.
+        meter.close()
+        return (), (*meter.findings, _unreadable(meter, f"{type(error).__name__}: {error}", ""))
+    timer = clock or MonotonicClock()
+    return tuple(_with_read_cost(meter, channel, timer) for channel in channels), meter.findings
+
+
+def _unreadable(meter: Meter, reason: str, remedy: str) -> Finding:
+    return Finding(
+        kind="sensor-unreadable",
+        observed=f"the sensors of {meter.name} cannot be read: {reason}",
+        remedy=remedy,
+    )
+
+
+def _with_read_cost(meter: Meter, channel: Channel, clock: Clock) -> Channel:
+    """The channel with the median cost of a few reads; of one read where that is slow already."""
+    costs_s: list[float] = []
+    for _ in range(COST_READ_COUNT):
+        start_s = clock.now_s()
+        try:
+            meter.read(channel)
+        except SensorError:
+            continue
+        costs_s.append(clock.now_s() - start_s)
+        if costs_s[-1] > SLOW_READ_S:
+            break
+    return replace(channel, read_cost_s=sorted(costs_s)[len(costs_s) // 2]) if costs_s else channel

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from profiler.errors import SensorError
+from profiler.findings import Finding
 from profiler.trace import Channel, Reading
 
 
@@ -13,15 +15,20 @@ class Meter(Protocol):
 
     A meter takes the root of what it reads (a sysfs folder, a library) as a constructor argument,
     so that tests can hand it another one. `open` may be called once; `close` any number of times.
+    `read` may be called from any thread, and from several at once.
     """
 
     name: str
+    findings: tuple[Finding, ...]
+    """What `open` saw that a reader must know: one sensor of several that cannot be read, a GPU
+    whose power is shared with others."""
 
     def open(self) -> tuple[Channel, ...]:
-        """Find the channels that this process may read, and probe each one's period and cost.
+        """Find the channels that this process may read, with the period their makers document.
 
         Returns () where the machine simply has none. Raises `SensorError`, with the command that
-        mends it, where sensors exist but cannot be read.
+        mends it, where sensors exist but none can be read. Never waits: what takes seconds to learn
+        (the period really kept, the noise) is `profiler.meters.probe`'s work.
         """
 
     def read(self, channel: Channel) -> float:
@@ -38,3 +45,8 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Let go of what was opened; never raises."""
+
+
+def unknown_channel(meter_name: str, channel: Channel) -> SensorError:
+    """The error of a read from a channel that the meter never opened, or has closed."""
+    return SensorError(f"{meter_name} has no open channel {channel.key!r}")

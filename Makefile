@@ -1,0 +1,50 @@
+# Two commands are all a newcomer needs: `make measure` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STUDY ?= lightweight-vs-resnet18
+
+.PHONY: help measure test check bench-energy bench-count clean
+
+help:
+	@echo "make measure       install, measure the study's two models, write a report"
+	@echo "make test          install with the test dependencies, run the whole suite"
+	@echo "make check         lint, types, architecture, and what the wheel holds"
+	@echo "make bench-energy  the estimator against known truth and against its rivals"
+	@echo "make bench-count   the MAC counter against torch's own"
+
+# The stamps make a second run skip the installation.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed\nhint: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+measure: $(VENV)/.installed
+	$(BIN)/python -m reports study $(STUDY)
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_architecture.py
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	$(BIN)/check-wheel-contents dist
+
+bench-energy: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.energy
+
+bench-count: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.count
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

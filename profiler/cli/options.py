@@ -1,0 +1,114 @@
+"""Flags that several verbs share, and the checks of their values."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+from profiler.errors import UsageError
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model and what belongs to it."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="REF",
+        help="a name of the zoo, package.module:callable, path/file.py:callable, "
+        "torchvision:NAME or timm:NAME",
+    )
+    parser.add_argument(
+        "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
+    )
+    parser.add_argument(
+        "--input-shape",
+        type=shape,
+        metavar="CxHxW",
+        help="shape of one item (default: the model's, or 3x32x32)",
+    )
+
+
+def add_carbon(parser: argparse.ArgumentParser) -> None:
+    """Where the electricity comes from."""
+    parser.add_argument(
+        "--country", metavar="ISO", help="ISO alpha-3 code for the carbon intensity, such as DEU"
+    )
+    parser.add_argument(
+        "--intensity",
+        type=number("--intensity"),
+        metavar="G",
+        help="carbon intensity in gCO2e per kWh",
+    )
+    parser.add_argument(
+        "--pue",
+        type=number("--pue"),
+        metavar="X",
+        help="power usage effectiveness of the site (default: 1.0, assumed)",
+    )
+
+
+def whole_number(flag: str, smallest: int) -> Callable[[str], int]:
+    """A converter for argparse that refuses everything below `smallest`."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = smallest - 1
+        if value < smallest:
+            raise UsageError(
+                f"{flag} {text} is not possible", hint=f"give a whole number from {smallest} up"
+            )
+        return value
+
+    return convert
+
+
+def number(flag: str) -> Callable[[str], float]:
+    """A converter for argparse that refuses NaN and infinity."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise UsageError(f"{flag} {text} is not a number", hint=f"give {flag} a finite number")
+        return value
+
+    return convert
+
+
+def precision(text: str) -> float:
+    """A relative half width: "0.02" or "2%"."""
+    value = (
+        number("--precision")(text[:-1]) / 100
+        if text.endswith("%")
+        else number("--precision")(text)
+    )
+    if not 0 < value < 1:
+        raise UsageError(
+            f"--precision {text} is not possible", hint="give a share, such as 0.02 or 2%"
+        )
+    return value
+
+
+def seconds(text: str) -> float:
+    """A budget above 0."""
+    value = number("--max-seconds")(text)
+    if value <= 0:
+        raise UsageError(
+            f"--max-seconds {text} is not possible", hint="give seconds above 0, such as 30"
+        )
+    return value
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """A shape such as 3x224x224."""
+    parts = text.lower().split("x")
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise UsageError(
+            f"--input-shape {text} is no shape", hint="write it as CxHxW, such as 3x224x224"
+        )
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,126 @@
+"""Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is run.
+
+The count is made on torch's meta device, so that a model larger than the memory can be counted too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from profiler.profile import SCHEMA_VERSION
+from profiler.render.document import Column, Section, Table
+from profiler.render.text import section_blocks
+from profiler.store.codec import encode
+from profiler.units import show_count, show_number
+
+from .options import add_model, whole_number
+
+if TYPE_CHECKING:
+    from profiler.counting import Costs
+    from profiler.layercost import LayerCost
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `stats`."""
+    add_model(parser)
+    add = parser.add_argument
+    add(
+        "--batch-size",
+        type=whole_number("--batch-size", 1),
+        default=1,
+        metavar="N",
+        help="items in the call that is counted (default: 1)",
+    )
+    add(
+        "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
+    )
+    add("--json", action="store_true", help="one JSON object on stdout and nothing else")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Count and print."""
+    import torch
+
+    from profiler.counting import count_on_meta
+    from profiler.target import resolve
+
+    target = resolve(arguments.model, num_classes=arguments.classes)
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    inputs = torch.empty((arguments.batch_size, *item_shape), device="meta")
+    costs = count_on_meta(target.model, inputs)
+    if arguments.json:
+        print(json.dumps(_document(target.name, arguments, costs)))
+    else:
+        sys.stdout.write(_text(target.name, arguments, costs))
+    return 0
+
+
+def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "model": arguments.model,
+        "batch_size": arguments.batch_size,
+        "basis": "counted",
+        "parameter_count": costs.parameter_count,
+        "mac_count": costs.mac_count,
+        "size_bytes": costs.size_bytes,
+        "read_bytes": costs.read_bytes,
+        "written_bytes": costs.written_bytes,
+        "covered_share": costs.covered_share,
+        "uncounted_ops": list(costs.uncounted_ops),
+        "layers": [encode(layer) for layer in _layers(arguments, costs)],
+    }
+
+
+def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...]:
+    from profiler.counting import rollup
+
+    return costs.layers if arguments.depth is None else rollup(costs.layers, arguments.depth)
+
+
+def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
+    numbers = ("calls", "parameters", "MACs", "read", "written")
+    rows = [
+        (
+            layer.path or "(model)",
+            layer.kind,
+            show_count(layer.call_count),
+            show_count(layer.parameter_count),
+            show_count(layer.mac_count),
+            show_number(layer.read_bytes, "B"),
+            show_number(layer.written_bytes, "B"),
+        )
+        for layer in _layers(arguments, costs)
+    ]
+    table = Table(
+        caption=f"One call with {arguments.batch_size} item(s), each layer without its children",
+        columns=(
+            Column(label="layer", role="code"),
+            Column(label="kind"),
+            *(Column(label=label, role="number") for label in numbers),
+        ),
+        rows=tuple(rows),
+    )
+    section = Section(
+        title=f"{name}: {show_count(costs.parameter_count)} parameters, "
+        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
+        tables=(table,),
+        notes=_notes(costs),
+    )
+    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+
+
+def _notes(costs: Costs) -> tuple[str, ...]:
+    notes = [
+        "All figures are counted: exact for the operators that ran on these shapes. MACs are those "
+        "of convolutions and matrix products; bytes are unfused traffic."
+    ]
+    if costs.uncounted_ops:
+        notes.append(
+            "NOT COUNTED, so that the MACs are a lower bound: " + ", ".join(costs.uncounted_ops)
+        )
+    return tuple(notes)

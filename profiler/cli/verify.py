@@ -1,0 +1,127 @@
+"""Recompute every joule of a stored run from its raw readings, and compare its sources.
+
+A folder that ends in .partial, left by a run that was killed, is read up to the last second that
+its journal holds. Exit code 0 where all that is stored follows from the readings, 1 where not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from profiler.render.document import Column, Section, Table
+from profiler.render.text import section_blocks
+from profiler.units import show
+
+if TYPE_CHECKING:
+    from profiler.profile import Profile
+    from profiler.verification import Verification
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `verify`."""
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a part of its name")
+    parser.add_argument("--root", default="runs", metavar="DIR", help="where runs are looked for")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Verify each profile that the reference stands for."""
+    from profiler.journal import JOURNAL_FILE
+    from profiler.store import load_all
+    from profiler.verification import verify
+
+    journal = Path(arguments.run) / JOURNAL_FILE
+    if journal.is_file():
+        return _recovered(journal, arguments.json)
+    profiles = load_all(arguments.run, arguments.root, with_traces=True)
+    verified = [(profile, verify(profile)) for profile in profiles]
+    holds = all(verification.holds for _, verification in verified)
+    if arguments.json:
+        runs = [_document(profile, verification) for profile, verification in verified]
+        print(json.dumps({"holds": holds, "runs": runs}))
+    else:
+        for profile, verification in verified:
+            sys.stdout.write(_text(profile, verification))
+    return 0 if holds else 1
+
+
+def _document(profile: Profile, verification: Verification) -> dict[str, Any]:
+    from profiler.store.codec import encode
+
+    return {
+        "name": profile.name,
+        "created_utc": profile.created_utc,
+        "holds": verification.holds,
+        "checks": [{**encode(check), "agrees": check.agrees} for check in verification.checks],
+        "sources": [encode(source) for source in verification.sources],
+        "findings": [asdict(finding) for finding in verification.findings],
+    }
+
+
+def _text(profile: Profile, verification: Verification) -> str:
+    checks = Table(
+        caption="Stored beside recomputed",
+        columns=_columns("number", "stored", "recomputed", "verdict"),
+        rows=tuple(
+            (
+                check.name,
+                show(check.stored),
+                show(check.recomputed),
+                "agrees" if check.agrees else "DIFFERS",
+            )
+            for check in verification.checks
+        ),
+    )
+    sources = Table(
+        caption="The timed windows together, by each source alone",
+        columns=_columns("device", "joules", "source"),
+        rows=tuple(
+            (source.device, show(source.energy_j), source.source) for source in verification.sources
+        ),
+    )
+    verdict = "every joule follows from the readings" if verification.holds else "DOES NOT HOLD"
+    section = Section(
+        title=f"{profile.name}, {profile.created_utc}: {verdict}",
+        tables=(checks, sources),
+        notes=tuple(finding.observed for finding in verification.findings),
+    )
+    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+
+
+def _columns(*labels: str) -> tuple[Column, ...]:
+    return tuple(Column(label=label) for label in labels)
+
+
+def _recovered(journal: Path, as_json: bool) -> int:
+    """What a killed run had recorded: its windows, up to the last reading."""
+    from profiler.inference import infer_energies
+    from profiler.journal import last_instant_s, recover
+    from profiler.store.codec import encode
+
+    traces, windows = recover(journal)
+    now_s = last_instant_s(traces, windows)
+    energies = infer_energies(traces, [(window,) for window in windows], windows, now_s=now_s)
+    rows = []
+    for window, energy in zip(windows, energies, strict=True):
+        seconds = (now_s if window.end_s is None else window.end_s) - window.start_s
+        rows.append((window.name, seconds, energy.energy_j))
+    if as_json:
+        recovered = [
+            {"window": name, "duration_s": seconds, "energy_j": encode(energy_j)}
+            for name, seconds, energy_j in rows
+        ]
+        print(json.dumps({"recovered": recovered}))
+        return 0
+    table = Table(
+        caption="Up to the last reading before the process was killed",
+        columns=_columns("window", "seconds", "joules"),
+        rows=tuple((name, f"{seconds:.2f}", show(energy_j)) for name, seconds, energy_j in rows),
+    )
+    section = Section(title=f"Recovered from {journal.name}", tables=(table,))
+    sys.stdout.write("\n\n".join(block for block in section_blocks(section) if block) + "\n")
+    return 0

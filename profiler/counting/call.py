@@ -1,0 +1,21 @@
+"""How the inputs that a user gives become the arguments of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments of the call that `inputs` stands for.
+
+    A tuple is positional arguments, a mapping is keywords, a pair of a tuple and a dict is both;
+    anything else is the one positional argument.
+    """
+    if isinstance(inputs, Mapping):
+        return (), {str(name): value for name, value in inputs.items()}
+    if isinstance(inputs, tuple):
+        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], dict):
+            return inputs[0], dict(inputs[1])
+        return inputs, {}
+    return (inputs,), {}

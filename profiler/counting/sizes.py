@@ -1,0 +1,43 @@
+"""Parameters and buffers: how many and how large, each shared tensor once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+
+def own_tensors(modules: Sequence[torch.nn.Module]) -> tuple[int, int, list[int]]:
+    """(bytes of parameters, bytes of buffers, parameter elements that each module owns first)."""
+    seen: set[int] = set()
+    parameter_bytes = buffer_bytes = 0
+    owned = []
+    for module in modules:
+        parameters = [*_fresh(module._parameters.values(), seen), *_packed(module)]
+        owned.append(sum(int(p.numel()) for p in parameters))
+        parameter_bytes += sum(int(p.numel()) * p.element_size() for p in parameters)
+        buffers = _fresh(module._buffers.values(), seen)
+        buffer_bytes += sum(int(b.numel()) * b.element_size() for b in buffers)
+    return parameter_bytes, buffer_bytes, owned
+
+
+def _fresh(tensors: Iterable[torch.Tensor | None], seen: set[int]) -> list[torch.Tensor]:
+    found = []
+    for tensor in tensors:
+        if tensor is not None and id(tensor) not in seen:
+            seen.add(id(tensor))
+            found.append(tensor)
+    return found
+
+
+def _packed(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Weight and bias of an eager quantized module, which hides them in an opaque object."""
+    if not type(module).__module__.startswith(("torch.ao.nn", "torch.nn.quantized")):
+        return []
+    found = []
+    for name in ("weight", "bias"):
+        getter = getattr(module, name, None)
+        value = getter() if callable(getter) and not isinstance(getter, torch.Tensor) else None
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+    return found

@@ -1,0 +1,22 @@
+"""Inference: traces and windows in, joules with intervals out. Pure functions.
+
+CounterTrace ──▶ moves ──▶ bracket (guaranteed bounds)
+                   │          │ clips
+                   └──▶ panel ──▶ kriging (segment model) ──▶ mixture ──▶ Estimate
+PowerTrace ──▶ power (trapezoids) ─────────────────────────────────────▶ Estimate
+"""
+
+from __future__ import annotations
+
+from .combine import infer_energies
+from .counter import infer_counter
+from .energies import ChannelEnergy, TargetEnergy
+from .power import integrate_power
+
+__all__ = [
+    "ChannelEnergy",
+    "TargetEnergy",
+    "infer_counter",
+    "infer_energies",
+    "integrate_power",
+]

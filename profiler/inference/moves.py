@@ -1,0 +1,234 @@
+"""When an energy counter moved: sharper instants than the polling brackets, where they allow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiler.trace import CounterTrace
+
+Floats = NDArray[np.float64]
+
+FIT_LENGTHS = (512, 128, 32, 16)
+SLOPE_COUNT = 97
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Moves of one counter as arrays of shape (n,), and what holds between neighbours.
+
+    Args:
+        earliest_s: guaranteed lower end of the instant of each move.
+        latest_s: guaranteed upper end of it.
+        energy_j: cumulative joules; comparable only across solid intervals.
+        solid: shape (n - 1,), whether the energy between move k and k + 1 is known.
+        period_s: usual time between moves; None where too few were seen.
+        resolution_j: smallest step of the counter.
+    """
+
+    earliest_s: Floats
+    latest_s: Floats
+    energy_j: Floats
+    solid: NDArray[np.bool_]
+    period_s: float | None
+    resolution_j: float
+
+    @property
+    def middle_s(self) -> Floats:
+        """Middle of each bracket."""
+        return (self.earliest_s + self.latest_s) / 2
+
+    def __len__(self) -> int:
+        return len(self.energy_j)
+
+
+def load_moves(trace: CounterTrace) -> Moves:
+    """Arrays of a trace; intervals across a reset or a freeze are marked as unknown."""
+    earliest_s = np.asarray(trace.earliest_s, dtype=float)
+    latest_s = np.asarray(trace.latest_s, dtype=float)
+    energy_j = np.asarray(trace.energy_j, dtype=float)
+    period_s = _usual_period(trace.channel.update_period_s, earliest_s, latest_s)
+    solid = np.diff(np.asarray(trace.epoch)) == 0
+    solid &= ~_lost_energy(earliest_s, latest_s, energy_j, period_s)
+    return Moves(
+        earliest_s=earliest_s, latest_s=latest_s, energy_j=energy_j, solid=solid,
+        period_s=period_s, resolution_j=trace.channel.resolution_j or 0.0,
+    )  # fmt: skip
+
+
+def _usual_period(stated_s: float | None, earliest_s: Floats, latest_s: Floats) -> float | None:
+    """Median time between moves that were seen sharply; the stated period where there are few."""
+    if len(earliest_s) < 4:
+        return stated_s
+    gaps_s = np.diff((earliest_s + latest_s) / 2)
+    widths_s = (latest_s - earliest_s)[1:]
+    sharp = widths_s <= 0.5 * np.median(gaps_s)
+    if sharp.sum() < 3:
+        return stated_s
+    return float(np.median(gaps_s[sharp]))
+
+
+def _lost_energy(
+    earliest_s: Floats, latest_s: Floats, energy_j: Floats, period_s: float | None
+) -> NDArray[np.bool_]:
+    """Intervals in which the counter stood still, was read all the while, and did not catch up.
+
+    A counter of a powered device moves every period. One that was seen not to, and then went on
+    from where it stood, has lost the energy in between: its step fits one period, not the time
+    that passed. A step as large as the time asks for is an honest late update, and is kept.
+    """
+    count = max(len(energy_j) - 1, 0)
+    if period_s is None or count < 4:
+        return np.zeros(count, dtype=bool)
+    still_s = earliest_s[1:] - latest_s[:-1]
+    power_w = np.diff(energy_j) / np.maximum(np.diff(latest_s), 1e-9)
+    usual = still_s < 2 * period_s
+    if not usual.any():
+        return np.zeros(count, dtype=bool)
+    floor_w = 0.7 * float(np.min(power_w[usual]))
+    return (still_s > max(3 * period_s, period_s + 0.05)) & (power_w < floor_w)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instants:
+    """When a run of moves happened.
+
+    Args:
+        mean_s: shape (n,), never falling.
+        covariance_s2: shape (n, n), what the brackets leave open; errors of one line go together.
+        jitter_s: shape (n,), how far a move may stray from its line without being noticed.
+    """
+
+    mean_s: Floats
+    covariance_s2: Floats
+    jitter_s: Floats
+
+
+def locate(moves: Moves, first: int, last: int) -> Instants:
+    """Instants of the moves first..last - 1.
+
+    Most counters are updated by a strictly periodic task. Where one straight line (phase, period)
+    passes through every bracket of a run of moves, all such lines are taken as equally likely
+    and the instants are their average; otherwise a move is uniform over its own bracket.
+    """
+    earliest_s = moves.earliest_s[first:last]
+    latest_s = moves.latest_s[first:last]
+    if moves.period_s is not None:
+        earliest_s = np.maximum(earliest_s, latest_s - 1.05 * moves.period_s)
+    width_s = latest_s - earliest_s
+    mean_s = (earliest_s + latest_s) / 2
+    covariance_s2 = np.diag(width_s**2 / 12)
+    jitter_s = np.zeros(len(mean_s))
+    start, shortest = 0, FIT_LENGTHS[-1]
+    while _may_be_periodic(moves.period_s, width_s) and start <= len(mean_s) - shortest:
+        stop, fitted = _fit_run(earliest_s, latest_s, start, moves.period_s or 0.0)
+        if fitted is not None:
+            mean_s[start:stop], covariance_s2[start:stop, start:stop] = fitted
+            jitter_s[start:stop] = float(np.median(width_s[start:stop])) / (stop - start)
+        else:
+            stop = len(mean_s) if len(mean_s) - stop < shortest else stop
+            run = slice(start, stop)
+            _expect_wide(earliest_s[run], latest_s[run], moves.period_s or 0.0, mean_s[run],
+                         covariance_s2[run, run])
+        start = stop
+    return Instants(
+        mean_s=np.maximum.accumulate(mean_s), covariance_s2=covariance_s2, jitter_s=jitter_s
+    )
+
+
+def _may_be_periodic(period_s: float | None, width_s: Floats) -> bool:
+    return period_s is not None and float(np.median(width_s)) <= 0.25 * period_s
+
+
+def _fit_run(
+    earliest_s: Floats, latest_s: Floats, start: int, period_s: float
+) -> tuple[int, tuple[Floats, Floats] | None]:
+    """The longest run from `start` with a line through it: where it stops, and its instants."""
+    for length in FIT_LENGTHS:
+        stop = min(start + length, len(earliest_s))
+        if len(earliest_s) - stop < FIT_LENGTHS[-1]:
+            stop = len(earliest_s)
+        fitted = _fit_line(earliest_s[start:stop], latest_s[start:stop], period_s)
+        if fitted is not None:
+            return stop, fitted
+    return start + FIT_LENGTHS[-1], None
+
+
+def _fit_line(
+    earliest_s: Floats, latest_s: Floats, period_s: float
+) -> tuple[Floats, Floats] | None:
+    """Mean and covariance of all lines phase + n x period through the brackets, if any does."""
+    order = _update_numbers(earliest_s, latest_s, period_s)
+    if order is None:
+        return None
+    origin_s = float(latest_s[0])
+    low_s, high_s = earliest_s - origin_s, latest_s - origin_s
+    slopes = np.linspace(
+        (low_s[-1] - high_s[0]) / order[-1], (high_s[-1] - low_s[0]) / order[-1], SLOPE_COUNT
+    )
+    for _ in range(3):
+        lines_s = np.outer(slopes, order)
+        bottom_s, top_s = (low_s - lines_s).max(axis=1), (high_s - lines_s).min(axis=1)
+        fits = np.flatnonzero(top_s > bottom_s)
+        if not len(fits):
+            return None
+        step = slopes[1] - slopes[0]
+        weight = np.maximum(top_s - bottom_s, 0.0)
+        slopes = np.linspace(slopes[fits[0]] - step, slopes[fits[-1]] + step, SLOPE_COUNT)
+    weight /= weight.sum()
+    centre_s = (top_s + bottom_s)[:, None] / 2 + lines_s
+    mean_s = weight @ centre_s
+    off_s = centre_s - mean_s
+    covariance_s2 = (off_s.T * weight) @ off_s + weight @ (top_s - bottom_s) ** 2 / 12
+    return mean_s + origin_s, covariance_s2
+
+
+def _update_numbers(earliest_s: Floats, latest_s: Floats, period_s: float) -> Floats | None:
+    """Which update of the counter each move shows, from 0 on; None where that is not clear.
+
+    A bracket as wide as the period may hold several updates. What was read at its end is the last
+    one before it.
+    """
+    middle_s = (earliest_s + latest_s) / 2
+    sharp = _sharp(earliest_s, latest_s, period_s)
+    if sharp.sum() < FIT_LENGTHS[-1] // 2:
+        return None
+    numbers = np.concatenate([[0.0], np.cumsum(np.round(np.diff(middle_s[sharp]) / period_s))])
+    if numbers[-1] < 1:
+        return None
+    slope_s, phase_s = np.polyfit(numbers, middle_s[sharp], 1)
+    stray_s = float(np.std(middle_s[sharp] - phase_s - slope_s * numbers))
+    order = np.floor((latest_s - phase_s + 3 * stray_s) / slope_s)
+    order[sharp] = numbers
+    order -= order[0]
+    return order if order[-1] >= 1 and (np.diff(order) >= 1).all() else None
+
+
+def _sharp(earliest_s: Floats, latest_s: Floats, period_s: float) -> NDArray[np.bool_]:
+    width_s = latest_s - earliest_s
+    return width_s <= min(0.3 * period_s, 3 * float(np.median(width_s)))
+
+
+def _expect_wide(
+    earliest_s: Floats, latest_s: Floats, period_s: float, mean_s: Floats, covariance_s2: Floats
+) -> None:
+    """Place, in place, the moves whose brackets are wider than the jitter of the others.
+
+    Where updates jitter, no line passes through every bracket, but a fitted one still tells more
+    about a move that was seen late than its bracket does.
+    """
+    numbers = _update_numbers(earliest_s, latest_s, period_s)
+    if numbers is None:
+        return
+    width_s = latest_s - earliest_s
+    sharp = _sharp(earliest_s, latest_s, period_s)
+    middle_s = (earliest_s + latest_s) / 2
+    slope_s, phase_s = np.polyfit(numbers[sharp], middle_s[sharp], 1)
+    expected_s = phase_s + slope_s * numbers
+    stray_s = 1.2 * float(np.sqrt(np.mean((middle_s - expected_s)[sharp] ** 2)))
+    for k in np.flatnonzero(width_s / np.sqrt(12) > stray_s):
+        if earliest_s[k] - 3 * stray_s <= expected_s[k] <= latest_s[k] + 3 * stray_s:
+            mean_s[k] = np.clip(expected_s[k], earliest_s[k], latest_s[k])
+            covariance_s2[k, k] = stray_s**2

@@ -1,0 +1,159 @@
+"""One neighbourhood of a recording, cut into cells: what is asked of it and what is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .moves import Floats, Instants, Moves, locate
+from .timeline import GAP, Timeline
+
+Ints = NDArray[np.int_]
+
+NEAR_COUNT = 5
+MERGED_COUNT = 48
+FIT_MARGIN = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Equations and questions, both as signed spans of cells.
+
+    A row is the energy of cells `row_first[r]` to `row_last[r]` (negative where the order is
+    reversed) plus noise from the moves at its ends. The first `equation_count` rows are the counter
+    intervals, whose joules are `known_j`; the others are the anchors: the energy between the
+    anchor's reference move and its instant.
+
+    Args:
+        start_s: shape (c,), start of each cell.
+        duration_s: shape (c,).
+        segment: shape (c,), number of the segment of each cell.
+        label: shape (c,), number of the label of each cell; 0 is the gap.
+        row_first: shape (r,), first cell of each row.
+        row_last: shape (r,), one past its last cell.
+        known_j: shape (equation_count,).
+        noise: shape (r, m), how the error of each move enters each row.
+        move_covariance_s2: shape (m, m), uncertainty of the instants of the moves.
+        move_jitter_s: shape (m,), what they may stray from a line besides.
+        move_cell: shape (m,), the cell that starts at each move.
+        resolution_j: smallest step of the counter.
+    """
+
+    start_s: Floats
+    duration_s: Floats
+    segment: Ints
+    label: Ints
+    row_first: Ints
+    row_last: Ints
+    known_j: Floats
+    noise: Floats
+    move_covariance_s2: Floats
+    move_jitter_s: Floats
+    move_cell: Ints
+    resolution_j: float
+
+    @property
+    def equation_count(self) -> int:
+        """Number of counter intervals."""
+        return len(self.known_j)
+
+    @property
+    def is_gap(self) -> NDArray[np.bool_]:
+        """Shape (c,), whether no window is open in a cell."""
+        return self.label == 0
+
+
+def build_panel(
+    moves: Moves, timeline: Timeline, anchors: list[tuple[float, int]], span: tuple[float, float]
+) -> Panel:
+    """Lay out the neighbourhood `span` (seconds) around the anchors (instant, reference move)."""
+    first, last, instants = _moves_around(moves, anchors, span)
+    times_s = instants.mean_s + 1e-9 * np.arange(last - first)
+    moments = np.array([time_s for time_s, _ in anchors])
+    low_s = min(times_s[0], moments.min())
+    high_s = max(times_s[-1], moments.max())
+    edges_s = timeline.edges_s
+    edges_s = edges_s[(edges_s > low_s) & (edges_s < high_s)]
+    pairs = _equations(times_s, edges_s, moves.solid[first : last - 1])
+    kept = np.unique(np.array([*np.ravel(pairs), *(ref - first for _, ref in anchors)], dtype=int))
+    bounds_s = np.unique(np.concatenate([times_s[kept], edges_s, moments, [low_s, high_s]]))
+    starts = np.searchsorted(bounds_s, times_s[pairs[:, 0]])
+    stops = np.searchsorted(bounds_s, times_s[pairs[:, 1]])
+    references = np.array([ref - first for _, ref in anchors], dtype=int)
+    noise = np.zeros((len(pairs) + len(anchors), len(kept)))
+    rows = np.arange(len(pairs))
+    noise[rows, np.searchsorted(kept, pairs[:, 1])] += 1
+    noise[rows, np.searchsorted(kept, pairs[:, 0])] -= 1
+    noise[len(pairs) + np.arange(len(anchors)), np.searchsorted(kept, references)] = -1
+    middles_s = (bounds_s[:-1] + bounds_s[1:]) / 2
+    energy_j = moves.energy_j[first:last]
+    return Panel(
+        start_s=bounds_s[:-1],
+        duration_s=np.diff(bounds_s),
+        segment=timeline.segments(middles_s),
+        label=_number(timeline.labels(middles_s)),
+        row_first=np.concatenate([starts, np.searchsorted(bounds_s, times_s[references])]),
+        row_last=np.concatenate([stops, np.searchsorted(bounds_s, moments)]),
+        known_j=energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]],
+        noise=noise,
+        move_covariance_s2=instants.covariance_s2[np.ix_(kept, kept)],
+        move_jitter_s=instants.jitter_s[kept],
+        move_cell=np.minimum(np.searchsorted(bounds_s, times_s[kept]), len(middles_s) - 1),
+        resolution_j=moves.resolution_j,
+    )
+
+
+def ask_cells(panel: Panel) -> Panel:
+    """The same panel, asked for the energy of each of its cells."""
+    count, cells = panel.equation_count, np.arange(len(panel.duration_s))
+    return replace(
+        panel,
+        row_first=np.concatenate([panel.row_first[:count], cells]),
+        row_last=np.concatenate([panel.row_last[:count], cells + 1]),
+        noise=np.concatenate([panel.noise[:count], np.zeros((len(cells), panel.noise.shape[1]))]),
+    )
+
+
+def _moves_around(
+    moves: Moves, anchors: list[tuple[float, int]], span: tuple[float, float]
+) -> tuple[int, int, Instants]:
+    """Range of moves in use, and their instants."""
+    middle_s = moves.middle_s
+    references = [ref for _, ref in anchors]
+    first = min(int(np.searchsorted(middle_s, span[0])) - NEAR_COUNT - 1, *references, len(moves))
+    last = max(int(np.searchsorted(middle_s, span[1])) + NEAR_COUNT + 1, *references, 0)
+    first, last = max(first, 0), min(last + 1, len(moves))
+    fit_first, fit_last = max(first - FIT_MARGIN, 0), min(last + FIT_MARGIN, len(moves))
+    fitted = locate(moves, fit_first, fit_last)
+    chosen = slice(first - fit_first, last - fit_first)
+    instants = Instants(
+        mean_s=fitted.mean_s[chosen],
+        covariance_s2=fitted.covariance_s2[chosen, chosen],
+        jitter_s=fitted.jitter_s[chosen],
+    )
+    return first, last, instants
+
+
+def _equations(times_s: Floats, edges_s: Floats, solid: NDArray[np.bool_]) -> Ints:
+    """Pairs of moves, shape (e, 2): single intervals near an edge, merged ones inside a segment."""
+    near = np.zeros(len(solid), dtype=bool)
+    holders = np.searchsorted(times_s, edges_s, side="right") - 1
+    for shift in range(-NEAR_COUNT, NEAR_COUNT + 1):
+        at = holders + shift
+        near[at[(at >= 0) & (at < len(near))]] = True
+    near |= ~solid
+    pairs = [(k, k + 1) for k in np.flatnonzero(near & solid)]
+    quiet = np.flatnonzero(np.diff(np.concatenate([[0], ~near, [0]]).astype(int)))
+    for start, stop in zip(quiet[::2], quiet[1::2], strict=True):
+        if stop - start <= 2 * MERGED_COUNT:
+            pairs.append((start, stop))
+        else:
+            pairs += [(start, start + MERGED_COUNT), (stop - MERGED_COUNT, stop)]
+    return np.array(sorted(pairs), dtype=int).reshape(-1, 2)
+
+
+def _number(labels: list[tuple[str, ...]]) -> Ints:
+    numbers: dict[tuple[str, ...], int] = {GAP: 0}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=int)

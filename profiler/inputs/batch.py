@@ -1,0 +1,122 @@
+"""One batch for a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.errors import InputDataError
+
+from .base import Normalization
+from .dataset import stack
+from .sources import find_source, open_source
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IMAGE_SHAPE = (3, 32, 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Inputs of one call.
+
+    Args:
+        images: fp32 (B, 3, H, W), normalised per channel, on the CPU.
+        labels: int64 (B,); None where the source has none.
+        description: what they are, whether they were resized and whether they repeat.
+        source: the spec they were asked for by.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    description: str
+    source: str
+
+
+def load_inputs(
+    spec: str,
+    *,
+    batch_size: int,
+    input_shape: tuple[int, ...] = IMAGE_SHAPE,
+    seed: int,
+    root: Path | None = None,
+) -> Batch:
+    """Draw a batch from a source, without replacement while the images last.
+
+    Args:
+        spec: as `--data` takes it: one of the forms in `SOURCES`.
+        batch_size: images in the batch; more than the source has are repeated, and said to be.
+        input_shape: (3, height, width) that the model takes; images are resized to it.
+        seed: of the draw, or of the noise.
+        root: folder of downloaded data; None for the cache.
+
+    Raises:
+        InputDataError: the batch size or shape is impossible, or the source is unknown, absent or
+            broken.
+    """
+    if batch_size < 1:
+        raise InputDataError(
+            f"a batch holds at least one image, not {batch_size}", hint="--batch-size 1"
+        )
+    if min(input_shape, default=0) < 1:
+        raise InputDataError(f"no image has the shape {_times(input_shape)}")
+    source, _ = find_source(spec)
+    if source.open is None:
+        return _noise(spec, batch_size, input_shape, seed)
+    if len(input_shape) != 3 or input_shape[0] != 3:
+        raise InputDataError(
+            f"{spec} holds images of 3 channels, the model takes {_times(input_shape)}",
+            hint="--data synthetic takes any shape",
+        )
+    return _drawn(spec, batch_size, input_shape, seed, root)
+
+
+def _drawn(
+    spec: str, batch_size: int, input_shape: tuple[int, ...], seed: int, root: Path | None
+) -> Batch:
+    import torch
+
+    opened = open_source(spec, split=None, root=root)
+    order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
+    different = order[:batch_size].tolist()
+    decoded = opened.images(different)
+    notes = [opened.description]
+    stored = {tuple(image.shape) for image in decoded}
+    if stored != {input_shape}:
+        notes.append(f"resized to {_times(input_shape)}")
+    images = normalize(stack(decoded, (input_shape[1], input_shape[2])), opened.normalization)
+    labels = opened.labels()
+    labels = None if labels is None else labels[different]
+    if batch_size > len(different):
+        notes.append(f"{len(different)} images repeated to fill a batch of {batch_size}")
+        again = torch.arange(batch_size) % len(different)
+        images = images[again]
+        labels = None if labels is None else labels[again]
+    return Batch(images=images, labels=labels, description=", ".join(notes), source=spec)
+
+
+def normalize(images: Tensor, normalization: Normalization) -> Tensor:
+    """uint8 (N, 3, H, W) to fp32 of about zero mean and unit deviation per channel."""
+    import torch
+
+    mean = torch.tensor(normalization.mean).view(3, 1, 1)
+    std = torch.tensor(normalization.std).view(3, 1, 1)
+    return (images.float() / 255 - mean) / std
+
+
+def _noise(spec: str, batch_size: int, input_shape: tuple[int, ...], seed: int) -> Batch:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    return Batch(
+        images=torch.randn(batch_size, *input_shape, generator=generator),
+        labels=None,
+        description=f"synthetic: standard normal noise of {_times(input_shape)}, seed {seed}",
+        source=spec,
+    )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

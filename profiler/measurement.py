@@ -1,0 +1,269 @@
+"""`measure()`: the conductor; the only module that knows the whole order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .callcost import CallCost, TimedRun, cost_per_call, traces_of_device
+from .carbon import carbon_factors
+from .clock import MonotonicClock
+from .environment import describe
+from .errors import UsageError
+from .estimate import Basis, Estimate, counted
+from .experiment import BETWEEN_BLOCKS, Experiment, Outcome, Progress, Protocol
+from .findings import Finding, estimate_only, idle_drifted, nonfinite_weights, part_assumed
+from .gpu_watch import GpuWatch
+from .meters import open_meters
+from .profile import CarbonFactors, EnergyPart, Profile, Workload
+from .recorder import OpenMeter, Recorder
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .counting import Costs
+    from .device import Device
+    from .workbench import Workbench
+
+
+def measure(
+    model: nn.Module,
+    inputs: Any,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    batch_size: int | None = None,
+    precision: float = 0.02,
+    max_seconds: float = 30.0,
+    channels_last: bool = False,
+    compiled: bool = False,
+    seed: int = 0,
+    carbon: CarbonFactors | None = None,
+    workload: Workload | None = None,
+    meters: Sequence[OpenMeter] | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measure inference of one model: latency, joules, power, memory, carbon and exact counts.
+
+    The model is copied; the one that is given keeps its device, precision and mode.
+
+    Args:
+        model: any module.
+        inputs: a tensor, a tuple (positional), a dict (keywords) or a (tuple, dict) pair.
+        name: short name; by default the model's class.
+        device: "cpu", "cuda", "cuda:N" or "auto".
+        dtype: "fp32", "bf16" or "fp16"; None keeps the model's own.
+        batch_size: items in one call; by default the first axis of the first tensor.
+        precision: relative half width of the intervals at which to stop.
+        max_seconds: budget for the whole measurement.
+        channels_last: use the channels-last memory format.
+        compiled: run through torch.compile.
+        seed: of the random pauses between blocks.
+        carbon: factors from joules to grams; by default the world mean at PUE 1.
+        workload: what to record about where the model and its inputs came from.
+        meters: opened meters; by default every sensor that this process may see.
+        progress: called with the stage and the share of the budget spent.
+
+    Raises:
+        UsageError: an argument is out of its range.
+        DeviceError: the device is absent or ran out of memory.
+        MeasurementError: the model raised.
+    """
+    from .counting import count
+    from .device import find_device
+    from .peak_memory import peak_memory
+    from .workbench import nonfinite_tensors, prepare
+
+    _check(precision, max_seconds, batch_size)
+    found = find_device(device)
+    costs = count(model, inputs)
+    bench = prepare(
+        model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
+    )
+    peak_memory_bytes = None if compiled else peak_memory(bench.model, bench.call, found)
+    protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
+    watch = GpuWatch(found.identity)
+    outcome, traces, recorder, opening = _record(bench, found, protocol, meters, watch, progress)
+    broken = nonfinite_tensors(bench.model)
+    cost, energy_findings = _energy(outcome, traces, recorder, found)
+    given = workload or Workload(model=type(model).__name__, device=found.name)
+    items = batch_size if batch_size is not None else bench.batch_size
+    return Profile(
+        name=name or type(model).__name__,
+        created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        environment=describe(found.label, watch.facts()),
+        workload=_workload(given, bench, found, items, channels_last, compiled, seed),
+        latency_s=outcome.latency_s,
+        energy_j=cost.energy_j,
+        net_energy_j=cost.net_energy_j,
+        power_w=cost.power_w,
+        idle_power_w=cost.idle_power_w,
+        peak_memory_bytes=peak_memory_bytes,
+        parameter_count=counted(costs.parameter_count, "", "every parameter tensor once"),
+        mac_count=_macs(costs),
+        size_bytes=_size(bench),
+        score=_score(costs, items, bench.dtype),
+        energy_parts=cost.parts,
+        carbon=carbon or carbon_factors(),
+        layers=costs.layers,
+        traces=traces,
+        windows=recorder.windows(),
+        findings=(
+            *found.findings,
+            *opening,
+            *outcome.findings,
+            *energy_findings,
+            *watch.findings(),
+            *((nonfinite_weights(tuple(broken)),) if broken else ()),
+        ),
+        stopped_by=outcome.stopped_by,
+    )
+
+
+def _check(precision: float, max_seconds: float, batch_size: int | None) -> None:
+    if not 0 < precision < 1:
+        raise UsageError(
+            f"a precision of {precision} is not possible",
+            hint="give a relative half width between 0 and 1, such as --precision 0.02",
+        )
+    if not 0 < max_seconds < float("inf"):
+        raise UsageError(
+            f"a budget of {max_seconds} s is not possible",
+            hint="give seconds above 0, such as --max-seconds 30",
+        )
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(
+            f"a batch size of {batch_size} is not possible", hint="give --batch-size 1 or more"
+        )
+
+
+def _record(
+    bench: Workbench,
+    device: Device,
+    protocol: Protocol,
+    meters: Sequence[OpenMeter] | None,
+    watch: GpuWatch,
+    progress: Progress | None,
+) -> tuple[Outcome, tuple[Trace, ...], Recorder, tuple[Finding, ...]]:
+    opening: tuple[Finding, ...] = ()
+    if meters is None:
+        opened = open_meters()
+        meters, opening = opened.meters, opened.findings
+
+    def told(stage: str, share: float) -> None:
+        """Between two blocks: the moment to look at the GPU, and to say how far we are."""
+        if stage == BETWEEN_BLOCKS:
+            watch.glance()
+        if progress is not None:
+            progress(stage, share)
+
+    clock = MonotonicClock()
+    recorder = Recorder(meters, clock=clock).start()
+    try:
+        outcome = Experiment(
+            call=bench.call,
+            synchronize=device.synchronize,
+            recorder=recorder,
+            clock=clock,
+            sleep=time.sleep,
+            protocol=protocol,
+            choose=lambda traces: traces_of_device(traces, device.name, device.identity)[0],
+            progress=told,
+        ).run()
+    finally:
+        recorder.stop()
+    return outcome, recorder.traces(), recorder, opening
+
+
+def _energy(
+    outcome: Outcome, traces: Sequence[Trace], recorder: Recorder, device: Device
+) -> tuple[CallCost, list[Finding]]:
+    run = TimedRun(
+        blocks=outcome.blocks,
+        idles=outcome.idles,
+        windows=recorder.windows(),
+        now_s=recorder.now_s,
+    )
+    own, others = traces_of_device(traces, device.name, device.identity)
+    cost = cost_per_call(own, run)
+    beside = cost_per_call(others, run).parts if others else ()
+    parts = (*cost.parts, *(replace(part, in_total=False) for part in beside))
+    findings = [*cost.findings, *_judge_idle(cost), *_judge_basis(cost.parts)]
+    return replace(cost, parts=parts), findings
+
+
+def _judge_idle(cost: CallCost) -> list[Finding]:
+    before_w, after_w = cost.idle_before_w, cost.idle_after_w
+    if before_w is None or after_w is None or cost.power_w is None:
+        return []
+    if abs(before_w - after_w) > max(0.1 * max(before_w, after_w), 0.02 * cost.power_w.point):
+        return [idle_drifted(before_w, after_w)]
+    return []
+
+
+def _judge_basis(parts: Sequence[EnergyPart]) -> list[Finding]:
+    findings = []
+    everything_j = sum(part.energy_j.point for part in parts)
+    for part in parts:
+        if part.energy_j.basis is Basis.ESTIMATED:
+            findings.append(estimate_only(part.device, part.energy_j.source))
+        elif part.energy_j.basis is Basis.ASSUMED and everything_j > 0:
+            findings.append(part_assumed(part.device, part.energy_j.point / everything_j))
+    return findings
+
+
+def _workload(
+    given: Workload,
+    bench: Workbench,
+    device: Device,
+    items: int | None,
+    channels_last: bool,
+    compiled: bool,
+    seed: int,
+) -> Workload:
+    import torch
+
+    return replace(
+        given,
+        device=device.name,
+        dtype=bench.dtype,
+        batch_size=items,
+        input_shapes=bench.input_shapes,
+        channels_last=channels_last,
+        compiled=compiled,
+        threads=torch.get_num_threads(),
+        seed=seed,
+    )
+
+
+def _macs(costs: Costs) -> Estimate | None:
+    """None where an operator without a formula was met: part of a count is no count."""
+    if costs.uncounted_ops:
+        return None
+    return counted(costs.mac_count, "MAC", "operators of one call, each by its formula")
+
+
+def _size(bench: Workbench) -> Estimate:
+    tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
+    size_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    return counted(size_bytes, "B", "parameters and buffers as they ran")
+
+
+def _score(costs: Costs, items: int | None, dtype: str) -> Estimate | None:
+    from .score import efficiency_score
+
+    if costs.uncounted_ops or not items or costs.mac_count % items:
+        return None
+    bits = 16 if dtype in ("bf16", "fp16") else 32
+    score = efficiency_score(
+        parameter_count=costs.parameter_count,
+        mac_count=costs.mac_count // items,
+        q_w=bits,
+        q_a=bits,
+    )
+    return score.estimate()

@@ -1,0 +1,189 @@
+"""CodeCarbon's estimate: what a CPU of this model may draw at this load, and an assumed memory.
+
+No sensor is read. Load is the busy share of all the CPUs that /proc/stat shows (of the machine,
+other processes and tenants included), taken over the last `LOAD_SPAN_S`; CPU power is
+TDP x (0.1 + 0.9 load^3), memory power a constant. Both are CodeCarbon's rules and data.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from profiler.errors import SensorError
+from profiler.estimate import Basis
+from profiler.findings import Finding
+from profiler.trace import Channel, ChannelKind, Reading
+
+from .base import unknown_channel
+from .codecarbon_tables import (
+    WATTS_PER_UNKNOWN_THREAD,
+    CarbonIntensity,
+    carbon_intensity_g_per_kwh,
+    cpu_tdp_w,
+    known_countries,
+    load_factor,
+    package_folder,
+    package_version,
+    ram_power_w,
+)
+from .sysfs import SysfsReader
+
+__all__ = ["CarbonIntensity", "CodeCarbonMeter", "carbon_intensity_g_per_kwh", "known_countries"]
+
+LOAD_SPAN_S = 0.25
+TICK_S = 0.01
+FIRST_TICK_ATTEMPTS = 10
+
+
+class CodeCarbonMeter:
+    """Estimated CPU power and assumed memory power. Opens no network, file lock or process.
+
+    Args:
+        proc: the procfs root.
+        reader: reads the files; a stand-in in tests.
+    """
+
+    name = "codecarbon"
+
+    def __init__(self, proc: Path = Path("/proc"), *, reader: SysfsReader | None = None) -> None:
+        self.findings: tuple[Finding, ...] = ()
+        self._proc = proc
+        self._reader = reader or SysfsReader()
+        self._lock = threading.Lock()
+        self._tdp_w = 0.0
+        self._ram_w = 0.0
+        self._load: _CpuLoad | None = None
+        self._keys: frozenset[str] = frozenset()
+
+    def open(self) -> tuple[Channel, ...]:
+        stat = self._proc / "stat"
+        if package_folder() is None or not self._reader.has(stat):
+            return ()
+        self._load = _CpuLoad(stat, self._reader)
+        version = f"CodeCarbon {package_version()}"
+        self._tdp_w, cpu_source = self._rated_power()
+        memory_bytes = self._memory_bytes()
+        channels = [
+            Channel(
+                device="cpu",
+                kind=ChannelKind.POWER,
+                source=f"{version} estimate, load x TDP: {cpu_source}",
+                basis=Basis.ESTIMATED,
+                update_period_s=LOAD_SPAN_S,
+                averaging_s=LOAD_SPAN_S,
+            )
+        ]
+        if memory_bytes is not None:
+            is_arm = os.uname().machine.lower().startswith(("arm", "aarch"))
+            self._ram_w = ram_power_w(memory_bytes, is_arm=is_arm)
+            size = f"{memory_bytes / 1024**3:.0f} GiB"
+            channels.append(
+                Channel(
+                    device="ram",
+                    kind=ChannelKind.POWER,
+                    source=f"{version} assumption: {self._ram_w:g} W for {size}, never measured",
+                    basis=Basis.ASSUMED,
+                    update_period_s=LOAD_SPAN_S,
+                )
+            )
+        self._keys = frozenset(channel.key for channel in channels)
+        return tuple(channels)
+
+    def read(self, channel: Channel) -> float:
+        load = self._load
+        if load is None or channel.key not in self._keys:
+            raise unknown_channel(self.name, channel)
+        if channel.device == "ram":
+            return self._ram_w
+        try:
+            with self._lock:
+                return self._tdp_w * load_factor(load.read())
+        except (OSError, ValueError) as error:
+            raise SensorError(f"{self._proc / 'stat'} cannot be read: {error}") from error
+
+    def drain(self, channel: Channel) -> Sequence[Reading]:
+        return ()
+
+    def close(self) -> None:
+        self._keys = frozenset()
+        self._load = None
+
+    def _rated_power(self) -> tuple[float, str]:
+        """Watts at full load of all sockets, and where they come from."""
+        models, sockets = self._processors()
+        model = models[0] if models else ""
+        tdp_w = cpu_tdp_w(model)
+        if tdp_w is not None:
+            count = f" x {sockets}" if sockets > 1 else ""
+            return tdp_w * sockets, f"{model}, {tdp_w:g} W{count}"
+        threads = os.cpu_count() or 1
+        watts = WATTS_PER_UNKNOWN_THREAD * threads
+        return watts, f"4 W per thread default x {threads}, {model or 'CPU'} not in its table"
+
+    def _processors(self) -> tuple[list[str], int]:
+        """Model names that /proc/cpuinfo lists, and how many sockets."""
+        try:
+            text = self._reader.text(self._proc / "cpuinfo")
+        except OSError:
+            return [], 1
+        models = re.findall(r"^model name\s*:\s*(.*\S)", text, re.MULTILINE)
+        sockets = set(re.findall(r"^physical id\s*:\s*(\d+)", text, re.MULTILINE))
+        return models, max(1, len(sockets))
+
+    def _memory_bytes(self) -> int | None:
+        try:
+            text = self._reader.text(self._proc / "meminfo")
+            return int(text.partition("MemTotal:")[2].split()[0]) * 1024
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+class _CpuLoad:
+    """Busy share of all CPUs over the last LOAD_SPAN_S, timed by the kernel's own ticks.
+
+    The rule that uses it is cubic, so that a span which followed the rate of reading would change
+    the joules. Until the first span is full, the load since the beginning serves.
+    """
+
+    def __init__(self, path: Path, reader: SysfsReader) -> None:
+        self._path = path
+        self._reader = reader
+        self._start_busy, self._start_total = self._ticks()
+        self._was_full = False
+        self._load: float | None = None
+
+    def read(self) -> float:
+        """From 0 to 1.
+
+        Raises `OSError` or `ValueError` where the kernel's file cannot be understood.
+        """
+        busy, total = self._ticks()
+        for _ in range(FIRST_TICK_ATTEMPTS):
+            if total > self._start_total or self._load is not None:
+                break
+            time.sleep(TICK_S / 5)  # the first load needs a tick since the beginning
+            busy, total = self._ticks()
+        passed = total - self._start_total
+        is_full = passed * TICK_S >= LOAD_SPAN_S * (os.cpu_count() or 1)
+        if passed > 0 and (is_full or not self._was_full):
+            self._load = min(max((busy - self._start_busy) / passed, 0.0), 1.0)
+        if is_full:
+            self._start_busy, self._start_total, self._was_full = busy, total, True
+        if self._load is None:
+            raise ValueError("its tick counts do not move")
+        return self._load
+
+    def _ticks(self) -> tuple[int, int]:
+        """Busy and all ticks, from "cpu user nice system idle iowait irq softirq steal ...".
+
+        As CodeCarbon counts: guest time lies within user and nice; idle and iowait are not busy.
+        """
+        counts = [int(word) for word in self._reader.text(self._path).split("\n")[0].split()[1:9]]
+        if len(counts) < 5:
+            raise ValueError(f"{self._path} begins with {len(counts)} tick counts")
+        return sum(counts) - sum(counts[3:5]), sum(counts)

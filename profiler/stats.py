@@ -1,0 +1,160 @@
+"""Statistics of repeated blocks: means and medians with intervals, and whether there is a trend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MINIMUM_EFFECTIVE_COUNT = 2.0
+TREND_SIGNIFICANCE = 0.05
+
+
+class Interval(NamedTuple):
+    """A point with the two ends of its interval."""
+
+    point: float
+    low: float
+    high: float
+
+
+def t_quantile(probability: float, degrees_of_freedom: float) -> float:
+    """Quantile of Student's t distribution; the normal one for infinite degrees of freedom."""
+    from scipy.special import ndtri, stdtrit
+
+    if math.isinf(degrees_of_freedom):
+        return float(ndtri(probability))
+    return float(stdtrit(degrees_of_freedom, probability))
+
+
+def effective_count(values: Sequence[float]) -> float:
+    """Number of independent values that would tell as much about the mean as these do.
+
+    n / (1 + 2 sum of autocorrelations), summed over the initial positive sequence of pairs of lags
+    (Geyer, Statistical Science 7, 1992, p. 477). Never more than n: negative autocorrelation of a
+    short series is not believed.
+    """
+    count = len(values)
+    if count < 4:
+        return float(count)
+    mean = math.fsum(values) / count
+    off = [value - mean for value in values]
+    variance = math.fsum(x * x for x in off) / count
+    if variance <= 0:
+        return float(count)
+
+    def correlation(lag: int) -> float:
+        products = (a * b for a, b in zip(off, off[lag:], strict=False))
+        return math.fsum(products) / (count * variance)
+
+    inflation = 1.0
+    for lag in range(1, count // 2, 2):
+        pair = correlation(lag) + correlation(lag + 1)
+        if pair <= 0:
+            break
+        inflation += 2 * pair
+    return max(min(count / inflation, float(count)), MINIMUM_EFFECTIVE_COUNT)
+
+
+def mean_interval(
+    values: Sequence[float],
+    confidence: float = 0.95,
+    weights: Sequence[float] | None = None,
+) -> Interval:
+    """Mean of consecutive blocks and its interval.
+
+    Student's t with the effective number of blocks, so that blocks that resemble their neighbours
+    do not count in full (Law, Simulation Modeling and Analysis, 5th ed., 2015, section 9.5). One
+    value alone has an infinite interval.
+
+    Args:
+        values: in the order in which they were measured.
+        confidence: coverage wanted.
+        weights: relative worth of each value, such as the length of its block.
+
+    Raises:
+        ValueError: no values, or weights that do not fit them.
+    """
+    if not values:
+        raise ValueError("no values to average")
+    if weights is not None and (len(weights) != len(values) or min(weights) <= 0):
+        raise ValueError("weights are positive, one for each value")
+    worth = [1.0] * len(values) if weights is None else list(weights)
+    total = math.fsum(worth)
+    point = math.fsum(w * value for w, value in zip(worth, values, strict=True)) / total
+    if len(values) < 2:
+        return Interval(point, -math.inf, math.inf)
+    spread = math.fsum(w * (value - point) ** 2 for w, value in zip(worth, values, strict=True))
+    alike = total**2 / math.fsum(w * w for w in worth)
+    variance = spread / total * alike / max(alike - 1, 1e-9)
+    count = max(effective_count(values) * alike / len(values), 1.5)
+    half = t_quantile((1 + confidence) / 2, count - 1) * math.sqrt(variance / count)
+    return Interval(point, point - half, point + half)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Median and its interval, whatever the distribution.
+
+    Order statistics by the binomial distribution, interpolated to the confidence asked for
+    (Hettmansperger and Sheather, Statistics and Probability Letters 4, 1986, p. 75). With too few
+    values for it the whole range is the interval, and one value alone has an infinite one.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("no values to take the median of")
+    ordered = sorted(values)
+    count = len(ordered)
+    point = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+    if count < 2:
+        return Interval(point, -math.inf, math.inf)
+    depth = 0
+    while depth + 1 < (count + 1) // 2 and _between(count, depth + 2) >= confidence:
+        depth += 1
+    outer, inner = _between(count, depth + 1), _between(count, depth + 2)
+    if outer <= confidence or depth + 1 >= (count + 1) // 2:
+        return Interval(point, ordered[depth], ordered[count - 1 - depth])
+    share = (outer - confidence) / (outer - inner)
+    weight = (count - depth - 1) * share / (depth + 1 + (count - 2 * (depth + 1)) * share)
+    low = (1 - weight) * ordered[depth] + weight * ordered[depth + 1]
+    high = (1 - weight) * ordered[count - 1 - depth] + weight * ordered[count - 2 - depth]
+    return Interval(point, min(low, point), max(high, point))
+
+
+def _between(count: int, rank: int) -> float:
+    """Probability that the median lies between the rank-th smallest and largest of `count`."""
+    below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))
+    return 1 - 2 * below
+
+
+def relative_precision(interval: Interval) -> float:
+    """Half the width over the point; infinite for a point of 0."""
+    if interval.point == 0:
+        return math.inf
+    return (interval.high - interval.low) / 2 / abs(interval.point)
+
+
+def has_trend(values: Sequence[float], significance: float = TREND_SIGNIFICANCE) -> bool:
+    """Whether consecutive values rise or fall more than chance would have them.
+
+    Mann-Kendall: any monotone trend, no distribution assumed (Mann, Econometrica 13, 1945, p. 245;
+    variance with ties by Kendall, Rank Correlation Methods, 4th ed., 1975). Fewer than four values
+    cannot show a trend at 5 %.
+    """
+    count = len(values)
+    if count < 4:
+        return False
+    score = sum(
+        int(later > earlier) - int(later < earlier)
+        for place, earlier in enumerate(values)
+        for later in values[place + 1 :]
+    )
+    ties = [values.count(value) for value in set(values)]
+    variance = count * (count - 1) * (2 * count + 5) - sum(
+        tie * (tie - 1) * (2 * tie + 5) for tie in ties
+    )
+    if variance <= 0:
+        return False
+    z = max(abs(score) - 1, 0) / math.sqrt(variance / 18)
+    return math.erfc(z / math.sqrt(2)) < significance

@@ -1,0 +1,33 @@
+"""Profiles on disk, and back.
+
+A run is a folder that appears whole or not at all:
+
+    runs/20261122T013000Z-resnet18-3fa9c1/
+        profile.json     everything but the raw readings; units in the keys; what is derived, too
+        trace.parquet    the raw readings, enough to recompute every joule
+        layers.csv       one row a layer
+
+JSON format history:
+
+    1   first form. An Estimate is an object of its fields (point, low, high, unit, confidence,
+        basis, source, systematic, estimated_share). "derived" holds every row of
+        `profiler.quantities.QUANTITIES`, null where it was not seen; it is written for other
+        programs and not read back. An infinite number is the text "Infinity" or "-Infinity".
+"""
+
+from __future__ import annotations
+
+from .folders import StoredRun, list_runs, new_run_path, resolve_runs
+from .runs import load, load_all, profile_document, save, save_run
+
+__all__ = [
+    "StoredRun",
+    "list_runs",
+    "load",
+    "load_all",
+    "new_run_path",
+    "profile_document",
+    "resolve_runs",
+    "save",
+    "save_run",
+]

@@ -1,0 +1,196 @@
+"""A model and its inputs, laid out on a device so that one call can be made over and over."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .device import Device
+from .errors import DeviceError, MeasurementError, ProfilerError, UsageError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workbench:
+    """One call, ready to be made.
+
+    Args:
+        model: the module as it runs: on the device, in eval mode, in its dtype.
+        call: makes one call and drops what it returns; does not wait for the device.
+        batch_size: length of the first axis of the first tensor among the inputs.
+        input_shapes: of every tensor among the inputs, as text.
+        dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
+    """
+
+    model: nn.Module
+    call: Callable[[], None]
+    batch_size: int | None
+    input_shapes: tuple[str, ...]
+    dtype: str
+
+
+def split_inputs(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments of a call.
+
+    Args:
+        inputs: a tensor, a tuple of positional arguments, a dict of keyword arguments, or a
+            (tuple, dict) pair of both.
+    """
+    if isinstance(inputs, dict):
+        return (), inputs
+    if isinstance(inputs, tuple):
+        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], dict):
+            return inputs[0], inputs[1]
+        return inputs, {}
+    return (inputs,), {}
+
+
+def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
+    """The same nested structure with every tensor changed."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: map_tensors(change, item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_tensors(change, item) for item in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_tensors(change, item) for item in value)
+    return value
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """Every tensor of a nested structure, in order."""
+    found: list[torch.Tensor] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        found.append(tensor)
+        return tensor
+
+    map_tensors(note, value)
+    return found
+
+
+def prepare(
+    model: nn.Module,
+    inputs: Any,
+    device: Device,
+    *,
+    dtype: str | None = None,
+    channels_last: bool = False,
+    compiled: bool = False,
+) -> Workbench:
+    """Lay out a copy of the model; the one that was given stays as it is.
+
+    Raises:
+        UsageError: unknown dtype.
+        DeviceError: not enough memory.
+        MeasurementError: the first call raised.
+    """
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    torch_dtype = None if dtype is None else DTYPES[dtype]
+    with explained(device):
+        bench_model = _copied(model).eval().to(device.name)
+        if torch_dtype is not None:
+            bench_model = bench_model.to(torch_dtype)
+        if channels_last:
+            bench_model = bench_model.to(memory_format=torch.channels_last)
+        place = _Placement(device.name, torch_dtype, channels_last)
+        arguments, keywords = map_tensors(place, split_inputs(inputs))
+        runner = torch.compile(bench_model) if compiled else bench_model
+
+    def call() -> None:
+        with explained(device), torch.inference_mode():
+            runner(*arguments, **keywords)
+
+    call()
+    device.synchronize()
+    tensors = tensors_in((arguments, keywords))
+    batch = tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None
+    return Workbench(
+        model=bench_model,
+        call=call,
+        batch_size=batch,
+        input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
+        dtype=dtype or _own_dtype(bench_model),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Brings a tensor to where the model is, in its precision and layout."""
+
+    device: str
+    dtype: torch.dtype | None
+    channels_last: bool
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        tensor = tensor.detach().to(self.device)
+        if self.dtype is not None and tensor.is_floating_point():
+            tensor = tensor.to(self.dtype)
+        if self.channels_last and tensor.ndim == 4:
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except (TypeError, RuntimeError) as error:
+        raise MeasurementError(
+            f"the model cannot be copied for the measurement ({error})",
+            hint="give a factory with --model module:callable, or detach what cannot be copied",
+        ) from error
+
+
+def _own_dtype(model: nn.Module) -> str:
+    names = {torch_dtype: name for name, torch_dtype in DTYPES.items()}
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            return names.get(parameter.dtype, str(parameter.dtype).removeprefix("torch."))
+    return "fp32"
+
+
+@contextmanager
+def explained(device: Device) -> Iterator[None]:
+    """Turns whatever the user's model raises inside into an error that says what to do."""
+    try:
+        yield
+    except ProfilerError:
+        raise
+    except Exception as error:  # the model is the user's: it may raise anything
+        raise explain(error, device) from error
+
+
+def explain(error: Exception, device: Device) -> ProfilerError:
+    """The error of a model's call, in one sentence."""
+    text = " ".join(str(error).split())
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return DeviceError(
+            f"{device.name} ran out of memory", hint="make the calls smaller with --batch-size"
+        )
+    kind = type(error).__name__
+    shown = text if len(text) <= 300 else f"{text[:297]}..."
+    return MeasurementError(
+        f"the model raised {kind} when it was called: {shown}",
+        hint="check the input shape with --data, or see --debug for the traceback",
+    )
+
+
+def nonfinite_tensors(model: nn.Module, limit: int = 3) -> Sequence[str]:
+    """Names of the first parameters and buffers that hold NaN or infinity."""
+    names = []
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_floating_point() and not tensor.is_meta:
+            if not bool(torch.isfinite(tensor).all()):
+                names.append(name)
+            if len(names) == limit:
+                break
+    return names

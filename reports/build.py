@@ -1,0 +1,47 @@
+"""Stored runs and claims to one report, in Markdown and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from profiler.profile import Profile
+from profiler.render import Document, render_document
+from profiler.render.story import tell
+from profiler.store.folders import write_whole_file
+
+from .claims import load_claims
+from .sections import claims_sections
+
+FORMS = {"md": ".md", "html": ".html"}
+
+
+def build_document(profiles: Sequence[Profile], *, title: str | None = None) -> Document:
+    """The report of some profiles, with the claims of every study that is about one of them."""
+    models = {profile.workload.model for profile in profiles}
+    studies = [study for study in load_claims() if models & {claim.about for claim in study.claims}]
+    return tell(profiles, title=title, extra=claims_sections(studies, profiles))
+
+
+def shortened(document: Document) -> Document:
+    """What a terminal shows: the answers and what to know about them, not every figure."""
+    last = max(
+        (n for n, section in enumerate(document.sections) if section.title.startswith("Beside")),
+        default=0,
+    )
+    kept = document.sections[: last + 1]
+    findings = tuple(section for section in document.sections if section.title == "Findings")
+    return replace(document, sections=kept + findings)
+
+
+def write_report(document: Document, stem: Path) -> list[Path]:
+    """Write `stem.md` and `stem.html`, each whole or not at all.
+
+    Raises:
+        StoreError: one of them cannot be written.
+    """
+    return [
+        write_whole_file(stem.with_name(stem.name + suffix), render_document(document, form))
+        for form, suffix in FORMS.items()
+    ]

@@ -1,0 +1,40 @@
+"""What a claim can be put beside: every quantity of a profile, and two that need no run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from profiler.estimate import Estimate, quotient
+from profiler.profile import Profile
+from profiler.quantities import MILLION, QUANTITIES, per_item
+
+Metric = Callable[[Profile], Estimate | None]
+
+
+def mac_count_per_million(profile: Profile) -> Estimate | None:
+    """MACs of a million images."""
+    one = per_item(profile.mac_count, profile, "MAC")
+    return None if one is None else one.scaled(MILLION, "MAC")
+
+
+def accuracy_per_million_macs(profile: Profile) -> Estimate | None:
+    """Accuracy in points (0 to 100) over millions of MACs of one image."""
+    macs = per_item(profile.mac_count, profile, "MAC")
+    if profile.accuracy is None or macs is None:
+        return None
+    points = quotient(
+        profile.accuracy.scaled(100, "%"),
+        macs.scaled(1 / MILLION, "MAC"),
+        unit="",
+        source=f"{profile.accuracy.source}; {macs.source}",
+    )
+    # Counts have confidence 1, which must not pass to an accuracy that states none.
+    return None if points is None else replace(points, confidence=profile.accuracy.confidence)
+
+
+METRICS: dict[str, Metric] = {
+    **{quantity.key: quantity.of for quantity in QUANTITIES},
+    "mac_count_per_million": mac_count_per_million,
+    "accuracy_per_million_macs": accuracy_per_million_macs,
+}

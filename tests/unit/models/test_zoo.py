@@ -1,0 +1,95 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from models import VARIANTS
+from models.__main__ import main
+from profiler.counting import count
+
+
+def conv_macs(cases: list[tuple[int, int, int, int]]) -> int:
+    """Sum over (input channels, output channels, kernel side, output side)."""
+    return sum(i * o * kernel**2 * side**2 for i, o, kernel, side in cases)
+
+
+def lightweight_macs(num_classes: int) -> int:
+    layers = [(3, 16, 3, 16), (16, 32, 3, 8), (32, 64, 3, 7), (64, 128, 3, 7), (128, 128, 3, 7)]
+    return conv_macs(layers) + 128 * num_classes
+
+
+def resnet18_macs(num_classes: int) -> int:
+    layers = [(3, 64, 3, 32)] + [(64, 64, 3, 32)] * 4
+    for width, side in ((128, 16), (256, 8), (512, 4)):
+        layers += [(width // 2, width, 3, side), (width // 2, width, 1, side)]
+        layers += [(width, width, 3, side)] * 3
+    return conv_macs(layers) + 512 * num_classes
+
+
+CASES = [
+    ("lightweight", 100, 258_292, 12_159_488, lightweight_macs),
+    ("lightweight", 10, 246_682, 12_147_968, lightweight_macs),
+    ("resnet18", 100, 11_220_132, 555_468_800, resnet18_macs),
+    ("resnet18", 10, 11_173_962, 555_422_720, resnet18_macs),
+]
+
+
+@pytest.mark.parametrize(("name", "num_classes", "parameters", "macs", "by_hand"), CASES)
+def test_counts_are_those_of_the_layer_table(name, num_classes, parameters, macs, by_hand):
+    assert by_hand(num_classes) == macs
+    with torch.device("meta"):
+        network = VARIANTS[name](num_classes=num_classes).eval()
+        costs = count(network, torch.empty(1, *VARIANTS[name].input_shape))
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert (costs.parameter_count, costs.mac_count) == (parameters, macs)
+    assert costs.uncounted_ops == ()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_batch_of_images_becomes_logits_that_learn(name):
+    network = VARIANTS[name](num_classes=7)
+    logits = network(torch.randn(2, 3, 32, 32))
+    assert logits.shape == (2, 7)
+    logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_the_default_is_100_classes():
+    with torch.device("meta"):
+        assert all(variant().classifier.out_features == 100 for variant in VARIANTS.values())
+
+
+def test_a_classifier_without_classes_is_refused():
+    with pytest.raises(ValueError, match="at least one class, not 0"):
+        VARIANTS["lightweight"](num_classes=0)
+
+
+def test_the_table_is_read_without_torch():
+    code = "import sys, models; assert models.VARIANTS; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+
+
+def test_list_prints_one_json_object(capsys):
+    assert main(["list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    assert [(row["name"], row["parameter_count"], row["mac_count"]) for row in rows] == [
+        ("lightweight", 258_292, 12_159_488),
+        ("resnet18", 11_220_132, 555_468_800),
+    ]
+
+
+def test_visualize_shows_the_seven_by_seven_after_the_pool(capsys):
+    assert main(["visualize", "lightweight"]) == 0
+    shown = capsys.readouterr().out
+    assert "MaxPool2d  -> 32x7x7" in shown
+    assert "Linear  -> 100  12,900 parameters" in shown
+
+
+def test_an_unknown_name_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["visualize", "lightwait"])
+    assert ended.value.code == 2
+    assert "lightweight" in capsys.readouterr().err
