@@ -1,4 +1,4 @@
-"""How the inputs that a user gives become the arguments of a call."""
+"""Calling what a user gives: inputs become arguments, an exception becomes one sentence."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             return inputs[0], dict(inputs[1])
         return inputs, {}
     return (inputs,), {}
+
+
+def sentence(error: BaseException) -> str:
+    """The kind and the telling line of an exception, without a final period."""
+    lines = str(error).strip().splitlines() or [""]
+    line = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
+    return f"{type(error).__name__}: {line}".rstrip(" .:")

@@ -14,7 +14,7 @@ from profiler.errors import MeasurementError
 
 from .attribution import Attribution
 from .backward import differentiate
-from .call import as_call
+from .call import as_call, sentence
 from .costs import Costs
 from .lazy import copy_lazy
 from .ledger import Ledger
@@ -92,12 +92,6 @@ def _run(
         except Exception as error:
             # Whatever a user's model raises becomes the one error that the caller can handle.
             raise MeasurementError(
-                f"{type(model).__name__} could not be called with these inputs: {_sentence(error)}",
+                f"{type(model).__name__} could not be called with these inputs: {sentence(error)}",
                 hint="check the shapes and the dtype of the inputs, and the device of the model",
             ) from error
-
-
-def _sentence(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    line = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
-    return f"{type(error).__name__}: {line}".rstrip(" .:")

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from profiler.errors import MeasurementError
 
+from .call import sentence
 from .costs import Costs
 from .counter import count
 from .lazy import unshaped
@@ -55,8 +56,7 @@ def _twin(model: torch.nn.Module) -> torch.nn.Module:
     except Exception as error:
         # Any object may refuse to be copied, each with an exception of its own.
         raise MeasurementError(
-            f"{type(model).__name__} cannot be copied to the meta device:"
-            f" {type(error).__name__}: {error}",
+            f"{type(model).__name__} cannot be copied to the meta device: {sentence(error)}",
             hint="count it where it can run, with profiler.count(model, inputs)",
         ) from error
 

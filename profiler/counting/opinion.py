@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from .call import as_call
+from .call import as_call, sentence
 from .costs import Costs, SecondOpinion
+from .preservation import unchanged
 
 _FAMILIES = {
     "conv": "convolution",
@@ -32,7 +33,7 @@ def ask_fvcore(model: torch.nn.Module, inputs: Any, costs: Costs) -> SecondOpini
     if kwargs:
         return _unavailable(source, "it takes no keyword arguments")
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), unchanged(model, args):
             warnings.simplefilter("ignore")
             from fvcore.nn import FlopCountAnalysis
 
@@ -44,7 +45,7 @@ def ask_fvcore(model: torch.nn.Module, inputs: Any, costs: Costs) -> SecondOpini
     except Exception as error:
         # It traces the model, and tracing fails in as many ways as there are models.
         logging.getLogger(__name__).debug("fvcore failed", exc_info=True)
-        return _unavailable(source, f"{type(error).__name__}: {str(error).splitlines()[:1]}")
+        return _unavailable(source, sentence(error))
     ours = _ours(costs)
     differing = tuple(
         (family, ours[family], theirs[family])

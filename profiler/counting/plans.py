@@ -48,6 +48,10 @@ class Plan:
     writes: bool = True
 
 
+# Older releases of torch have no tag for reductions; theirs are in the table of names.
+_ELEMENTWISE = tuple(
+    getattr(torch.Tag, name) for name in ("pointwise", "reduction") if hasattr(torch.Tag, name)
+)
 _PLANS: dict[Any, Plan] = {}
 
 
@@ -92,7 +96,7 @@ def _decide(func: Any) -> Plan:
     key = torch._C.DispatchKey.CompositeImplicitAutograd
     if key in func.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key):
         return Plan(name, Kind.COMPOSITE)
-    known = torch.Tag.pointwise in func.tags or torch.Tag.reduction in func.tags
+    known = any(tag in func.tags for tag in _ELEMENTWISE)
     kind = Kind.FREE if known or has_no_macs(name) else Kind.UNKNOWN
     reads = "written" if name in LOOKUPS else "rest" if name in OVERWRITING else "all"
     return Plan(name, kind, None, mutated, reads, writes=name not in UNWRITTEN)

@@ -1,8 +1,10 @@
 """CodeCarbon's estimate: what a CPU of this model may draw at this load, and an assumed memory.
 
 No sensor is read. Load is the busy share of all the CPUs that /proc/stat shows (of the machine,
-other processes and tenants included), taken over the last `LOAD_SPAN_S`; CPU power is
-TDP x (0.1 + 0.9 load^3), memory power a constant. Both are CodeCarbon's rules and data.
+other processes and tenants included), taken over spans of `LOAD_SPAN_S`; CPU power is
+TDP x (0.1 + 0.9 load^3), memory power a constant. Both are CodeCarbon's rules and data. The joules
+of all full spans are added up, so that the channels are counters that move every span: what a
+sampled power would add in noise is not part of the model.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,6 @@ __all__ = ["CarbonIntensity", "CodeCarbonMeter", "carbon_intensity_g_per_kwh", "
 
 LOAD_SPAN_S = 0.25
 TICK_S = 0.01
-FIRST_TICK_ATTEMPTS = 10
 
 
 class CodeCarbonMeter:
@@ -57,25 +57,23 @@ class CodeCarbonMeter:
         self._lock = threading.Lock()
         self._tdp_w = 0.0
         self._ram_w = 0.0
-        self._load: _CpuLoad | None = None
+        self._model: _ModelledEnergy | None = None
         self._keys: frozenset[str] = frozenset()
 
     def open(self) -> tuple[Channel, ...]:
         stat = self._proc / "stat"
         if package_folder() is None or not self._reader.has(stat):
             return ()
-        self._load = _CpuLoad(stat, self._reader)
         version = f"CodeCarbon {package_version()}"
         self._tdp_w, cpu_source = self._rated_power()
         memory_bytes = self._memory_bytes()
         channels = [
             Channel(
                 device="cpu",
-                kind=ChannelKind.POWER,
+                kind=ChannelKind.ENERGY,
                 source=f"{version} estimate, load x TDP: {cpu_source}",
                 basis=Basis.ESTIMATED,
                 update_period_s=LOAD_SPAN_S,
-                averaging_s=LOAD_SPAN_S,
             )
         ]
         if memory_bytes is not None:
@@ -85,33 +83,33 @@ class CodeCarbonMeter:
             channels.append(
                 Channel(
                     device="ram",
-                    kind=ChannelKind.POWER,
+                    kind=ChannelKind.ENERGY,
                     source=f"{version} assumption: {self._ram_w:g} W for {size}, never measured",
                     basis=Basis.ASSUMED,
                     update_period_s=LOAD_SPAN_S,
                 )
             )
+        self._model = _ModelledEnergy(stat, self._reader, self._tdp_w, self._ram_w)
         self._keys = frozenset(channel.key for channel in channels)
         return tuple(channels)
 
     def read(self, channel: Channel) -> float:
-        load = self._load
-        if load is None or channel.key not in self._keys:
+        model = self._model
+        if model is None or channel.key not in self._keys:
             raise unknown_channel(self.name, channel)
-        if channel.device == "ram":
-            return self._ram_w
         try:
             with self._lock:
-                return self._tdp_w * load_factor(load.read())
+                cpu_j, ram_j = model.read()
         except (OSError, ValueError) as error:
             raise SensorError(f"{self._proc / 'stat'} cannot be read: {error}") from error
+        return cpu_j if channel.device == "cpu" else ram_j
 
     def drain(self, channel: Channel) -> Sequence[Reading]:
         return ()
 
     def close(self) -> None:
         self._keys = frozenset()
-        self._load = None
+        self._model = None
 
     def _rated_power(self) -> tuple[float, str]:
         """Watts at full load of all sockets, and where they come from."""
@@ -143,40 +141,36 @@ class CodeCarbonMeter:
             return None
 
 
-class _CpuLoad:
-    """Busy share of all CPUs over the last LOAD_SPAN_S, timed by the kernel's own ticks.
+class _ModelledEnergy:
+    """Joules of the CPU and the memory since the beginning, span by span, in the kernel's ticks.
 
-    The rule that uses it is cubic, so that a span which followed the rate of reading would change
-    the joules. Until the first span is full, the load since the beginning serves.
+    The rule for the CPU is cubic in the load, so that spans which followed the rate of reading
+    would change the joules: a span ends with the first read after LOAD_SPAN_S.
     """
 
-    def __init__(self, path: Path, reader: SysfsReader) -> None:
+    def __init__(self, path: Path, reader: SysfsReader, tdp_w: float, ram_w: float) -> None:
         self._path = path
         self._reader = reader
+        self._tdp_w = tdp_w
+        self._ram_w = ram_w
+        self._cpu_j = 0.0
+        self._ram_j = 0.0
         self._start_busy, self._start_total = self._ticks()
-        self._was_full = False
-        self._load: float | None = None
 
-    def read(self) -> float:
-        """From 0 to 1.
+    def read(self) -> tuple[float, float]:
+        """CPU and memory joules up to the end of the last full span.
 
         Raises `OSError` or `ValueError` where the kernel's file cannot be understood.
         """
         busy, total = self._ticks()
-        for _ in range(FIRST_TICK_ATTEMPTS):
-            if total > self._start_total or self._load is not None:
-                break
-            time.sleep(TICK_S / 5)  # the first load needs a tick since the beginning
-            busy, total = self._ticks()
         passed = total - self._start_total
-        is_full = passed * TICK_S >= LOAD_SPAN_S * (os.cpu_count() or 1)
-        if passed > 0 and (is_full or not self._was_full):
-            self._load = min(max((busy - self._start_busy) / passed, 0.0), 1.0)
-        if is_full:
-            self._start_busy, self._start_total, self._was_full = busy, total, True
-        if self._load is None:
-            raise ValueError("its tick counts do not move")
-        return self._load
+        span_s = passed * TICK_S / (os.cpu_count() or 1)
+        if span_s >= LOAD_SPAN_S:
+            load = min(max((busy - self._start_busy) / passed, 0.0), 1.0)
+            self._cpu_j += self._tdp_w * load_factor(load) * span_s
+            self._ram_j += self._ram_w * span_s
+            self._start_busy, self._start_total = busy, total
+        return self._cpu_j, self._ram_j
 
     def _ticks(self) -> tuple[int, int]:
         """Busy and all ticks, from "cpu user nice system idle iowait irq softirq steal ...".

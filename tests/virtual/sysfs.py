@@ -28,8 +28,7 @@ class SysfsTree(SysfsReader):
         self.root = root
         self.now_s = now_s
         self._moving: dict[Path, Value] = {}
-        self._denied: list[str] = []
-        self._removed: list[str] = []
+        self._refused: list[tuple[str, int]] = []
 
     def add(self, path: str, content: str | float | Value) -> None:
         file = self.root / path
@@ -39,11 +38,11 @@ class SysfsTree(SysfsReader):
             content = _shown(content(self.now_s()))
         file.write_text(f"{content}\n")
 
-    def deny(self, pattern: str) -> None:
-        self._denied.append(pattern)
+    def deny(self, pattern: str, code: int = errno.EACCES) -> None:
+        self._refused.append((pattern, code))
 
     def remove(self, pattern: str) -> None:
-        self._removed.append(pattern)
+        self._refused.append((pattern, errno.ENODEV))
 
     def tick(self) -> None:
         for file, value in self._moving.items():
@@ -51,8 +50,8 @@ class SysfsTree(SysfsReader):
 
     def text(self, path: Path) -> str:
         name = path.relative_to(self.root).as_posix()
-        for patterns, code in ((self._removed, errno.ENODEV), (self._denied, errno.EACCES)):
-            if any(fnmatch(name, p) or fnmatch(name, f"{p}/*") for p in patterns):
+        for pattern, code in self._refused:
+            if fnmatch(name, pattern) or fnmatch(name, f"{pattern}/*"):
                 raise OSError(code, os.strerror(code), str(path))
         moving = self._moving.get(path)
         return super().text(path) if moving is None else _shown(moving(self.now_s()))

@@ -117,24 +117,32 @@ def opened(tree: SysfsTree) -> tuple[CodeCarbonMeter, dict[str, Channel]]:
     return meter, {channel.device: channel for channel in meter.open()}
 
 
+def mean_power_w(
+    meter: CodeCarbonMeter, channels: dict[str, Channel], clock: FakeClock, seconds: float
+) -> dict[str, float]:
+    for _ in range(round(seconds / 0.05)):
+        clock.advance(0.05)
+        energies_j = {device: meter.read(channel) for device, channel in channels.items()}
+    return {device: energy_j / seconds for device, energy_j in energies_j.items()}
+
+
 def test_parts_state_their_basis_and_their_numbers(tmp_path: Path, clock: FakeClock) -> None:
     tree = SysfsTree(tmp_path, clock.now_s)
     add_proc(tree, model=EPYC, load=lambda now_s: 0.5)
     meter, channels = opened(tree)
-    clock.advance(1)
     assert channels["cpu"].basis is Basis.ESTIMATED
     assert channels["ram"].basis is Basis.ASSUMED
     assert "225 W" in channels["cpu"].source
-    assert meter.read(channels["cpu"]) == pytest.approx(225 * (0.1 + 0.9 * 0.125), rel=0.02)
-    assert meter.read(channels["ram"]) == 10
+    watts = mean_power_w(meter, channels, clock, seconds=10)
+    assert watts["cpu"] == pytest.approx(225 * (0.1 + 0.9 * 0.125), rel=0.02)
+    assert watts["ram"] == pytest.approx(10)
 
 
 def test_two_sockets_draw_twice(tmp_path: Path, clock: FakeClock) -> None:
     tree = SysfsTree(tmp_path, clock.now_s)
     add_proc(tree, model=EPYC, load=lambda now_s: 1.0, sockets=2)
     meter, channels = opened(tree)
-    clock.advance(1)
-    assert meter.read(channels["cpu"]) == pytest.approx(450)
+    assert mean_power_w(meter, channels, clock, seconds=10)["cpu"] == pytest.approx(450)
 
 
 def test_an_unknown_cpu_is_said_to_be_unknown(tmp_path: Path, clock: FakeClock) -> None:
@@ -153,15 +161,23 @@ def test_the_estimate_does_not_depend_on_how_often_it_is_read(
     add_proc(tree, model=EPYC, load=lambda now_s: 1.0 if (now_s - start_s) % 0.5 < 0.1 else 0.0)
     often, often_channels = opened(tree)
     seldom, seldom_channels = opened(tree)
-    powers_w: dict[str, list[float]] = {"often": [], "seldom": []}
-    for step in range(1, 401):
+    energies_j = {}
+    for step in range(1, 2001):
         clock.advance(0.01)
-        powers_w["often"].append(often.read(often_channels["cpu"]))
+        energies_j["often"] = often.read(often_channels["cpu"])
         if step % 25 == 0:
-            powers_w["seldom"].append(seldom.read(seldom_channels["cpu"]))
-    del powers_w["often"][:25]  # before the first span is full, the load since the beginning
-    mean_w = {name: sum(values) / len(values) for name, values in powers_w.items()}
-    assert mean_w["often"] == pytest.approx(mean_w["seldom"], rel=0.1)
+            energies_j["seldom"] = seldom.read(seldom_channels["cpu"])
+    assert energies_j["often"] == pytest.approx(energies_j["seldom"], rel=0.1)
+
+
+def test_the_joules_stand_still_until_a_span_is_full(tmp_path: Path, clock: FakeClock) -> None:
+    tree = SysfsTree(tmp_path, clock.now_s)
+    add_proc(tree, model=EPYC, load=lambda now_s: 1.0)
+    meter, channels = opened(tree)
+    clock.advance(0.2)
+    assert meter.read(channels["cpu"]) == 0.0
+    clock.advance(0.1)
+    assert meter.read(channels["cpu"]) == pytest.approx(0.3 * 225)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,15 @@ def test_a_sensor_of_root_is_a_finding_with_the_command(tree) -> None:
     meter, channels = opened(tree)
     assert channels == {}
     assert "sudo chmod a+r" in meter.findings[0].remedy
+
+
+def test_a_gpu_asleep_is_no_matter_of_rights(tree) -> None:
+    tree.add("hwmon/hwmon0/name", "amdgpu")
+    tree.add("hwmon/hwmon0/power1_average", 1)
+    tree.deny("hwmon/hwmon0/power1_average", errno.EPERM)
+    meter, channels = opened(tree)
+    assert channels == {}
+    assert meter.findings == ()
 
 
 def test_other_drivers_are_no_power_sensors(tree) -> None:
