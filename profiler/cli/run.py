@@ -115,7 +115,7 @@ def _store(profile: Profile, path: Path | None, journal: Path | None) -> None:
 
 
 def _report(arguments: argparse.Namespace, profile: Profile) -> None:
-    from profiler.store import profile_document
+    from profiler.codec import profile_document
 
     if arguments.json:
         document = profile_document(profile)

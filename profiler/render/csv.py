@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from profiler.layertable import Scalar, write_csv
 from profiler.profile import Profile
 from profiler.quantities import QUANTITIES, Quantity
-from profiler.store.layers import Scalar, write_csv
 
 from .document import Document
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from profiler.layercost import LayerCost
-from profiler.store.layers import LAYER_COLUMNS, layer_rows
+from profiler.layertable import LAYER_COLUMNS, layer_rows
 
 if TYPE_CHECKING:
     import pandas
 
 
 def layer_frame(layers: Iterable[LayerCost]) -> pandas.DataFrame:
-    """One row a layer, columns of `profiler.store.layers.LAYER_COLUMNS`; NaN where not seen."""
+    """One row a layer, columns of `profiler.layertable.LAYER_COLUMNS`; NaN where not seen."""
     import pandas
 
     return pandas.DataFrame(layer_rows(layers), columns=list(LAYER_COLUMNS))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from profiler.codec import profile_document
 from profiler.profile import SCHEMA_VERSION
-from profiler.store import profile_document
 
 from .document import Document
 

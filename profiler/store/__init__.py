@@ -18,7 +18,7 @@ JSON format history:
 from __future__ import annotations
 
 from .folders import StoredRun, list_runs, new_run_path, resolve_runs
-from .runs import load, load_all, profile_document, save, save_run
+from .runs import load, load_all, save, save_run
 
 __all__ = [
     "StoredRun",
@@ -26,7 +26,6 @@ __all__ = [
     "load",
     "load_all",
     "new_run_path",
-    "profile_document",
     "resolve_runs",
     "save",
     "save_run",

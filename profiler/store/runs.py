@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from profiler.codec import FormError, decode, encode, profile_document
 from profiler.errors import StoreError
+from profiler.layertable import LAYER_COLUMNS, layer_rows, write_csv
 from profiler.profile import SCHEMA_VERSION, Profile
-from profiler.quantities import QUANTITIES
 
-from .codec import FormError, decode, encode
 from .folders import (
     PROFILE_FILE,
     new_run_path,
@@ -19,18 +19,9 @@ from .folders import (
     write_whole_file,
     write_whole_folder,
 )
-from .layers import LAYER_COLUMNS, layer_rows, write_csv
 from .traces import TRACE_FILE, read_traces, write_traces
 
 LAYERS_FILE = "layers.csv"
-
-
-def profile_document(profile: Profile) -> dict[str, Any]:
-    """The profile as one JSON object, every number with unit and basis, without raw readings."""
-    document: dict[str, Any] = encode(replace(profile, traces=()))
-    del document["traces"]
-    document["derived"] = {row.key: encode(row.of(profile)) for row in QUANTITIES}
-    return document
 
 
 def save(profile: Profile, path: str | Path) -> Path:

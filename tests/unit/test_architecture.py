@@ -14,10 +14,11 @@ PROFILER = ROOT / "profiler"
 NEIGHBOURS = {"models", "training", "reports", "tests"}
 CORE = (
     "errors", "units", "trace", "estimate", "stats", "inference", "layercost", "profile",
-    "quantities", "findings", "comparison", "pairing", "gate", "score", "callcost", "render",
+    "quantities", "findings", "codec", "layertable", "comparison", "pairing", "gate", "score",
+    "callcost", "render",
 )  # fmt: skip
 OUTSIDE_WORLD = {
-    "torch", "torchvision", "time", "datetime", "os", "io", "pathlib", "shutil", "tempfile",
+    "torch", "torchvision", "time", "datetime", "os", "pathlib", "shutil", "tempfile",
     "subprocess", "socket", "threading", "pynvml", "codecarbon", "psutil",
 }  # fmt: skip
 OUTER_ROOMS = {

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from profiler.codec import profile_document
 from profiler.errors import StoreError
 from profiler.estimate import Basis, Estimate
 from profiler.findings import Finding
@@ -24,7 +25,6 @@ from profiler.store import (
     load,
     load_all,
     new_run_path,
-    profile_document,
     resolve_runs,
     save,
     save_run,

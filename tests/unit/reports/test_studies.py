@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from profiler.store import profile_document
+from profiler.codec import profile_document
 from reports import studies
 from reports.__main__ import DEFAULT_STUDY, main
 from reports.errors import ReportDataError

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from .profile import Profile
+from .quantities import QUANTITIES
 
 _INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -127,3 +130,11 @@ def _decode_scalar(value: Any, kind: Any, where: str) -> Any:
 def _expect(holds: bool, where: str, wanted: str) -> None:
     if not holds:
         raise FormError(f"{where or 'the record'} is not {wanted}")
+
+
+def profile_document(profile: Profile) -> dict[str, Any]:
+    """The profile as one JSON object, every number with unit and basis, without raw readings."""
+    document: dict[str, Any] = encode(replace(profile, traces=()))
+    del document["traces"]
+    document["derived"] = {row.key: encode(row.of(profile)) for row in QUANTITIES}
+    return document
