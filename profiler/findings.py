@@ -41,6 +41,25 @@ def forked() -> Finding:
     )
 
 
+def windows_forgotten(count: int) -> Finding:
+    """More windows were opened than a recording keeps."""
+    return Finding(
+        kind="windows-forgotten",
+        observed=f"the {count} oldest windows of the names used most often are no longer kept: "
+        "what is shown of these names covers the later ones",
+        remedy="read windows as they close, or open one for many steps",
+    )
+
+
+def journal_ended(reason: str) -> Finding:
+    """The journal of a recording could not be written any more."""
+    return Finding(
+        kind="journal-ended",
+        observed=f"the journal could not be written to its end: {reason}",
+        remedy="make room on that disk; the recording itself is whole",
+    )
+
+
 def fell_back_to_cpu(reason: str) -> Finding:
     """`auto` found no GPU."""
     return Finding(
@@ -116,6 +135,15 @@ def nonfinite_weights(names: tuple[str, ...]) -> Finding:
         kind="non-finite-weights",
         observed=f"weights hold NaN or infinity: {', '.join(names)}",
         remedy="load a sound checkpoint; arithmetic on such values can draw other power",
+    )
+
+
+def not_counted(reason: str) -> Finding:
+    """MACs and score are missing, and why."""
+    return Finding(
+        kind="not-counted",
+        observed=f"the MACs of a call are not known: {reason}",
+        remedy="add the operator's formula in profiler/counting/formulas.py",
     )
 
 

@@ -23,6 +23,7 @@ class Workbench:
 
     Args:
         model: the module as it runs: on the device, in eval mode, in its dtype.
+        inputs: positional and keyword arguments of a call, placed and cast like the model.
         call: makes one call and drops what it returns; does not wait for the device.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
@@ -30,6 +31,7 @@ class Workbench:
     """
 
     model: nn.Module
+    inputs: tuple[tuple[Any, ...], dict[str, Any]]
     call: Callable[[], None]
     batch_size: int | None
     input_shapes: tuple[str, ...]
@@ -116,6 +118,7 @@ def prepare(
     batch = tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None
     return Workbench(
         model=bench_model,
+        inputs=(arguments, keywords),
         call=call,
         batch_size=batch,
         input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
