@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .estimate import Basis, Estimate
     from .findings import Finding
     from .layercost import LayerCost
+    from .layers import LayerReport, measure_layers
     from .measurement import measure
     from .profile import Profile
     from .recording import Recording, record
@@ -30,6 +31,7 @@ _HOMES = {
     "Estimate": "estimate",
     "Finding": "findings",
     "LayerCost": "layercost",
+    "LayerReport": "layers",
     "Profile": "profile",
     "ProfilerError": "errors",
     "Recording": "recording",
@@ -38,6 +40,7 @@ _HOMES = {
     "efficiency_score": "score",
     "load": "store",
     "measure": "measurement",
+    "measure_layers": "layers",
     "record": "recording",
     "save": "store",
 }
@@ -49,6 +52,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LayerCost",
+    "LayerReport",
     "Profile",
     "ProfilerError",
     "Recording",
@@ -58,6 +62,7 @@ __all__ = [
     "efficiency_score",
     "load",
     "measure",
+    "measure_layers",
     "record",
     "save",
 ]

@@ -4,57 +4,21 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 
-from .trace import Channel, CounterTrace, Fault, FaultKind, PowerTrace
+from .fault_log import FaultLog
+from .trace import Channel, CounterTrace, FaultKind, PowerTrace
 
 CAPACITY = 20_000
-FAULT_CAPACITY = 200
-IMPOSSIBLE_POWER_W = 1e5
-LONGEST_HICCUP_S = 0.35
-
-
-class FaultLog:
-    """Spans in which a channel could not be read or believed."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-        self._failing_since_s: float | None = None
-        self._reason = ""
-
-    def fail(self, now_s: float, reason: str) -> None:
-        """A read failed."""
-        if self._failing_since_s is None:
-            self._failing_since_s = now_s
-        self._reason = reason
-
-    def succeed(self, now_s: float) -> None:
-        """A read succeeded: a long enough row of failures before it becomes a fault."""
-        since_s = self._failing_since_s
-        self._failing_since_s = None
-        if since_s is not None and now_s - since_s > LONGEST_HICCUP_S:
-            self.add(FaultKind.UNREADABLE, since_s, now_s, self._reason)
-
-    def add(self, kind: FaultKind, start_s: float, end_s: float | None, message: str) -> None:
-        """Note a fault; past the capacity the last one grows instead."""
-        fault = Fault(kind=kind, start_s=start_s, end_s=end_s, message=message)
-        if len(self._faults) < FAULT_CAPACITY:
-            self._faults.append(fault)
-        else:
-            first = self._faults[-1]
-            self._faults[-1] = Fault(
-                kind=kind, start_s=first.start_s, end_s=end_s, message=f"{message} (and more)"
-            )
-
-    def snapshot(self) -> tuple[Fault, ...]:
-        """All faults so far, one that still lasts included."""
-        if self._failing_since_s is None:
-            return tuple(self._faults)
-        lasting = Fault(
-            kind=FaultKind.LOST, start_s=self._failing_since_s, end_s=None, message=self._reason
-        )
-        return (*self._faults, lasting)
+GUARD_SHARE = 1 / 8
+MOST_GUARDED = 4
+IMPOSSIBLE_POWER_W = 2e4
+LEAST_CEILING_W = 1000.0
+UNKNOWN_PERIOD_S = 0.1
+RECENT_MOVES = 64
+FROZEN_SHARE = 0.7
 
 
 class CounterLog:
@@ -81,6 +45,8 @@ class CounterLog:
         self._offset_j = 0.0
         self._current_epoch = 0
         self._previous_start_s: float | None = None
+        self._thinned_before_s: float | None = None
+        self._usual_w: deque[float] = deque(maxlen=RECENT_MOVES)
 
     def __len__(self) -> int:
         return len(self._energy_j)
@@ -106,8 +72,10 @@ class CounterLog:
             return None
         if raw_j == previous_j:
             return None
-        if not self._continues(previous_j, raw_j, end_s - earliest_s):
+        if not self._continues(previous_j, raw_j, earliest_s, end_s):
             self._begin_epoch(previous_j, raw_j, earliest_s, end_s)
+        else:
+            self._watch_for_freeze(raw_j + self._offset_j, earliest_s, end_s)
         if self._streaming and self.channel.update_period_s is not None:
             earliest_s = max(earliest_s, start_s - 2 * self.channel.update_period_s)
         self._append(earliest_s, end_s, raw_j + self._offset_j)
@@ -119,19 +87,22 @@ class CounterLog:
         self.failure_count += 1
         self.faults.fail(now_s, reason)
 
-    def _continues(self, previous_j: float, raw_j: float, span_s: float) -> bool:
+    def _continues(self, previous_j: float, raw_j: float, earliest_s: float, end_s: float) -> bool:
         """Whether the step from one value to the next is energy, a wrap (then taken back) included.
 
         Between two reads a counter that wraps may have gone round more than once. That is ruled out
         only where the energy that the device can draw in that time stays below one turn.
         """
-        wrap_j = self.channel.wrap_j
-        ceiling_j = self._high_power_w() * span_s
-        if wrap_j is not None and ceiling_j >= wrap_j:
+        wrap_j, period_s = self.channel.wrap_j, self.channel.update_period_s or UNKNOWN_PERIOD_S
+        span_s = end_s - earliest_s + period_s
+        ceiling_w = self._high_power_w()
+        if wrap_j is not None and ceiling_w * span_s >= wrap_j:
             return False
         if raw_j >= previous_j:
-            return raw_j - previous_j <= IMPOSSIBLE_POWER_W * span_s
-        if wrap_j is None or raw_j + wrap_j - previous_j > max(4 * ceiling_j, wrap_j / 100):
+            # The step is the energy of all the time since the move before, not of this bracket.
+            still_since_s = self._earliest_s[-1] if self._earliest_s else earliest_s - 1.0
+            return raw_j - previous_j <= IMPOSSIBLE_POWER_W * (end_s - still_since_s + period_s)
+        if wrap_j is None or raw_j + wrap_j - previous_j > ceiling_w * span_s:
             return False
         self._offset_j += wrap_j
         return True
@@ -143,12 +114,33 @@ class CounterLog:
         message = f"the counter went from {previous_j:.3f} J to {raw_j:.3f} J"
         self.faults.add(FaultKind.RESET, start_s, end_s, message)
 
+    def _watch_for_freeze(self, energy_j: float, earliest_s: float, end_s: float) -> None:
+        """Note a counter that stood still while it was read, and went on without catching up.
+
+        Judged here, against the moves just before, because a thinned trace no longer tells a
+        counter that stood still from moves that were dropped.
+        """
+        period_s = self.channel.update_period_s
+        if period_s is None or self._streaming or not self._energy_j:
+            return
+        last_s = self._latest_s[-1]
+        power_w = (energy_j - self._energy_j[-1]) / max(end_s - last_s, 1e-9)
+        still_s = earliest_s - last_s
+        if still_s < 2 * period_s:
+            self._usual_w.append(power_w)
+            return
+        floor_w = FROZEN_SHARE * min(self._usual_w, default=0.0)
+        if still_s > max(3 * period_s, period_s + 0.05) and power_w < floor_w:
+            message = f"the counter stood still for {still_s:.2f} s and did not catch up"
+            self.faults.add(FaultKind.FROZEN, last_s, end_s, message)
+
     def _high_power_w(self) -> float:
-        """Twice the mean power so far, at least 400 W: what a device is trusted not to exceed."""
+        """Twice the mean power so far, at least 1 kW: what a device is trusted not to exceed."""
         if len(self._energy_j) < 2:
-            return 400.0
+            return LEAST_CEILING_W
         span_s = self._latest_s[-1] - self._earliest_s[0]
-        return max(400.0, 2 * self._energy_j[-1] / span_s) if span_s > 0 else 400.0
+        mean_w = self._energy_j[-1] / span_s if span_s > 0 else 0.0
+        return max(LEAST_CEILING_W, 2 * mean_w)
 
     def _append(self, earliest_s: float, latest_s: float, energy_j: float) -> None:
         self._earliest_s.append(earliest_s)
@@ -163,21 +155,26 @@ class CounterLog:
         """
         if len(self) <= CAPACITY:
             return
-        keep = _kept(self._latest_s, self._epoch, sorted(edges_s), len(self) // 2)
+        old_count = len(self) // 2
+        guarded = _beside_edges(self._latest_s[:old_count], edges_s)
+        keep = [i for i in range(old_count) if i % 2 == 0 or i in guarded]
+        self._thinned_before_s = self._latest_s[old_count]
         for column in (self._earliest_s, self._latest_s, self._energy_j):
-            column[:] = array("d", [column[index] for index in keep])
-        self._epoch[:] = array("l", [self._epoch[index] for index in keep])
+            column[:old_count] = array("d", [column[index] for index in keep])
+        self._epoch[:old_count] = array("l", [self._epoch[index] for index in keep])
 
-    def trace(self) -> CounterTrace:
-        """An immutable copy of what is known now."""
+    def trace(self, after_s: float = -math.inf) -> CounterTrace:
+        """An immutable copy of what is known now; of moves, only those seen after `after_s`."""
+        first = bisect_right(self._latest_s, after_s)
         return CounterTrace(
             channel=self.channel,
-            earliest_s=tuple(self._earliest_s),
-            latest_s=tuple(self._latest_s),
-            energy_j=tuple(self._energy_j),
-            epoch=tuple(self._epoch),
+            earliest_s=tuple(self._earliest_s[first:]),
+            latest_s=tuple(self._latest_s[first:]),
+            energy_j=tuple(self._energy_j[first:]),
+            epoch=tuple(self._epoch[first:]),
             last_seen_s=self.last_seen_s,
             faults=self.faults.snapshot(),
+            thinned_before_s=self._thinned_before_s,
         )
 
 
@@ -192,15 +189,20 @@ class PowerLog:
         self.last_seen_s: float | None = None
         self._time_s = array("d")
         self._power_w = array("d")
+        self._thinned_before_s: float | None = None
 
     def __len__(self) -> int:
         return len(self._time_s)
 
     def observe(self, start_s: float, end_s: float, power_w: float) -> None:
-        """Take in one read that began at `start_s` and ended at `end_s`."""
+        """Take in one read that began at `start_s` and ended at `end_s`.
+
+        A sensor holds a value until its next update: half a period is how old it is on average.
+        """
         self.read_count += 1
         self.faults.succeed(start_s)
-        self._append((start_s + end_s) / 2, power_w)
+        held_s = self.channel.update_period_s or 0.0
+        self._append((start_s + end_s - held_s) / 2, power_w)
         self.last_seen_s = end_s
 
     def buffered(self, time_s: float, power_w: float) -> None:
@@ -219,48 +221,51 @@ class PowerLog:
             self._power_w.append(power_w)
 
     def thin(self, edges_s: Iterable[float]) -> None:
-        """Replace pairs of old samples by their mean once the log is full."""
+        """Replace pairs of old samples by their mean once the log is full.
+
+        Samples beside a window's edge stay, and so do those on either side of a fault.
+        """
         if len(self) <= CAPACITY:
             return
-        half = len(self) // 4 * 2
-        times, powers = self._time_s, self._power_w
-        merged_s = [(times[i] + times[i + 1]) / 2 for i in range(0, half, 2)]
-        merged_w = [(powers[i] + powers[i + 1]) / 2 for i in range(0, half, 2)]
-        times[:half] = array("d", merged_s)
-        powers[:half] = array("d", merged_w)
+        times_s, powers_w = self._time_s, self._power_w
+        old_count = len(self) // 4 * 2
+        faults = self.faults.snapshot()
+        breaks_s = [fault.start_s for fault in faults]
+        guarded = _beside_edges(times_s[:old_count], [*edges_s, *breaks_s])
+        thin_s, thin_w = array("d"), array("d")
+        for first in range(0, old_count, 2):
+            pair = slice(first, first + 2)
+            if first in guarded or first + 1 in guarded:
+                thin_s.extend(times_s[pair])
+                thin_w.extend(powers_w[pair])
+            else:
+                thin_s.append(sum(times_s[pair]) / 2)
+                thin_w.append(sum(powers_w[pair]) / 2)
+        self._thinned_before_s = times_s[old_count]
+        times_s[:old_count], powers_w[:old_count] = thin_s, thin_w
 
-    def trace(self) -> PowerTrace:
-        """An immutable copy of what is known now."""
+    def trace(self, after_s: float = -math.inf) -> PowerTrace:
+        """An immutable copy of what is known now; of samples, only those after `after_s`."""
+        first = bisect_right(self._time_s, after_s)
         return PowerTrace(
             channel=self.channel,
-            time_s=tuple(self._time_s),
-            power_w=tuple(self._power_w),
+            time_s=tuple(self._time_s[first:]),
+            power_w=tuple(self._power_w[first:]),
             last_seen_s=self.last_seen_s,
             faults=self.faults.snapshot(),
+            thinned_before_s=self._thinned_before_s,
         )
 
 
-def _kept(
-    latest_s: Sequence[float], epoch: Sequence[int], edges_s: Sequence[float], old_count: int
-) -> list[int]:
-    """Indices that survive a thinning: new ones, every other old one, and those beside an edge."""
-    guarded: set[int] = set()
-    if len(edges_s) < CAPACITY // 16:
-        guarded = _beside_edges(latest_s, edges_s)
-    kept = []
-    for index in range(len(latest_s)):
-        resets = index > 0 and epoch[index] != epoch[index - 1]
-        ends = index + 1 < len(epoch) and epoch[index + 1] != epoch[index]
-        if index >= old_count or index % 2 == 0 or resets or ends or index in guarded:
-            kept.append(index)
-    return kept
+def _beside_edges(times_s: Sequence[float], edges_s: Iterable[float]) -> set[int]:
+    """Indices of the entries on either side of each edge: four, or fewer where edges are many.
 
-
-def _beside_edges(latest_s: Sequence[float], edges_s: Sequence[float]) -> set[int]:
-    """Indices of the four moves on either side of each edge."""
+    Never more than an eighth of the capacity, so that a thinned log has room again.
+    """
+    inside_s = [edge_s for edge_s in edges_s if times_s[0] <= edge_s <= times_s[-1]]
+    width = min(MOST_GUARDED, int(CAPACITY * GUARD_SHARE) // (2 * max(1, len(inside_s))))
     beside: set[int] = set()
-    for edge_s in edges_s:
-        if math.isfinite(edge_s):
-            middle = bisect_left(latest_s, edge_s)
-            beside.update(range(max(0, middle - 4), min(len(latest_s), middle + 4)))
+    for edge_s in inside_s:
+        middle = bisect_left(times_s, edge_s)
+        beside.update(range(max(0, middle - width), min(len(times_s), middle + width)))
     return beside

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,21 +95,37 @@ def run_command(
 def _run_to_end(
     words: Sequence[str], stdout: IO[str] | None, recording: Recording, live: Live | None
 ) -> int:
-    started_s = recording.windows[0].start_s
     with _signals() as pass_to:
         try:
             child = subprocess.Popen(list(words), stdout=stdout)
         except OSError as error:
             raise StartFailure(words, error) from error
         pass_to(child)
-        while True:
-            try:
-                code = child.wait(timeout=LIVE_STEP_S if live else None)
-                break
-            except subprocess.TimeoutExpired:
-                if live is not None:
-                    live(recording.now_s - started_s, joules_so_far(recording))
+        with _told(recording, live):
+            code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _told(recording: Recording, live: Live | None) -> Iterator[None]:
+    """Call `live` twice a second from a thread: a wait with a timeout notices an end late."""
+    if live is None:
+        yield
+        return
+    ended = threading.Event()
+    started_s = recording.now_s
+
+    def tell() -> None:
+        while not ended.wait(LIVE_STEP_S):
+            live(recording.now_s - started_s, joules_so_far(recording))
+
+    thread = threading.Thread(target=tell, name="wattprof-live", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -116,7 +133,8 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     """Forward signals to the child instead of dying of them ourselves.
 
     What a terminal sends reaches the child anyway, since it is in our process group; forwarding it
-    too would interrupt the child twice.
+    too would interrupt the child twice. What we were told to ignore (nohup) stays ignored, by the
+    child as well, which inherits that.
     """
     child: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -134,7 +152,8 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         for number in early:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    heeded = [number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, forward) for number in heeded}
     try:
         yield pass_to
     finally:
@@ -188,5 +207,5 @@ def _profile(
         carbon=carbon,
         traces=recording.traces,
         windows=windows,
-        findings=tuple(dict.fromkeys((*recording.opening_findings, *cost.findings))),
+        findings=tuple(dict.fromkeys((*recording.own_findings, *cost.findings))),
     )  # fmt: skip

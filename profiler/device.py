@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,8 +53,7 @@ def find_device(requested: str) -> Device:
         if _cuda_available():
             return _gpu(torch.device("cuda:0"))
         return _cpu((fell_back_to_cpu(_why_no_cuda()),))
-    kind, _, number = requested.partition(":")
-    if kind != "cuda" or (number and not number.isdigit()):
+    if not re.fullmatch("cuda(:[0-9]{1,3})?", requested):
         raise UsageError(
             f"there is no device {requested!r}", hint="use --device cpu, cuda, cuda:N or auto"
         )
@@ -62,7 +62,7 @@ def find_device(requested: str) -> Device:
             f"no CUDA device can be used for --device {requested} ({_why_no_cuda()})",
             hint="use --device cpu, or --device auto to fall back to the CPU",
         )
-    index = int(number or 0)
+    index = int(requested.partition(":")[2] or 0)
     if index >= torch.cuda.device_count():
         raise DeviceError(
             f"there is no cuda:{index}: this process sees {torch.cuda.device_count()} GPU(s)",

@@ -163,3 +163,13 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
         observed=f"the device went from {before_c:.0f} to {after_c:.0f} degrees Celsius",
         remedy="warm it up longer with --max-seconds; leakage grows with temperature",
     )
+
+
+def inputs_renewed() -> Finding:
+    """The model writes into its inputs, so that a second call would see other values."""
+    return Finding(
+        kind="inputs-renewed",
+        observed="the model changes its inputs in place: every call copied them first, and the "
+        "copies are inside latency and joules",
+        remedy="let the model write to tensors of its own",
+    )

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 import threading
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .errors import StoreError
 from .estimate import Basis
@@ -40,15 +40,17 @@ class Journal:
         self._path = path
         self._recorder = recorder
         self._written_s: dict[str, float] = {}
-        self._windows: dict[int, Window] = {}
+        self._window_count = 0
+        self._open_windows: set[int] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wattprof-journal", daemon=True)
-        self._file: IO[str] | None = None
+        self._file: FileIO | None = None
 
     def start(self) -> Journal:
         """Create the file and begin; raises `StoreError` where it cannot be written."""
         try:
-            self._file = self._path.open("x", encoding="utf-8")
+            # Unbuffered: a fork must not find half a line in a buffer, to write it a second time.
+            self._file = self._path.open("xb", buffering=0)
         except OSError as error:
             raise StoreError(
                 f"the journal {self._path} cannot be created ({error.strerror})",
@@ -71,24 +73,20 @@ class Journal:
             self._append()
 
     def _append(self) -> None:
-        if self._file is None or self.failure is not None:
+        if self._file is None or self.failure is not None or self._recorder.forked:
             return
+        lines = "".join(json.dumps(entry) + "\n" for entry in self._new_entries()).encode()
         try:
-            for entry in self._new_entries():
-                self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
+            while lines:
+                lines = lines[self._file.write(lines) :]
         except OSError as error:
             self.failure = error.strerror or str(error)
 
     def _new_entries(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = []
-        for trace in self._recorder.traces():
+        for trace in self._recorder.traces(self._written_s):
             entries += self._trace_entries(trace)
-        changed = []
-        for index, window in enumerate(self._recorder.windows()):
-            if self._windows.get(index) != window:
-                self._windows[index] = window
-                changed.append({"index": index, **asdict(window)})
+        changed = self._changed_windows()
         if changed:
             entries.append({"windows": changed})
         return entries
@@ -100,10 +98,9 @@ class Journal:
             entries.append({"channel": asdict(trace.channel)})
             self._written_s[key] = float("-inf")
         times_s = trace.latest_s if isinstance(trace, CounterTrace) else trace.time_s
-        first = bisect_right(times_s, self._written_s[key])
-        if first < len(times_s):
+        if times_s:
             self._written_s[key] = times_s[-1]
-            entries.append(_rows(trace, first))
+            entries.append(_rows(trace))
         entries.append(
             {
                 "seen": key,
@@ -113,13 +110,25 @@ class Journal:
         )
         return entries
 
+    def _changed_windows(self) -> list[dict[str, Any]]:
+        known, still_open = self._window_count, self._open_windows
+        changed = []
+        for number, window in self._recorder.windows_since(known, still_open).items():
+            if number >= known or window.end_s is not None:
+                changed.append({"index": number, **asdict(window)})
+            if window.end_s is None:
+                still_open.add(number)
+            else:
+                still_open.discard(number)
+            self._window_count = max(self._window_count, number + 1)
+        return changed
 
-def _rows(trace: Trace, first: int) -> dict[str, Any]:
+
+def _rows(trace: Trace) -> dict[str, Any]:
     if isinstance(trace, CounterTrace):
-        columns = (trace.earliest_s, trace.latest_s, trace.energy_j, trace.epoch)
-        rows = [list(row) for row in zip(*(column[first:] for column in columns), strict=True)]
-        return {"moves": trace.channel.key, "rows": rows}
-    samples = zip(trace.time_s[first:], trace.power_w[first:], strict=True)
+        rows = zip(trace.earliest_s, trace.latest_s, trace.energy_j, trace.epoch, strict=True)
+        return {"moves": trace.channel.key, "rows": [list(row) for row in rows]}
+    samples = zip(trace.time_s, trace.power_w, strict=True)
     return {"power": trace.channel.key, "rows": [list(row) for row in samples]}
 
 
@@ -137,8 +146,9 @@ def recover(path: Path | str) -> tuple[tuple[Trace, ...], tuple[Window, ...]]:
             channel = _channel(entry["channel"])
             channels[channel.key] = channel
         elif "windows" in entry:
-            for window in entry["windows"]:
-                windows[window.pop("index")] = Window(**window)
+            for fields in entry["windows"]:
+                number = fields.pop("index")
+                windows[number] = Window(**fields)
         elif "seen" in entry:
             seen[entry["seen"]] = entry
         else:

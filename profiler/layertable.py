@@ -29,6 +29,12 @@ LAYER_COLUMNS = (
     "energy_low_j",
     "energy_high_j",
     "energy_basis",
+    "macs_per_byte",
+    "joules_per_mac",
+    "floor_s",
+    "floor_j",
+    "achieved_share",
+    "bound",
     "uncounted_ops",
 )
 
@@ -47,6 +53,12 @@ def layer_rows(layers: Iterable[LayerCost]) -> list[dict[str, Scalar]]:
             "written_bytes": layer.written_bytes,
             **_interval_columns("latency", "s", layer.latency_s),
             **_interval_columns("energy", "j", layer.energy_j),
+            "macs_per_byte": layer.macs_per_byte,
+            "joules_per_mac": None if (each := layer.joules_per_mac) is None else each.point,
+            "floor_s": layer.floor_s,
+            "floor_j": layer.floor_j,
+            "achieved_share": layer.achieved_share,
+            "bound": layer.bound,
             "uncounted_ops": " ".join(layer.uncounted_ops),
         }
         for layer in layers

@@ -91,7 +91,7 @@ def measure(
         model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
     )
     costs, counting_findings = _count(bench)
-    peak_memory_bytes = None if compiled else peak_memory(bench.model, bench.call, found)
+    peak_memory_bytes = None if compiled else peak_memory(bench, found)
     protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
     watch = GpuWatch(found.identity)
     outcome, traces, recorder, opening = _record(bench, found, protocol, meters, watch, progress)
@@ -122,6 +122,7 @@ def measure(
         findings=(
             *found.findings,
             *opening,
+            *bench.findings,
             *counting_findings,
             *outcome.findings,
             *energy_findings,

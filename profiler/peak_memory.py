@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .device import Device
 from .estimate import Basis, Estimate, counted
-from .workbench import tensors_in
+from .workbench import Workbench, tensors_in
+
+# Kernels whose workspace is no detail: the attention scores of every head.
+_HIDING = frozenset({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"})
 
 
-def peak_memory(model: nn.Module, call: Callable[[], None], device: Device) -> Estimate | None:
+def peak_memory(bench: Workbench, device: Device) -> Estimate | None:
     """Bytes held at the worst moment of one call, weights and inputs included.
 
     On a GPU the caching allocator's own high-water mark; on a CPU the tensor storages alive at the
-    same time, which leaves out the workspaces of kernels. None where the model hides its operators.
+    same time, which leaves out the workspaces of kernels. None on a CPU where the model hides its
+    operators (compiled, or TorchScript, which may fuse them; torch's fused attention) or has sparse
+    tensors.
     """
     if device.is_gpu:
         torch.cuda.reset_peak_memory_stats(device.name)
-        call()
+        bench.call()
         device.synchronize()
         held = torch.cuda.max_memory_allocated(device.name)
         return Estimate(
             point=held, low=held, high=held, unit="B", confidence=1.0, basis=Basis.MEASURED,
             source="high-water mark of torch's CUDA allocator",
         )  # fmt: skip
-    mode = _LiveStorages([*model.parameters(), *model.buffers()])
+    if any(isinstance(module, torch.jit.ScriptModule) for module in bench.model.modules()):
+        return None
+    known = [*bench.model.parameters(), *bench.model.buffers(), *tensors_in(bench.inputs)]
+    mode = _LiveStorages(known)
     with mode:
-        call()
-    if mode.operator_count == 0:
+        bench.call()
+    if mode.is_blind or mode.operator_count == 0:
         return None
     return counted(
         mode.peak_bytes, "B", "tensor storages alive at once, without the kernels' workspaces"
@@ -44,22 +50,34 @@ class _LiveStorages(TorchDispatchMode):
     """Adds up the storages that are alive after every operator."""
 
     def __init__(self, held: list[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.peak_bytes = 0
         self.operator_count = 0
+        self.is_blind = False
         self._live: dict[int, tuple[StorageWeakRef, int]] = {}
         self._note(held)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.operator_count += 1
-        self._note(tensors_in((args, result)))
+        kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload) or func._opname in _HIDING:
+            self.is_blind = True
+            return func(*args, **kwargs)
+        # In inference mode a composite operator arrives whole, and hides what it allocates inside.
+        with self:
+            result = func.decompose(*args, **kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+            self.operator_count += 1
+        self._note(tensors_in((args, kwargs, result)))
         return result
 
     def _note(self, tensors: list[torch.Tensor]) -> None:
         for tensor in tensors:
+            if tensor.layout is not torch.strided:
+                self.is_blind = True
+                continue
             storage = tensor.untyped_storage()
             reference = StorageWeakRef(storage)
             self._live[reference.cdata] = (reference, storage.nbytes())

@@ -6,11 +6,13 @@ may hold, and never waits, unless it asks to (`wait=True`).
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +23,8 @@ from .sampler import MeterSampler
 from .trace import Channel, Trace, Window
 
 LONGEST_SLEEP_S = 0.1
+AWAIT_STEP_S = 0.005
+WINDOW_CAPACITY = 50_000
 
 OpenMeter = tuple[Meter, tuple[Channel, ...]]
 
@@ -65,12 +69,14 @@ class Recorder:
         self.started_s: float | None = None
         self.stopped_s: float | None = None
         self.forked = False
+        self.dropped_count = 0
         self._wait = wait
         self._samplers = [MeterSampler(meter, chans, self.clock) for meter, chans in meters]
         self._wakes = [threading.Event() for _ in self._samplers]
         self._threads: list[threading.Thread] = []
-        self._spans: list[_Span] = []
+        self._spans: dict[int, _Span] = {}
         self._open: dict[str, list[_Span]] = {}
+        self._opened_count = 0
         self._spans_lock = threading.Lock()
         self._stopping = False
 
@@ -80,44 +86,52 @@ class Recorder:
             raise UsageError("this recording has been started before", hint="make a new one")
         self.started_s = self.clock.now_s()
         _alive.add(self)
-        for sampler, wake in zip(self._samplers, self._wakes, strict=True):
-            thread = threading.Thread(
-                target=self._sample, args=(sampler, wake), name="wattprof", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+        self._launch()
         return self
 
     def stop(self) -> None:
-        """Stop sampling, once the moves that settle the closed windows have come.
+        """Stop sampling, once the moves that settle everything up to now have come.
 
         This may take one update period of the slowest counter (100 ms on most GPUs), at most a
         second. Windows that are still open are closed. A second call does nothing.
         """
         if self.stopped_s is not None or self.started_s is None:
             return
-        now_s = self.clock.now_s()
+        self.stopped_s = now_s = self.clock.now_s()
         with self._spans_lock:
             for spans in self._open.values():
                 for span in spans:
                     span.end_s = now_s
             self._open.clear()
         if not self.forked:
-            self._await_moves(max((span.end_s or now_s for span in self._spans), default=now_s))
+            self._await_moves(now_s)
+            self._land()
+        _alive.discard(self)
+
+    def _launch(self) -> None:
+        for sampler, wake in zip(self._samplers, self._wakes, strict=True):
+            thread = threading.Thread(
+                target=self._sample, args=(sampler, wake), name="wattprof", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def _land(self) -> None:
         self._stopping = True
         for wake in self._wakes:
             wake.set()
-        for thread in self._threads if not self.forked else ():
+        for thread in self._threads:
             thread.join(timeout=2.0)
-        self.stopped_s = self.clock.now_s()
-        _alive.discard(self)
 
     def begin(self, name: str) -> None:
         """Open a window now. Windows nest, overlap and repeat as they like."""
         span = _Span(name, self.clock.now_s(), threading.get_ident())
         with self._spans_lock:
-            self._spans.append(span)
+            self._spans[self._opened_count] = span
+            self._opened_count += 1
             self._open.setdefault(name, []).append(span)
+            if len(self._spans) > WINDOW_CAPACITY:
+                self._forget()
         self._hurry()
 
     def end(
@@ -134,6 +148,8 @@ class Recorder:
                 )
             own = [index for index, span in enumerate(spans) if span.thread_id == thread_id]
             span = spans.pop(own[-1] if own else -1)
+            if not spans:
+                del self._open[name]
             span.end_s = end_s
             span.iteration_count = iteration_count
             span.item_count = item_count
@@ -158,11 +174,40 @@ class Recorder:
     def windows(self) -> tuple[Window, ...]:
         """All windows so far, in the order in which they were opened."""
         with self._spans_lock:
-            return tuple(span.frozen() for span in self._spans)
+            spans = list(self._spans.values())
+        return tuple(span.frozen() for span in spans)
 
-    def traces(self) -> tuple[Trace, ...]:
-        """What every channel saw so far."""
-        return tuple(trace for sampler in self._samplers for trace in sampler.traces())
+    def windows_since(self, count: int, among: Iterable[int]) -> dict[int, Window]:
+        """By their number, windows opened after the first `count`, and those of `among`."""
+        with self._spans_lock:
+            fresh = range(count, self._opened_count)
+            spans = {n: self._spans[n] for n in (*among, *fresh) if n in self._spans}
+        return {number: span.frozen() for number, span in spans.items()}
+
+    def traces(self, after_s: Mapping[str, float] | None = None) -> tuple[Trace, ...]:
+        """What every channel saw so far, or what it saw after an instant, by channel key."""
+        return tuple(
+            channel.trace((after_s or {}).get(channel.channel.key, -math.inf))
+            for sampler in self._samplers
+            for channel in sampler.channels
+        )
+
+    def _forget(self) -> None:
+        """Drop a quarter of the closed windows: of names used most often, and the oldest first.
+
+        So a window in every step of a run of days does not fill the memory, nor drive out the few
+        windows around its epochs.
+        """
+        newer: Counter[str] = Counter()
+        ranked: list[tuple[int, int]] = []
+        for number, span in reversed(self._spans.items()):
+            newer[span.name] += 1
+            if span.end_s is not None:
+                ranked.append((-newer[span.name], number))
+        dropped = sorted(ranked)[: WINDOW_CAPACITY // 4]
+        for _, number in dropped:
+            del self._spans[number]
+        self.dropped_count += len(dropped)
 
     def _sample(self, sampler: MeterSampler, wake: threading.Event) -> None:
         while not self._stopping:
@@ -176,9 +221,9 @@ class Recorder:
         sampler.look_now()
 
     def _edges_s(self) -> list[float]:
-        with self._spans_lock:
-            spans = [(span.start_s, span.end_s) for span in self._spans]
-        return [edge_s for span in spans for edge_s in span if edge_s is not None]
+        windows = self.windows()
+        starts_s = [window.start_s for window in windows]
+        return starts_s + [window.end_s for window in windows if window.end_s is not None]
 
     def _hurry(self) -> None:
         for sampler, wake in zip(self._samplers, self._wakes, strict=True):
@@ -192,7 +237,10 @@ class Recorder:
             for channel in sampler.channels:
                 give_up_s = until_s + channel.patience_s
                 while self.clock.now_s() < give_up_s and not channel.settled(until_s):
-                    time.sleep(0.005)
+                    self._pause(AWAIT_STEP_S)
+
+    def _pause(self, duration_s: float) -> None:
+        time.sleep(duration_s)
 
 
 def _after_fork_in_child() -> None:
@@ -202,6 +250,7 @@ def _after_fork_in_child() -> None:
         recorder._spans_lock = threading.Lock()
         recorder._samplers = []
         recorder._wakes = []
+        recorder._threads = []
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .clock import Clock
-from .errors import UsageError
+from .errors import StoreError, UsageError
 from .estimate import Estimate
-from .findings import Finding, forked, no_sensor
+from .findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
 from .recorder import OpenMeter, Recorder
 from .trace import Trace, Window
 
@@ -90,19 +90,33 @@ class Recording:
         self.opening_findings: tuple[Finding, ...] = ()
 
     def start(self) -> Recording:
-        """Open the sensors and begin to sample in the background; returns in milliseconds."""
+        """Open the sensors and begin to sample in the background; returns in milliseconds.
+
+        Raises:
+            UsageError: it has been started before.
+            StoreError: the journal cannot be created.
+        """
+        if self._recorder is not None:
+            raise UsageError("this recording has been started before", hint="make a new one")
         meters = self._meters
         if meters is None:
             from .meters import open_meters
 
             opened = open_meters()
             meters, self.opening_findings = opened.meters, opened.findings
-        self._recorder = Recorder(meters, clock=self._clock, wait=self._wait).start()
+        self._recorder = self._make_recorder(meters).start()
         if self._journal_path is not None:
             from .journal import Journal
 
-            self._journal = Journal(self._journal_path, self._recorder).start()
+            try:
+                self._journal = Journal(self._journal_path, self._recorder).start()
+            except StoreError:
+                self._recorder.stop()
+                raise
         return self
+
+    def _make_recorder(self, meters: Sequence[OpenMeter]) -> Recorder:
+        return Recorder(meters, clock=self._clock, wait=self._wait)
 
     def stop(self) -> Recording:
         """Stop sampling; waits for the counter moves that close the last windows (about 0.1 s)."""
@@ -177,7 +191,17 @@ class Recording:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is to be known about the recording as a whole."""
-        return tuple(dict.fromkeys((*self.opening_findings, *self.total.findings)))
+        return tuple(dict.fromkeys((*self.own_findings, *self.total.findings)))
+
+    @property
+    def own_findings(self) -> tuple[Finding, ...]:
+        """What is to be known apart from any window: sensors not opened, things not kept."""
+        found = list(self.opening_findings)
+        if self._running().dropped_count:
+            found.append(windows_forgotten(self._running().dropped_count))
+        if self._journal is not None and self._journal.failure is not None:
+            found.append(journal_ended(self._journal.failure))
+        return tuple(found)
 
     def _running(self) -> Recorder:
         if self._recorder is None:
@@ -205,7 +229,7 @@ class Recording:
     ) -> WindowEnergy:
         ends_s = [now_s if window.end_s is None else window.end_s for window in target]
         spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
-        findings = list(energy.findings)
+        findings = [*self.own_findings, *energy.findings]
         if self._running().forked:
             findings.append(forked())
         elif energy.energy_j is None and not energy.devices:
@@ -216,7 +240,7 @@ class Recording:
             duration_s=sum(spans_s),
             energy_j=energy.energy_j,
             channels=energy.devices,
-            findings=tuple(findings),
+            findings=tuple(dict.fromkeys(findings)),
         )
 
 

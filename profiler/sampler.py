@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from .channel_log import CAPACITY, CounterLog, PowerLog
+from .channel_log import CAPACITY, IMPOSSIBLE_POWER_W, CounterLog, PowerLog
 from .clock import Clock
 from .errors import SensorError
 from .meters.base import Meter
@@ -17,9 +18,10 @@ from .schedule import (
     RetrySchedule,
     SteadySchedule,
 )
-from .trace import Channel, ChannelKind, Trace
+from .trace import Channel, ChannelKind, Reading, Trace
 
-CLOSEST_LOOKS_S = 5e-4
+EDGE_LOOKS_PER_S = 50.0
+EDGE_LOOKS_AT_ONCE = 20.0
 
 
 class ChannelSampler:
@@ -46,34 +48,35 @@ class ChannelSampler:
                 self._plan = SteadySchedule(STREAM_STEP_S, cost_s)
             else:
                 self._plan = CounterSchedule(period_s, cost_s)
+        self.lock = Lock()
         self._meter = meter
         self._clock = clock
         self._retry = RetrySchedule()
+        self._edge_credit = EDGE_LOOKS_AT_ONCE
+        self._credited_s = self.due_s
 
     def look(self) -> bool:
-        """Read once and plan the next read; True if the value of a counter moved."""
+        """Read once and plan the next read; True if the value of a counter moved.
+
+        Nothing is locked while the sensor is read, however long that takes.
+        """
         start_s = self._clock.now_s()
         if isinstance(self._plan, CounterSchedule) and start_s > self.due_s:
             self._plan.woke_late(start_s - self.due_s)
         try:
-            value = self._meter.read(self.channel)
+            value = self._believable(self._meter.read(self.channel))
             drained = self._meter.drain(self.channel)
         except Exception as error:  # a meter's own bug may not end the user's job: it is a fault
             failed_s = self._clock.now_s()
             reason = error.message if isinstance(error, SensorError) else repr(error)
-            self.log.fail(failed_s, reason)
+            with self.lock:
+                self.log.fail(failed_s, reason)
             self.due_s = self._retry.after_failure(failed_s)
             return False
         end_s = self._clock.now_s()
         self._retry.reset()
-        if isinstance(self.log, PowerLog):
-            for sample in drained:
-                if sample.power_w is not None:
-                    self.log.buffered(sample.time_s, sample.power_w)
-            self.log.observe(start_s, end_s, value)
-            moved = None
-        else:
-            moved = self.log.observe(start_s, end_s, value)
+        with self.lock:
+            moved = self._note(start_s, end_s, value, drained)
         if isinstance(self._plan, SteadySchedule):
             self.due_s = self._plan.after(end_s)
         elif moved is None:
@@ -82,14 +85,51 @@ class ChannelSampler:
             self.due_s = self._plan.after_move(*moved)
         return moved is not None
 
+    def _believable(self, value: float) -> float:
+        """The value, unless no sensor can mean it: NaN, or a power below 0 or of a whole hall."""
+        is_power = self.channel.kind is ChannelKind.POWER
+        if not math.isfinite(value) or (is_power and not 0 <= value <= IMPOSSIBLE_POWER_W):
+            raise SensorError(f"{self.channel.key} read {value}")
+        return value
+
+    def _note(
+        self, start_s: float, end_s: float, value: float, drained: Sequence[Reading]
+    ) -> tuple[float, float] | None:
+        if isinstance(self.log, CounterLog):
+            return self.log.observe(start_s, end_s, value)
+        for sample in drained:
+            if sample.power_w is not None:
+                self.log.buffered(sample.time_s, sample.power_w)
+        self.log.observe(start_s, end_s, value)
+        return None
+
+    def thin(self, edges_s: Callable[[], Sequence[float]]) -> None:
+        """Make room in a full log."""
+        if len(self.log) > CAPACITY:
+            kept_s = edges_s()
+            with self.lock:
+                self.log.thin(kept_s)
+
+    def trace(self, after_s: float = -math.inf) -> Trace:
+        """An immutable copy of what was seen after an instant."""
+        with self.lock:
+            return self.log.trace(after_s)
+
     def nearly_due(self, now_s: float) -> bool:
         """Whether a read now would do instead of the next one, and spare a wake-up."""
         plan = self._plan
         return isinstance(plan, SteadySchedule) and self.due_s - now_s < plan.step_s / 2
 
     def hurry(self, now_s: float) -> None:
-        """A window opens or closes: a fast counter is worth reading at that very moment."""
-        if self.streaming and (self.log.last_seen_s or 0.0) + CLOSEST_LOOKS_S < now_s:
+        """A window opens or closes: a fast counter is worth reading at that very moment.
+
+        Not at every edge of a loop with a window in every millisecond: 50 times a second.
+        """
+        earned = EDGE_LOOKS_PER_S * (now_s - self._credited_s)
+        self._edge_credit = min(self._edge_credit + earned, EDGE_LOOKS_AT_ONCE)
+        self._credited_s = now_s
+        if self.streaming and self._edge_credit >= 1:
+            self._edge_credit -= 1
             self.due_s = min(self.due_s, now_s)
 
     def settled(self, until_s: float) -> bool:
@@ -113,7 +153,8 @@ class MeterSampler:
     def __init__(self, meter: Meter, channels: Sequence[Channel], clock: Clock) -> None:
         self.meter = meter
         self.channels = tuple(ChannelSampler(meter, channel, clock) for channel in channels)
-        self.lock = Lock()
+        self.streaming = any(channel.streaming for channel in self.channels)
+        """Whether a window's edge is worth waking up for."""
         self._clock = clock
 
     def step(self, edges_s: Callable[[], Sequence[float]] = tuple) -> float:
@@ -126,22 +167,14 @@ class MeterSampler:
         moved = False
         for channel in self.channels:
             if channel.due_s <= now_s or (moved and channel.nearly_due(now_s)):
-                with self.lock:
-                    moved |= channel.look()
-                    if len(channel.log) > CAPACITY:
-                        channel.log.thin(edges_s())
+                moved |= channel.look()
+                channel.thin(edges_s)
         return min((channel.due_s for channel in self.channels), default=now_s + 1.0)
 
     def look_now(self) -> None:
         """Read every channel at once, due or not."""
         for channel in self.channels:
-            with self.lock:
-                channel.look()
-
-    @property
-    def streaming(self) -> bool:
-        """Whether a window's edge is worth waking up for."""
-        return any(channel.streaming for channel in self.channels)
+            channel.look()
 
     def hurry(self) -> None:
         """Bring forward the reads that a window's edge is worth."""
@@ -151,5 +184,4 @@ class MeterSampler:
 
     def traces(self) -> tuple[Trace, ...]:
         """Immutable copies of what every channel saw so far."""
-        with self.lock:
-            return tuple(channel.log.trace() for channel in self.channels)
+        return tuple(channel.trace() for channel in self.channels)

@@ -53,6 +53,8 @@ class CounterSchedule:
 
     def after_move(self, earliest_s: float, latest_s: float) -> float:
         """The next look after a move was seen inside [earliest_s, latest_s]."""
+        if self._passed_over(earliest_s, latest_s):
+            return self.after_no_move(latest_s)
         move_s, half_s = self._located(earliest_s, latest_s)
         self._move_s = move_s
         if self.period_s is None:
@@ -76,6 +78,16 @@ class CounterSchedule:
             return self._spaced(now_s, now_s + FINE_STEP_S)
         share = 20 if overdue_s < 2 * self.period_s else 4
         return self._spaced(now_s, now_s + self.period_s / share)
+
+    def _passed_over(self, earliest_s: float, latest_s: float) -> bool:
+        """Whether what was seen are moves that were left out on purpose, before the expected one.
+
+        Of a counter that moves every 20 ms only every fourth move is waited for.
+        """
+        if self.period_s is None or self._expected_s is None:
+            return False
+        is_early = latest_s < self._expected_s - self._half_s
+        return is_early and latest_s - earliest_s > 1.5 * self.period_s
 
     def _spaced(self, now_s: float, wanted_s: float) -> float:
         closest_s = now_s + max(self.read_cost_s, FINE_STEP_S / 4)

@@ -107,6 +107,8 @@ class CounterTrace:
         epoch: shape (n,), counts resets: energies of different epochs cannot be subtracted.
         last_seen_s: the last instant at which the counter was read successfully.
         faults: what went wrong on the way.
+        thinned_before_s: moves before this instant were thinned to save memory, so that a long gap
+            there is no sign of a fault; None where all are here.
     """
 
     channel: Channel
@@ -116,17 +118,22 @@ class CounterTrace:
     epoch: tuple[int, ...]
     last_seen_s: float | None
     faults: tuple[Fault, ...] = ()
+    thinned_before_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerTrace:
-    """Power samples of one channel, shape (n,) each; a repeated value is logged again."""
+    """Power samples of one channel, shape (n,) each; a repeated value is logged again.
+
+    Samples before `thinned_before_s` are means of several.
+    """
 
     channel: Channel
     time_s: tuple[float, ...]
     power_w: tuple[float, ...]
     last_seen_s: float | None
     faults: tuple[Fault, ...] = ()
+    thinned_before_s: float | None = None
 
 
 Trace = CounterTrace | PowerTrace

@@ -13,6 +13,8 @@ from torch import nn
 
 from .device import Device
 from .errors import DeviceError, MeasurementError, ProfilerError, UsageError
+from .findings import Finding, inputs_renewed
+from .usercode import told
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +30,7 @@ class Workbench:
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
+        findings: what the way it is called needs the reader to know.
     """
 
     model: nn.Module
@@ -36,6 +39,7 @@ class Workbench:
     batch_size: int | None
     input_shapes: tuple[str, ...]
     dtype: str
+    findings: tuple[Finding, ...] = ()
 
 
 def split_inputs(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -88,12 +92,16 @@ def prepare(
     channels_last: bool = False,
     compiled: bool = False,
 ) -> Workbench:
-    """Lay out a copy of the model; the one that was given stays as it is.
+    """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
+
+    `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. A model
+    that changes its inputs in place is given fresh ones in every call.
 
     Raises:
         UsageError: unknown dtype.
         DeviceError: not enough memory.
-        MeasurementError: the first call raised.
+        MeasurementError: the model cannot be copied, its first call raised, or it returned a
+            generator, whose work would be done after the call.
     """
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
@@ -107,23 +115,47 @@ def prepare(
         place = _Placement(device.name, torch_dtype, channels_last)
         arguments, keywords = map_tensors(place, split_inputs(inputs))
         runner = torch.compile(bench_model) if compiled else bench_model
+    tensors = tensors_in((arguments, keywords))
+    is_renewed = _first_call(bench_model, (arguments, keywords), device)
 
     def call() -> None:
         with explained(device), torch.inference_mode():
-            runner(*arguments, **keywords)
+            if is_renewed:
+                own_arguments, own_keywords = map_tensors(torch.clone, (arguments, keywords))
+                runner(*own_arguments, **own_keywords)
+            else:
+                runner(*arguments, **keywords)
 
     call()
     device.synchronize()
-    tensors = tensors_in((arguments, keywords))
-    batch = tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None
     return Workbench(
         model=bench_model,
         inputs=(arguments, keywords),
         call=call,
-        batch_size=batch,
+        batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
-        dtype=dtype or _own_dtype(bench_model),
+        dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
+        findings=(inputs_renewed(),) if is_renewed else (),
     )
+
+
+def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:
+    """Call the model once on copies, and say whether it changed them in place.
+
+    Not in inference mode, so that what a lazy module makes here are ordinary parameters.
+    """
+    arguments, keywords = map_tensors(torch.clone, inputs)
+    tensors = tensors_in((arguments, keywords))
+    versions = [tensor._version for tensor in tensors]
+    with explained(device), torch.no_grad():
+        output = model(*arguments, **keywords)
+    if isinstance(output, Iterator):
+        kind = type(output).__name__
+        raise MeasurementError(
+            f"the model returned a {kind}, whose work is not done when the call returns",
+            hint="let forward return a tensor, a tuple, a list or a dict",
+        )
+    return versions != [tensor._version for tensor in tensors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +167,7 @@ class _Placement:
     channels_last: bool
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        tensor = tensor.detach().to(self.device)
+        tensor = tensor.detach().to(self.device, copy=True)
         if self.dtype is not None and tensor.is_floating_point():
             tensor = tensor.to(self.dtype)
         if self.channels_last and tensor.ndim == 4:
@@ -144,20 +176,23 @@ class _Placement:
 
 
 def _copied(model: nn.Module) -> nn.Module:
+    if isinstance(model, nn.DataParallel):
+        model = model.module
     try:
-        return copy.deepcopy(model)
-    except (TypeError, RuntimeError) as error:
+        with torch.no_grad():
+            return copy.deepcopy(model)
+    except Exception as error:  # any object inside may refuse, each in its own way
         raise MeasurementError(
-            f"the model cannot be copied for the measurement ({error})",
+            f"the model cannot be copied for the measurement ({told(error)})",
             hint="give a factory with --model module:callable, or detach what cannot be copied",
         ) from error
 
 
-def _own_dtype(model: nn.Module) -> str:
+def _own_dtype(tensors: Sequence[torch.Tensor]) -> str:
     names = {torch_dtype: name for name, torch_dtype in DTYPES.items()}
-    for parameter in model.parameters():
-        if parameter.is_floating_point():
-            return names.get(parameter.dtype, str(parameter.dtype).removeprefix("torch."))
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            return names.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
     return "fp32"
 
 
@@ -168,23 +203,30 @@ def explained(device: Device) -> Iterator[None]:
         yield
     except ProfilerError:
         raise
-    except Exception as error:  # the model is the user's: it may raise anything
+    # The model is the user's: it may raise anything, or end the program.
+    except (Exception, SystemExit) as error:
         raise explain(error, device) from error
 
 
-def explain(error: Exception, device: Device) -> ProfilerError:
+def explain(error: BaseException, device: Device) -> ProfilerError:
     """The error of a model's call, in one sentence."""
-    text = " ".join(str(error).split())
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+    if is_out_of_memory(error):
         return DeviceError(
             f"{device.name} ran out of memory", hint="make the calls smaller with --batch-size"
         )
-    kind = type(error).__name__
+    text = told(error)
     shown = text if len(text) <= 300 else f"{text[:297]}..."
     return MeasurementError(
-        f"the model raised {kind} when it was called: {shown}",
-        hint="check the input shape with --data, or see --debug for the traceback",
+        f"the model raised {shown}",
+        hint="check --input-shape and --data, or see the traceback with --debug",
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was missing, on a GPU or on the host."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def nonfinite_tensors(model: nn.Module, limit: int = 3) -> Sequence[str]:
@@ -192,7 +234,7 @@ def nonfinite_tensors(model: nn.Module, limit: int = 3) -> Sequence[str]:
     names = []
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_floating_point() and not tensor.is_meta:
-            if not bool(torch.isfinite(tensor).all()):
+            if not bool(torch.isfinite(tensor.detach()).all()):
                 names.append(name)
             if len(names) == limit:
                 break

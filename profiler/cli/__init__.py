@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 from profiler.errors import ProfilerError, UsageError
+from profiler.usercode import told
 from profiler.version import __version__
 
 VERBS = {
     "measure": "joules, latency and carbon of one model on one device; writes a run",
     "run": "joules of any command, as `perf stat` does for cycles",
     "stats": "parameters and exact MACs, layer by layer, without running the model",
+    "layers": "seconds and joules of every layer, and whether they add up",
     "compare": "ratios of two runs with intervals and verdicts; a gate for CI",
     "report": "stored runs as text, Markdown, HTML, CSV or JSON",
     "runs": "what has been stored",
@@ -49,6 +55,7 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"wattprof {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
     for name, summary in VERBS.items():
         child = verbs.add_parser(
@@ -73,31 +80,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = next((word for word in words if not word.startswith("-")), None)
     debug = "--debug" in words[: words.index("--")] if "--" in words else "--debug" in words
     try:
-        return _dispatch(words, verb)
-    except ProfilerError as error:
-        if debug:
-            raise
-        _complain(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        with _interruptions() as seen:
+            return _dispatch(words, verb)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); the interpreter must not complain about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # the last resort: a user is shown a sentence, not a traceback
+    except (Exception, KeyboardInterrupt) as error:  # a user is shown a sentence, not a traceback
         if debug:
             raise
-        name = type(error).__name__
-        _complain(
-            ProfilerError(
-                f"unexpected {name}: {error}", hint="add --debug for the traceback, and report it"
-            )
-        )
-        return 1
+        if seen or isinstance(error, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+        known = error if isinstance(error, ProfilerError) else _unexpected(error)
+        _complain(known)
+        return known.exit_code
+
+
+def _unexpected(error: Exception) -> ProfilerError:
+    """An error that nobody thought of."""
+    return ProfilerError(
+        f"unexpected {told(error)}", hint="add --debug for the traceback, and report it"
+    )
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Fill a list when Ctrl-C is pressed.
+
+    A library that is interrupted while it is being imported may turn KeyboardInterrupt into any
+    other error; who pressed Ctrl-C is not to be told of that one.
+    """
+    seen: list[int] = []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield seen
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _dispatch(words: list[str], verb: str | None) -> int:
@@ -108,7 +137,12 @@ def _dispatch(words: list[str], verb: str | None) -> int:
         meant = f"; did you mean `{near[0]}`?" if near else ""
         raise UsageError(f"there is no verb {verb!r}{meant}", hint="see `wattprof --help`")
     parser = build_parser(verb)
-    namespace = parser.parse_args(words)
+    namespace, unknown = parser.parse_known_args(words)
+    if unknown:
+        raise UsageError(
+            f"unrecognized arguments: {' '.join(unknown)}",
+            hint=f"see `{' '.join(('wattprof', *filter(None, [namespace.verb])))} --help`",
+        )
     if namespace.verb is None:
         parser.print_help(sys.stderr)
         return UsageError.exit_code

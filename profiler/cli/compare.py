@@ -14,6 +14,7 @@ import math
 import sys
 from typing import Any
 
+from profiler.codec import encode
 from profiler.comparison import Comparison, compare
 from profiler.errors import UsageError
 from profiler.gate import Gate, judge
@@ -23,7 +24,6 @@ from profiler.quantities import QUANTITIES
 from profiler.render.chapters import comparison_section
 from profiler.render.text import section_blocks
 from profiler.store import load_all
-from profiler.store.codec import encode
 
 EXIT_REGRESSION = 3
 EXIT_INCONCLUSIVE = 4

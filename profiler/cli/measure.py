@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from dataclasses import replace
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profiler.errors import StoreError
-from profiler.findings import Finding
+from profiler.errors import InputDataError, StoreError
 
 from .options import add_carbon, add_model, precision, seconds, whole_number
+from .stdout import kept_clean
 
 if TYPE_CHECKING:
+    from profiler.inputs import Batch
     from profiler.profile import CarbonFactors, Profile
     from profiler.target import Target
 
@@ -55,7 +55,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
-    add("--threads", type=whole_number("--threads", 1), metavar="N", help="CPU threads of torch")
+    add(
+        "--threads",
+        type=whole_number("--threads", 1, 1024),
+        metavar="N",
+        help="CPU threads of torch",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_carbon(parser)
@@ -67,27 +72,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, store and print."""
     from profiler.carbon import carbon_factors
-    from profiler.store import profile_document, save_run
+    from profiler.codec import profile_document
+    from profiler.store import save_run
 
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
     _check_writable(arguments.out)
-    target, notes = _load(arguments)
-    profiles = []
-    for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
-        profile = _measure(arguments, target, notes, batch_size, carbon)
-        path = save_run(profile, arguments.out)
-        profiles.append(profile)
-        if not arguments.quiet:
-            print(f"wrote {path}", file=sys.stderr)
+    profiles, paths = [], []
+    with kept_clean():
+        target = _load(arguments)
+        for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
+            profile = _measure(arguments, target, batch_size, carbon)
+            paths.append(str(save_run(profile, arguments.out)))
+            profiles.append(profile)
+            if arguments.json and not arguments.quiet:
+                print(f"stored in {paths[-1]}", file=sys.stderr)
     if arguments.json:
         documents = [profile_document(profile) for profile in profiles]
         print(json.dumps({"schema_version": profiles[0].schema_version, "profiles": documents}))
     else:
-        from profiler.render import render_profiles
+        from profiler.render.brief import render_brief
 
-        sys.stdout.write(render_profiles(profiles, "text"))
+        sys.stdout.write(render_brief(profiles, paths))
     return 0
 
 
@@ -96,13 +103,18 @@ def _check_writable(folder: Path) -> None:
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    try:
+        # Asking for the permission is not enough: the super-user has it even in /proc.
+        with tempfile.TemporaryDirectory(prefix=".wattprof-", dir=existing):
+            pass
+    except OSError as error:
         raise StoreError(
-            f"runs cannot be written to {folder}", hint="name a folder of yours with --out"
-        )
+            f"runs cannot be written to {folder}: {error.strerror}",
+            hint="name a folder of yours with --out",
+        ) from error
 
 
-def _load(arguments: argparse.Namespace) -> tuple[Target, tuple[Finding, ...]]:
+def _load(arguments: argparse.Namespace) -> Target:
     """The model, seeded, with its weights."""
     import torch
 
@@ -117,26 +129,21 @@ def _load(arguments: argparse.Namespace) -> tuple[Target, tuple[Finding, ...]]:
     target = resolve(arguments.model, num_classes=arguments.classes)
     if arguments.checkpoint is not None:
         load_weights(target.model, arguments.checkpoint)
-    return target, ()
+    return target
 
 
 def _measure(
     arguments: argparse.Namespace,
     target: Target,
-    notes: tuple[Finding, ...],
     batch_size: int,
     carbon: CarbonFactors,
 ) -> Profile:
-    from profiler.inputs import load_inputs
     from profiler.measurement import measure
     from profiler.profile import Workload
 
     from .progress import shown_progress
 
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    batch = load_inputs(
-        arguments.data, batch_size=batch_size, input_shape=item_shape, seed=arguments.seed
-    )
+    batch = _images(arguments, target, batch_size)
     workload = Workload(
         model=arguments.model,
         device=arguments.device,
@@ -144,7 +151,7 @@ def _measure(
         checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
     )
     with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
-        profile = measure(
+        return measure(
             target.model,
             batch.images,
             name=target.name,
@@ -160,4 +167,21 @@ def _measure(
             workload=workload,
             progress=progress,
         )
-    return replace(profile, findings=(*notes, *profile.findings))
+
+
+def _images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:
+    from profiler.inputs import load_inputs
+    from profiler.workbench import is_out_of_memory
+
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    try:
+        return load_inputs(
+            arguments.data, batch_size=batch_size, input_shape=item_shape, seed=arguments.seed
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        shape = "x".join(map(str, (batch_size, *item_shape)))
+        raise InputDataError(
+            f"images of shape {shape} do not fit into memory", hint="make --batch-size smaller"
+        ) from error

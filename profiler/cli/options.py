@@ -48,17 +48,18 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def whole_number(flag: str, smallest: int) -> Callable[[str], int]:
-    """A converter for argparse that refuses everything below `smallest`."""
+def whole_number(flag: str, smallest: int, largest: int = 2**31 - 1) -> Callable[[str], int]:
+    """A converter for argparse that refuses everything outside [smallest, largest]."""
 
     def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = smallest - 1
-        if value < smallest:
+        if not smallest <= value <= largest:
             raise UsageError(
-                f"{flag} {text} is not possible", hint=f"give a whole number from {smallest} up"
+                f"{flag} {text} is not possible",
+                hint=f"give a whole number from {smallest} to {largest}",
             )
         return value
 
@@ -107,7 +108,7 @@ def seconds(text: str) -> float:
 def shape(text: str) -> tuple[int, ...]:
     """A shape such as 3x224x224."""
     parts = text.lower().split("x")
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise UsageError(
             f"--input-shape {text} is no shape", hint="write it as CxHxW, such as 3x224x224"
         )

@@ -1,6 +1,7 @@
 """Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is run.
 
 The count is made on torch's meta device, so that a model larger than the memory can be counted too.
+With --second-opinion fvcore counts one call as well, which it traces on the CPU.
 """
 
 from __future__ import annotations
@@ -8,19 +9,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from profiler.codec import encode
 from profiler.profile import SCHEMA_VERSION
 from profiler.render.document import Column, Section, Table
 from profiler.render.text import section_blocks
-from profiler.store.codec import encode
 from profiler.units import show_count, show_number
 
 from .options import add_model, whole_number
+from .stdout import kept_clean
 
 if TYPE_CHECKING:
     from profiler.counting import Costs
+    from profiler.counting.costs import SecondOpinion
     from profiler.layercost import LayerCost
+    from profiler.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,25 +42,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
+    add("--second-opinion", action="store_true", help="let fvcore count the same call on the CPU")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
-    import torch
-
-    from profiler.counting import count_on_meta
     from profiler.target import resolve
 
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    inputs = torch.empty((arguments.batch_size, *item_shape), device="meta")
-    costs = count_on_meta(target.model, inputs)
+    with kept_clean():
+        target = resolve(arguments.model, num_classes=arguments.classes)
+        costs = _count(target, arguments)
     if arguments.json:
         print(json.dumps(_document(target.name, arguments, costs)))
     else:
         sys.stdout.write(_text(target.name, arguments, costs))
     return 0
+
+
+def _count(target: Target, arguments: argparse.Namespace) -> Costs:
+    import torch
+
+    from profiler.counting import count_on_meta
+
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    shape = (arguments.batch_size, *item_shape)
+    costs = count_on_meta(target.model.eval(), torch.empty(shape, device="meta"))
+    if not arguments.second_opinion:
+        return costs
+    from profiler.counting.opinion import ask_fvcore
+
+    images = torch.zeros(()).expand(shape)  # takes no memory, however large
+
+    return replace(costs, second_opinion=ask_fvcore(target.model, images, costs))
 
 
 def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[str, Any]:
@@ -72,6 +91,7 @@ def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[st
         "written_bytes": costs.written_bytes,
         "covered_share": costs.covered_share,
         "uncounted_ops": list(costs.uncounted_ops),
+        "second_opinion": encode(costs.second_opinion),
         "layers": [encode(layer) for layer in _layers(arguments, costs)],
     }
 
@@ -123,4 +143,30 @@ def _notes(costs: Costs) -> tuple[str, ...]:
         notes.append(
             "NOT COUNTED, so that the MACs are a lower bound: " + ", ".join(costs.uncounted_ops)
         )
+    if costs.second_opinion is not None:
+        notes.append(_opinion(costs.second_opinion))
     return tuple(notes)
+
+
+def _opinion(opinion: SecondOpinion) -> str:
+    """What the other counter says, and where it differs."""
+    if opinion.verdict == "unavailable":
+        return f"No second opinion: {opinion.source} could not count this model ({opinion.reason})."
+    if opinion.verdict == "agree":
+        return (
+            f"Second opinion: {opinion.source} agrees on every convolution and matrix product "
+            f"({show_count(opinion.mac_count)} MACs)."
+        )
+    where = "; ".join(
+        f"{family} {show_count(ours)} here, {show_count(theirs)} there"
+        for family, ours, theirs in opinion.differing_ops
+    )
+    blind = (
+        f" It has no formula for: {', '.join(opinion.unsupported_ops)}."
+        if opinion.unsupported_ops
+        else ""
+    )
+    return (
+        f"Second opinion: {opinion.source} DISAGREES, with {show_count(opinion.mac_count)} MACs: "
+        f"{where}.{blind}"
+    )

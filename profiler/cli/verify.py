@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _document(profile: Profile, verification: Verification) -> dict[str, Any]:
-    from profiler.store.codec import encode
+    from profiler.codec import encode
 
     return {
         "name": profile.name,
@@ -99,9 +99,9 @@ def _columns(*labels: str) -> tuple[Column, ...]:
 
 def _recovered(journal: Path, as_json: bool) -> int:
     """What a killed run had recorded: its windows, up to the last reading."""
+    from profiler.codec import encode
     from profiler.inference import infer_energies
     from profiler.journal import last_instant_s, recover
-    from profiler.store.codec import encode
 
     traces, windows = recover(journal)
     now_s = last_instant_s(traces, windows)

@@ -83,8 +83,8 @@ def _fill(
 
 def _sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channel]) -> TargetEnergy:
     findings: list[Finding] = []
-    for energy in devices.values():
-        findings += [finding for finding in energy.findings if finding not in findings]
+    for device in devices.values():
+        findings += [finding for finding in device.findings if finding not in findings]
     countable = {channel.device for channel in channels if channel.uncountable is None}
     inside = _containment(channels)
     seen = {name for name in countable if devices[name].energy_j is not None}

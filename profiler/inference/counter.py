@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from . import judgement
 from .agreement import compare_sources
 from .bracket import guaranteed_bounds
 from .energies import ChannelEnergy
+from .lag import lagging
 from .mixture import truncated_interval
 from .moves import Moves, load_moves
 from .solve import Densities, cut_target, solve
@@ -72,12 +73,14 @@ def infer_counter(
     pieces = [cut_target(moves, target) for target, ok in zip(spans, usable, strict=True) if ok]
     found = solve(moves, Timeline(windows, now_s), pieces) if pieces else None
     shared = compare_sources(trace, moves, power)
+    true_moves = lagging(moves, found.lags) if found is not None else moves
     results, place = [], 0
     for target, cover, ok in zip(spans, covers, usable, strict=True):
-        bounds = guaranteed_bounds(moves, target)
+        bounds = guaranteed_bounds(true_moves, target)
         energy_j = None
         if ok and found is not None:
             energy_j = _estimate(trace, found, place, bounds)
+            energy_j = _widened(energy_j, _unseen_j(moves, target, cover), bounds)
             place += 1
         findings = (*_remarks(trace, moves, target, cover, energy_j), *shared)
         results.append(ChannelEnergy(energy_j=energy_j, bracket_j=bounds, findings=findings))
@@ -95,6 +98,34 @@ def _estimate(
         basis=trace.channel.basis, source=f"{trace.channel.source}, segment model",
         systematic=trace.channel.gain_error,
     )  # fmt: skip
+
+
+def _unseen_j(moves: Moves, target: Sequence[Span], cover: Coverage) -> float:
+    """Joules by which the part of a target that the counter never told may stray.
+
+    What a device did while its counter was lost or began anew is known to nobody: it may have drawn
+    nothing, or as much again as the most that was seen. The wait for a move at either end is no
+    such part.
+    """
+    patience_s = PATIENCE_PERIODS * (moves.period_s or 0.1)
+    ends_s = [s for s in (cover.before_s, cover.after_s) if s > patience_s]
+    unseen_s = cover.broken_s + sum(ends_s)
+    if unseen_s == 0.0:
+        return 0.0
+    begin_s, end_s = min(start for start, _ in target), max(end for _, end in target)
+    near = moves.solid & (moves.middle_s[1:] > begin_s) & (moves.middle_s[:-1] < end_s)
+    spans_s = np.maximum(np.diff(moves.middle_s), 1e-9)
+    powers_w = (np.diff(moves.energy_j) / spans_s)[near if near.any() else moves.solid]
+    return unseen_s * float(powers_w.max(initial=0.0))
+
+
+def _widened(energy_j: Estimate, unseen_j: float, bounds: tuple[float, float]) -> Estimate:
+    if unseen_j == 0.0 or energy_j.low is None or energy_j.high is None:
+        return energy_j
+    below = math.hypot(energy_j.point - energy_j.low, unseen_j)
+    above = math.hypot(energy_j.high - energy_j.point, unseen_j)
+    low, high = max(energy_j.point - below, bounds[0]), min(energy_j.point + above, bounds[1])
+    return replace(energy_j, low=min(low, energy_j.point), high=max(high, energy_j.point))
 
 
 def _unmoved(

@@ -76,7 +76,7 @@ def lost(channel: Channel, unseen_s: float) -> Finding:
     """The sensor could not be read in part of the window."""
     return Finding(
         kind="sensor-lost",
-        observed=f"{channel.source} of {channel.device} was lost for {unseen_s:.2f} s of the window",
+        observed=f"{channel.source} of {channel.device} was lost for {unseen_s:.2f} s",
         remedy="look into the kernel log for a device that fell off the bus, then measure again",
     )
 
@@ -128,10 +128,7 @@ def too_short(energy_j: Estimate, duration_s: float, period_s: float | None) -> 
     width = energy_j.relative_half_width
     if width is not None and width <= TOO_WIDE:
         return None
-    if width is None:
-        needed_s = 20 * (period_s or 0.1)
-    else:
-        needed_s = duration_s * width / TOO_WIDE
+    needed_s = 20 * (period_s or 0.1) if width is None else duration_s * width / TOO_WIDE
     return Finding(
         kind="too-short",
         observed=(

@@ -20,8 +20,8 @@ from .panel import Panel, ask_cells
 
 SHORT_S = 0.012
 LONG_S = 0.12
-GAP_S = 0.06
-SETTLING_S = (0.02, 0.08)
+GAP_S = 0.03
+SETTLING_S = (0.015, 0.045, 0.13)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ PARTS = (
     Part(name="fluctuation in a gap", grid=_POWER_GRID, start=2),
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
-    Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 2.0), start=1),
+    Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 3.0), start=1),
 )
 
 
@@ -73,10 +73,14 @@ class Model:
 
     def log_evidence(self, strengths: Floats) -> float:
         """Log density of the known joules, up to a constant."""
+        return float(self.log_densities(strengths).sum())
+
+    def log_densities(self, strengths: Floats) -> Floats:
+        """Log density of each known joule given those before it, up to a constant, shape (e,)."""
         count = self.equation_count
         rows = self.parts_j2[:, :count, :count].reshape(len(PARTS), -1)
         known = self.fixed_j2[:count, :count] + ((strengths**2) @ rows).reshape(count, count)
-        return _log_density(known, self.residual_j)
+        return _log_densities(known, self.residual_j)
 
     def posterior(self, strengths: Floats) -> tuple[Floats, Floats]:
         """Mean and covariance of the rows that are asked for."""
@@ -87,13 +91,14 @@ class Model:
         return mean, full[count:, count:] - gain @ full[:count, count:]
 
 
-def _log_density(covariance: Floats, residual: Floats) -> float:
+def _log_densities(covariance: Floats, residual: Floats) -> Floats:
     try:
         factor = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
-        return -np.inf
+        return np.full(len(residual), -np.inf)
     white = np.linalg.solve(factor, residual)
-    return float(-0.5 * white @ white - np.log(np.diag(factor)).sum())
+    densities: Floats = -0.5 * white**2 - np.log(np.diag(factor))
+    return densities
 
 
 def build_model(panel: Panel, scale_w: float) -> Model:
@@ -124,7 +129,7 @@ def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
         residual_j=panel.known_j - prior_j[: panel.equation_count],
         prior_j=prior_j,
         parts_j2=np.stack([*(part * scale_w**2 for part in parts), jitter]),
-        fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2 + timing + _step_noise(panel),
+        fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2 + timing + _step_noise(panel, scale_w),
     )
 
 
@@ -137,19 +142,22 @@ def _asked_for(panel: Panel) -> Floats:
 
 
 def _one_hot(label: np.ndarray) -> Floats:
-    return (label[:, None] == np.unique(label)[None, :]).astype(float)
+    chosen: Floats = (label[:, None] == np.unique(label)[None, :]).astype(float)
+    return chosen
 
 
 def _row_sums(panel: Panel, cells: Floats) -> Floats:
     total = np.concatenate([np.zeros((1, cells.shape[1])), np.cumsum(cells, axis=0)])
-    return total[panel.row_last] - total[panel.row_first]
+    sums: Floats = total[panel.row_last] - total[panel.row_first]
+    return sums
 
 
 def _row_covariance(panel: Panel, cells: Floats) -> Floats:
     total = np.zeros((len(cells) + 1, len(cells) + 1))
     np.cumsum(np.cumsum(cells, axis=0), axis=1, out=total[1:, 1:])
     half = total[panel.row_last] - total[panel.row_first]
-    return half[:, panel.row_last] - half[:, panel.row_first]
+    sums: Floats = half[:, panel.row_last] - half[:, panel.row_first]
+    return sums
 
 
 def _cell_parts(panel: Panel, duration_s: Floats) -> list[Floats]:
@@ -171,7 +179,7 @@ def _fluctuation(start_s: Floats, duration_s: Floats, memory_s: float) -> Floats
     fade = -np.expm1(-duration_s / memory_s)
     apart_s = start_s[None, :] - (start_s + duration_s)[:, None]
     apart_s = np.maximum(np.maximum(apart_s, apart_s.T), 0.0)
-    covariance = memory_s**2 * np.exp(-apart_s / memory_s) * np.outer(fade, fade)
+    covariance: Floats = memory_s**2 * np.exp(-apart_s / memory_s) * np.outer(fade, fade)
     np.fill_diagonal(covariance, 2 * memory_s * (duration_s - memory_s * fade))
     return covariance
 
@@ -211,6 +219,9 @@ def _rough_power(panel: Panel, scale_w: float) -> Floats:
     return power_w
 
 
-def _step_noise(panel: Panel) -> Floats:
+def _step_noise(panel: Panel, scale_w: float) -> Floats:
     """A counter shows its energy rounded to its step: uniform, variance step^2 / 12."""
-    return (panel.noise @ panel.noise.T) * (panel.resolution_j**2 / 12 + 1e-12)
+    # A trace of the power besides keeps the matrices positive where there is no step.
+    variance_j2 = panel.resolution_j**2 / 12 + (2e-7 * scale_w) ** 2
+    noise: Floats = (panel.noise @ panel.noise.T) * variance_j2
+    return noise

@@ -1,4 +1,4 @@
-"""The 95 % interval of a mixture of normal densities inside guaranteed bounds."""
+"""The 95 % interval of a mixture of t densities inside guaranteed bounds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .moves import Floats
 
 TAIL = 0.025
 HALVING_COUNT = 60
+# The spread of each density comes from a few tens of intervals: t, not normal, tails.
+DEGREES_OF_FREEDOM = 16.0
 
 
 def truncated_interval(
@@ -23,10 +25,10 @@ def truncated_interval(
         deviations: shape (k,).
         bounds: lowest and highest possible value; the density outside is cut off.
     """
-    from scipy.special import ndtr
+    from scipy.special import stdtr
 
     deviations = np.maximum(deviations, 1e-12)
-    reach = 10 * float(deviations.max())
+    reach = 40 * float(deviations.max())
     low = max(bounds[0], float(means.min()) - reach)
     high = min(bounds[1], float(means.max()) + reach)
     if low >= high:
@@ -34,7 +36,7 @@ def truncated_interval(
         return edge, edge, edge
 
     def below(value: float) -> float:
-        return float(shares @ ndtr((value - means) / deviations))
+        return float(shares @ stdtr(DEGREES_OF_FREEDOM, (value - means) / deviations))
 
     bottom, top = below(low), below(high)
     if top - bottom < 1e-6:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.trace import CounterTrace
+from profiler.trace import CounterTrace, FaultKind
 
 Floats = NDArray[np.float64]
 
-FIT_LENGTHS = (512, 128, 32, 16)
+FIT_LENGTHS = (512, 128, 32)
+SHORT_FIT_LENGTHS = (16,)
+FEWEST_SHARP = 8
+LONGEST_LAG_PERIODS = 0.3
 SLOPE_COUNT = 97
 
 
@@ -26,6 +30,7 @@ class Moves:
         solid: shape (n - 1,), whether the energy between move k and k + 1 is known.
         period_s: usual time between moves; None where too few were seen.
         resolution_j: smallest step of the counter.
+        longest_lag_s: how far behind its moves the energy shown may be.
     """
 
     earliest_s: Floats
@@ -34,6 +39,7 @@ class Moves:
     solid: NDArray[np.bool_]
     period_s: float | None
     resolution_j: float
+    longest_lag_s: float
 
     @property
     def middle_s(self) -> Floats:
@@ -49,12 +55,20 @@ def load_moves(trace: CounterTrace) -> Moves:
     earliest_s = np.asarray(trace.earliest_s, dtype=float)
     latest_s = np.asarray(trace.latest_s, dtype=float)
     energy_j = np.asarray(trace.energy_j, dtype=float)
-    period_s = _usual_period(trace.channel.update_period_s, earliest_s, latest_s)
+    # Where moves were thinned, gaps tell nothing: the recorder noted what stood still there.
+    whole = slice(int(np.searchsorted(latest_s, trace.thinned_before_s or -np.inf)), None)
+    stated_s = trace.channel.update_period_s
+    period_s = _usual_period(stated_s, earliest_s[whole], latest_s[whole])
     solid = np.diff(np.asarray(trace.epoch)) == 0
-    solid &= ~_lost_energy(earliest_s, latest_s, energy_j, period_s)
+    solid[whole] &= ~_lost_energy(earliest_s[whole], latest_s[whole], energy_j[whole], period_s)
+    for fault in trace.faults:
+        if fault.kind is FaultKind.FROZEN:
+            end_s = np.inf if fault.end_s is None else fault.end_s
+            solid &= (latest_s[1:] <= fault.start_s) | (latest_s[:-1] >= end_s)
     return Moves(
         earliest_s=earliest_s, latest_s=latest_s, energy_j=energy_j, solid=solid,
         period_s=period_s, resolution_j=trace.channel.resolution_j or 0.0,
+        longest_lag_s=LONGEST_LAG_PERIODS * min(period_s or 0.0, stated_s or math.inf),
     )  # fmt: skip
 
 
@@ -121,17 +135,24 @@ def locate(moves: Moves, first: int, last: int) -> Instants:
     mean_s = (earliest_s + latest_s) / 2
     covariance_s2 = np.diag(width_s**2 / 12)
     jitter_s = np.zeros(len(mean_s))
-    start, shortest = 0, FIT_LENGTHS[-1]
+    # A short run passes through jittering brackets by chance: only a short trace may use it.
+    lengths = FIT_LENGTHS if len(mean_s) >= FIT_LENGTHS[-1] else SHORT_FIT_LENGTHS
+    start, shortest = 0, lengths[-1]
     while _may_be_periodic(moves.period_s, width_s) and start <= len(mean_s) - shortest:
-        stop, fitted = _fit_run(earliest_s, latest_s, start, moves.period_s or 0.0)
+        stop, fitted = _fit_run(earliest_s, latest_s, start, lengths, moves.period_s or 0.0)
         if fitted is not None:
             mean_s[start:stop], covariance_s2[start:stop, start:stop] = fitted
             jitter_s[start:stop] = float(np.median(width_s[start:stop])) / (stop - start)
         else:
             stop = len(mean_s) if len(mean_s) - stop < shortest else stop
             run = slice(start, stop)
-            _expect_wide(earliest_s[run], latest_s[run], moves.period_s or 0.0, mean_s[run],
-                         covariance_s2[run, run])
+            _expect_wide(
+                earliest_s[run],
+                latest_s[run],
+                moves.period_s or 0.0,
+                mean_s[run],
+                covariance_s2[run, run],
+            )
         start = stop
     return Instants(
         mean_s=np.maximum.accumulate(mean_s), covariance_s2=covariance_s2, jitter_s=jitter_s
@@ -143,17 +164,21 @@ def _may_be_periodic(period_s: float | None, width_s: Floats) -> bool:
 
 
 def _fit_run(
-    earliest_s: Floats, latest_s: Floats, start: int, period_s: float
+    earliest_s: Floats,
+    latest_s: Floats,
+    start: int,
+    lengths: tuple[int, ...],
+    period_s: float,
 ) -> tuple[int, tuple[Floats, Floats] | None]:
     """The longest run from `start` with a line through it: where it stops, and its instants."""
-    for length in FIT_LENGTHS:
+    for length in lengths:
         stop = min(start + length, len(earliest_s))
-        if len(earliest_s) - stop < FIT_LENGTHS[-1]:
+        if len(earliest_s) - stop < lengths[-1]:
             stop = len(earliest_s)
         fitted = _fit_line(earliest_s[start:stop], latest_s[start:stop], period_s)
         if fitted is not None:
             return stop, fitted
-    return start + FIT_LENGTHS[-1], None
+    return start + lengths[-1], None
 
 
 def _fit_line(
@@ -193,7 +218,7 @@ def _update_numbers(earliest_s: Floats, latest_s: Floats, period_s: float) -> Fl
     """
     middle_s = (earliest_s + latest_s) / 2
     sharp = _sharp(earliest_s, latest_s, period_s)
-    if sharp.sum() < FIT_LENGTHS[-1] // 2:
+    if sharp.sum() < FEWEST_SHARP:
         return None
     numbers = np.concatenate([[0.0], np.cumsum(np.round(np.diff(middle_s[sharp]) / period_s))])
     if numbers[-1] < 1:

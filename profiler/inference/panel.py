@@ -18,6 +18,17 @@ FIT_MARGIN = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far behind a move the energy is that it shows, alike at all moves of a counter."""
+
+    lag_s: float
+    deviation_s: float
+
+
+NO_LAG = Lag(lag_s=0.0, deviation_s=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """Equations and questions, both as signed spans of cells.
 
@@ -62,21 +73,32 @@ class Panel:
     @property
     def is_gap(self) -> NDArray[np.bool_]:
         """Shape (c,), whether no window is open in a cell."""
-        return self.label == 0
+        found: NDArray[np.bool_] = self.label == 0
+        return found
 
 
 def build_panel(
-    moves: Moves, timeline: Timeline, anchors: list[tuple[float, int]], span: tuple[float, float]
+    moves: Moves,
+    timeline: Timeline,
+    anchors: list[tuple[float, int]],
+    span: tuple[float, float],
+    lag: Lag = NO_LAG,
 ) -> Panel:
-    """Lay out the neighbourhood `span` (seconds) around the anchors (instant, reference move)."""
+    """Lay out the neighbourhood `span` (seconds) around the anchors (instant, reference move).
+
+    Which counter intervals are equations does not depend on the lag, so that the evidence for one
+    lag can be compared with that for another.
+    """
     first, last, instants = _moves_around(moves, anchors, span)
-    times_s = instants.mean_s + 1e-9 * np.arange(last - first)
+    shown_s = instants.mean_s + 1e-9 * np.arange(last - first)
+    times_s = shown_s - lag.lag_s
     moments = np.array([time_s for time_s, _ in anchors])
     low_s = min(times_s[0], moments.min())
     high_s = max(times_s[-1], moments.max())
     edges_s = timeline.edges_s
+    shown_edges_s = edges_s[(edges_s > shown_s[0]) & (edges_s < shown_s[-1])]
+    pairs = _equations(shown_s, shown_edges_s, moves.solid[first : last - 1])
     edges_s = edges_s[(edges_s > low_s) & (edges_s < high_s)]
-    pairs = _equations(times_s, edges_s, moves.solid[first : last - 1])
     kept = np.unique(np.array([*np.ravel(pairs), *(ref - first for _, ref in anchors)], dtype=int))
     bounds_s = np.unique(np.concatenate([times_s[kept], edges_s, moments, [low_s, high_s]]))
     starts = np.searchsorted(bounds_s, times_s[pairs[:, 0]])
@@ -98,7 +120,7 @@ def build_panel(
         row_last=np.concatenate([stops, np.searchsorted(bounds_s, moments)]),
         known_j=energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]],
         noise=noise,
-        move_covariance_s2=instants.covariance_s2[np.ix_(kept, kept)],
+        move_covariance_s2=instants.covariance_s2[np.ix_(kept, kept)] + lag.deviation_s**2,
         move_jitter_s=instants.jitter_s[kept],
         move_cell=np.minimum(np.searchsorted(bounds_s, times_s[kept]), len(middles_s) - 1),
         resolution_j=moves.resolution_j,

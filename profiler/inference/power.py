@@ -8,7 +8,7 @@ import numpy as np
 
 from profiler.estimate import Estimate
 from profiler.findings import Finding
-from profiler.trace import FaultKind, PowerTrace, Window
+from profiler.trace import PowerTrace, Window
 
 from . import judgement
 from .energies import ChannelEnergy
@@ -21,6 +21,7 @@ NORMAL_95 = 1.96
 UNSEEN_SHARE = 0.2
 LONG_GAP_SAMPLES = 5.0
 LONG_GAP_S = 0.5
+SHORTEST_ZERO_RUN = 3
 
 
 def integrate_power(
@@ -92,15 +93,42 @@ def _unseen(trace: PowerTrace, spans: Sequence[Span]) -> float:
         LONG_GAP_SAMPLES * _usual_spacing(trace), LONG_GAP_S, 2 * (trace.channel.averaging_s or 0.0)
     )
     holes = [(-np.inf, time_s[0] - limit_s), (time_s[-1] + limit_s, np.inf)]
-    wide = np.flatnonzero(np.diff(time_s) > limit_s)
+    # Where samples were thinned, only the faults still tell a hole from what was merged.
+    thinned_s = -np.inf if trace.thinned_before_s is None else trace.thinned_before_s
+    wide = np.flatnonzero((np.diff(time_s) > limit_s) & (time_s[1:] > thinned_s))
     holes += [(time_s[k], time_s[k + 1]) for k in wide]
     holes += [
-        (fault.start_s, np.inf if fault.end_s is None else fault.end_s)
-        for fault in trace.faults
-        if fault.kind in (FaultKind.STUCK_AT_ZERO, FaultKind.FROZEN, FaultKind.LOST)
+        (fault.start_s, np.inf if fault.end_s is None else fault.end_s) for fault in trace.faults
     ]
-    overlaps = [max(0.0, min(b, high) - max(a, low)) for a, b in spans for low, high in holes]
-    return float(sum(overlaps))
+    holes += _zero_runs(trace)
+    return sum(
+        max(0.0, min(b, high) - max(a, low)) for a, b in spans for low, high in _united(holes)
+    )
+
+
+def _zero_runs(trace: PowerTrace) -> list[Span]:
+    """Spans in which the sensor read 0 W again and again: no device draws nothing."""
+    dead = np.concatenate([[False], np.asarray(trace.power_w) <= 0.0, [False]])
+    begins, ends = (
+        np.flatnonzero(np.diff(dead.astype(int)) > 0),
+        np.flatnonzero(np.diff(dead.astype(int)) < 0),
+    )
+    time_s = np.concatenate([[-np.inf], trace.time_s, [np.inf]])
+    return [
+        (float(time_s[first]), float(time_s[last + 1]))
+        for first, last in zip(begins, ends, strict=True)
+        if last - first >= SHORTEST_ZERO_RUN
+    ]
+
+
+def _united(spans: Sequence[Span]) -> list[Span]:
+    united: list[Span] = []
+    for low, high in sorted(spans):
+        if united and low <= united[-1][1]:
+            united[-1] = (united[-1][0], max(united[-1][1], high))
+        else:
+            united.append((low, high))
+    return united
 
 
 def integral(trace: PowerTrace, spans: Sequence[Span]) -> tuple[float, float] | None:
@@ -109,9 +137,11 @@ def integral(trace: PowerTrace, spans: Sequence[Span]) -> tuple[float, float] | 
     Between updates of the sensor its value is one draw of the power there. The variance of the
     integral follows from successive differences, which a slow trend does not inflate (von Neumann
     et al., Annals of Mathematical Statistics 12, 1941, p. 153); the edges add what the delay and
-    the averaging of the sensor can shift across them.
+    the averaging of the sensor can shift across them. A polled value is up to one update period
+    old, by as much at every read of one phase, which moves both edges of a span together.
     """
     averaging_s = trace.channel.averaging_s or 0.0
+    held_s = trace.channel.update_period_s or 0.0
     time_s = np.asarray(trace.time_s) - averaging_s / 2
     power_w = np.asarray(trace.power_w)
     if len(time_s) < 2:
@@ -128,8 +158,11 @@ def integral(trace: PowerTrace, spans: Sequence[Span]) -> tuple[float, float] | 
         total_j -= _cumulative(time_s, power_w, knots, start)
         inside = (run_start_s + run_s > start) & (run_start_s < end)
         steps_w = np.diff(run_w[inside], prepend=run_w[inside][:1]) if inside.any() else power_w[:0]
-        variance += float(np.sum((run_s[inside] * steps_w) ** 2)) / 2
+        drawn_s = np.minimum(run_s[inside], held_s) if held_s else run_s[inside]
+        variance += float(np.sum((drawn_s * steps_w) ** 2)) / 2
         variance += ((end - start) * resolution_w) ** 2 / 12
+        rise_w = np.interp(end, time_s, power_w) - np.interp(start, time_s, power_w)
+        variance += float(held_s * rise_w) ** 2 / 12
         for edge in (start, end):
             near = power_w[(time_s > edge - 2 * blur_s) & (time_s < edge + 2 * blur_s)]
             jump_w = float(np.ptp(near)) if len(near) else float(np.ptp(power_w))

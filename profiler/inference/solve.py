@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .kriging import Model, build_model
+from .lag import plausible_lags
 from .moves import Floats, Moves
-from .panel import Panel, build_panel
+from .panel import Lag, Panel, build_panel
 from .timeline import Timeline
-from .weights import average_weights
+from .weights import Setting, average_weights
 
 Anchor = tuple[float, int]
+Group = tuple[list[Anchor], tuple[float, float]]
+Factors = tuple[float, dict[int, tuple[NDArray[np.int_], Floats]]]
+T = TypeVar("T")
 PANEL_ANCHOR_COUNT = 36
 CONTEXT_EDGE_COUNT = 14
 CONTEXT_PERIOD_COUNT = 60
@@ -30,11 +36,45 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Densities:
-    """Energy of each target as a mixture: shares (k,), means and deviations (targets, k)."""
+    """Energy of each target as a mixture: shares (k,), means and deviations (targets, k).
+
+    `lags` are those of the counter that were thought possible, with their probabilities.
+    """
 
     shares: Floats
     means_j: Floats
     deviations_j: Floats
+    lags: Sequence[tuple[float, Lag]]
+
+
+class _Bank:
+    """The models of all panels for any lag of the counter, each made once."""
+
+    def __init__(self, moves: Moves, timeline: Timeline, groups: Sequence[Group]) -> None:
+        self._moves, self._timeline, self._groups = moves, timeline, groups
+        self._learning = _spread(range(len(groups)), LEARNING_PANEL_COUNT)
+        self._models: dict[tuple[Lag, int], Model] = {}
+        self._settings: dict[Lag, list[Setting]] = {}
+        panels = [build_panel(moves, timeline, *group) for group in groups]
+        self._scale_w = _typical_power(panels)
+
+    def models(self, lag: Lag) -> list[Model]:
+        return [self._model(lag, number) for number in range(len(self._groups))]
+
+    def examples(self, lag: Lag) -> list[Model]:
+        """The few from which lag and strengths are learned."""
+        return [self._model(lag, number) for number in self._learning]
+
+    def settings(self, lag: Lag) -> list[Setting]:
+        if lag not in self._settings:
+            self._settings[lag] = average_weights(self.examples(lag))
+        return self._settings[lag]
+
+    def _model(self, lag: Lag, number: int) -> Model:
+        if (lag, number) not in self._models:
+            panel = build_panel(self._moves, self._timeline, *self._groups[number], lag)
+            self._models[lag, number] = build_model(panel, self._scale_w)
+        return self._models[lag, number]
 
 
 def cut_target(moves: Moves, spans: Sequence[tuple[float, float]]) -> Pieces:
@@ -70,31 +110,41 @@ def solve(moves: Moves, timeline: Timeline, targets: Sequence[Pieces]) -> Densit
     """
     anchors = sorted({anchor for target in targets for anchor in target.anchors})
     groups = _group(anchors, moves, timeline)
-    panels = [build_panel(moves, timeline, group, span) for group, span in groups]
-    scale_w = _typical_power(moves, panels)
-    models = [build_model(panel, scale_w) for panel in panels]
-    settings = average_weights(_spread(models, LEARNING_PANEL_COUNT))
+    bank = _Bank(moves, timeline, groups)
+    lags = plausible_lags(bank.examples, bank.settings, moves.longest_lag_s)
     place = {a: (g, i) for g, (group, _) in enumerate(groups) for i, a in enumerate(group)}
-    mixtures = [_factors(target, moves, place) for target in targets]
-    means = np.array([[base for base, _ in mixtures]] * len(settings)).T.reshape(-1, len(settings))
-    variances = np.zeros_like(means)
-    for k, (_, strengths) in enumerate(settings):
-        solved = [model.posterior(strengths) for model in models]
-        for t, (_, parts) in enumerate(mixtures):
-            for group, (indices, signs) in parts.items():
-                mean, covariance = solved[group]
-                means[t, k] += signs @ mean[indices]
-                variances[t, k] += signs @ covariance[np.ix_(indices, indices)] @ signs
+    factors = [_factors(target, moves, place) for target in targets]
+    parts = [
+        (share * own, *_weigh(factors, bank.models(lag), strengths))
+        for share, lag in lags
+        for own, strengths in bank.settings(lag)
+    ]
     return Densities(
-        shares=np.array([share for share, _ in settings]),
-        means_j=means,
-        deviations_j=np.sqrt(np.maximum(variances, 0.0)),
+        shares=np.array([share for share, _, _ in parts]),
+        means_j=np.array([means for _, means, _ in parts]).T,
+        deviations_j=np.sqrt(np.maximum([variances for _, _, variances in parts], 0.0)).T,
+        lags=lags,
     )
 
 
-def _factors(
-    target: Pieces, moves: Moves, place: dict[Anchor, tuple[int, int]]
-) -> tuple[float, dict[int, tuple[np.ndarray, Floats]]]:
+def _weigh(
+    factors: Sequence[Factors], models: Sequence[Model], strengths: Floats
+) -> tuple[list[float], list[float]]:
+    """Mean and variance of every target under one setting of the model."""
+    solved = [model.posterior(strengths) for model in models]
+    means, variances = [], []
+    for base_j, parts in factors:
+        mean, variance = base_j, 0.0
+        for group, (indices, signs) in parts.items():
+            panel_mean, covariance = solved[group]
+            mean += float(signs @ panel_mean[indices])
+            variance += float(signs @ covariance[np.ix_(indices, indices)] @ signs)
+        means.append(mean)
+        variances.append(variance)
+    return means, variances
+
+
+def _factors(target: Pieces, moves: Moves, place: dict[Anchor, tuple[int, int]]) -> Factors:
     """Energy read off directly, and signed anchors by panel."""
     base_j = 0.0
     net: dict[int, dict[int, float]] = {}
@@ -110,9 +160,7 @@ def _factors(
     return base_j, parts
 
 
-def _group(
-    anchors: Sequence[Anchor], moves: Moves, timeline: Timeline
-) -> list[tuple[list[Anchor], tuple[float, float]]]:
+def _group(anchors: Sequence[Anchor], moves: Moves, timeline: Timeline) -> list[Group]:
     """Panels: anchors that lie near each other, and the span of their context."""
     edges_s = timeline.edges_s
     reach_s = CONTEXT_PERIOD_COUNT * (moves.period_s or 0.1)
@@ -127,29 +175,22 @@ def _group(
         if not group or apart or (len(group) >= PANEL_ANCHOR_COUNT and not shares_interval):
             groups.append([])
         groups[-1].append(anchor)
-    found = []
-    for group in groups:
-        low = int(np.searchsorted(edges_s, group[0][0])) - CONTEXT_EDGE_COUNT
-        high = int(np.searchsorted(edges_s, group[-1][0])) + CONTEXT_EDGE_COUNT
-        start_s = edges_s[max(low, 0)] if len(edges_s) else group[0][0]
-        end_s = edges_s[min(high, len(edges_s) - 1)] if len(edges_s) else group[-1][0]
-        found.append(
-            (
-                group,
-                (
-                    max(float(start_s), group[0][0] - reach_s)
-                    if low >= 0
-                    else group[0][0] - reach_s,
-                    min(float(end_s), group[-1][0] + reach_s)
-                    if high < len(edges_s)
-                    else group[-1][0] + reach_s,
-                ),
-            )
-        )
-    return found
+    return [(group, _context(group, edges_s, reach_s)) for group in groups]
 
 
-def _typical_power(moves: Moves, panels: Sequence[Panel]) -> float:
+def _context(group: Sequence[Anchor], edges_s: Floats, reach_s: float) -> tuple[float, float]:
+    """Span around a group: some edges to either side, and never further than `reach_s`."""
+    start_s, end_s = group[0][0] - reach_s, group[-1][0] + reach_s
+    low = int(np.searchsorted(edges_s, group[0][0])) - CONTEXT_EDGE_COUNT
+    high = int(np.searchsorted(edges_s, group[-1][0])) + CONTEXT_EDGE_COUNT
+    if low >= 0:
+        start_s = max(start_s, float(edges_s[low]))
+    if high < len(edges_s):
+        end_s = min(end_s, float(edges_s[high]))
+    return start_s, end_s
+
+
+def _typical_power(panels: Sequence[Panel]) -> float:
     """Mean power of all that is known, W."""
     known_j = sum(float(panel.known_j.sum()) for panel in panels)
     known_s = sum(
@@ -160,7 +201,7 @@ def _typical_power(moves: Moves, panels: Sequence[Panel]) -> float:
     return known_j / known_s if known_s > 0 and known_j > 0 else 1.0
 
 
-def _spread(items: Sequence[Model], count: int) -> list[Model]:
+def _spread(items: Sequence[T], count: int) -> list[T]:
     if len(items) <= count:
         return list(items)
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]

@@ -17,9 +17,16 @@ from .moves import Floats
 
 NEGLIGIBLE = 1e-3
 SWEEP_COUNT = 2
+Setting = tuple[float, Floats]
+USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
 
 
-def average_weights(models: Sequence[Model]) -> list[tuple[float, Floats]]:
+def likeliest(settings: Sequence[Setting]) -> Floats:
+    """Strengths of the most probable setting."""
+    return max(settings, key=lambda setting: setting[0])[1]
+
+
+def average_weights(models: Sequence[Model]) -> list[Setting]:
     """Plausible settings of the model, shared by all panels, with their probabilities.
 
     Returns pairs (probability, shape (part count,) strengths).
@@ -40,6 +47,8 @@ def average_weights(models: Sequence[Model]) -> list[tuple[float, Floats]]:
         for choice in _line(best, place, len(part.grid)):
             evidence(choice)
     top = max(seen.values())
+    if top == -np.inf:
+        return [(1.0, _strengths(best))]
     shares = {
         choice: np.exp(value - top)
         for choice, value in seen.items()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from profiler.profile import Profile
+
+if TYPE_CHECKING:
+    from .roofline import Roofline
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -75,6 +78,7 @@ class Section:
     title: str
     paragraphs: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
+    rooflines: tuple[Roofline, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
 

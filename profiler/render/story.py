@@ -13,10 +13,11 @@ from profiler.quantities import (
     energy_per_million_kwh,
     per_item,
 )
-from profiler.units import NOT_SEEN, show, show_share, show_short
+from profiler.units import show, show_share, show_short
 
 from .chapters import background_sections, comparison_section
 from .document import Bar, Column, Document, Plot, Section, Table
+from .sources import Sources, sources_of
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -182,15 +183,20 @@ def _figures(profile: Profile, label: str) -> Section:
         Column(label="basis", role="basis"),
         Column(label="source"),
     )
+    sources = sources_of(profile)
     seen = [(row.label, row.of(profile)) for row in QUANTITIES]
-    rows = tuple((label, show(value), _basis(value), _source(value)) for label, value in seen)
+    rows = tuple(
+        (name, show(value), _basis(value), "" if value is None else sources.cite(value))
+        for name, value in seen
+    )
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
     if profile.energy_parts:
-        tables.append(_parts(profile))
-    return Section(title=label, tables=tuple(tables), notes=tuple(_figure_notes(profile)))
+        tables.append(_parts(profile, sources))
+    notes = (*sources.notes(), *_figure_notes(profile))
+    return Section(title=label, tables=tuple(tables), notes=notes)
 
 
-def _parts(profile: Profile) -> Table:
+def _parts(profile: Profile, sources: Sources) -> Table:
     columns = (
         Column(label="part", role="code"),
         Column(label="gross", role="number"),
@@ -207,7 +213,7 @@ def _parts(profile: Profile) -> Table:
             show(part.net_energy_j),
             _share_of(part, whole),
             _basis(part.energy_j),
-            _source(part.energy_j),
+            sources.cite(part.energy_j),
         )
         for part in profile.energy_parts
     )
@@ -248,7 +254,3 @@ def _figure_notes(profile: Profile) -> list[str]:
 
 def _basis(estimate: Estimate | None) -> str:
     return "" if estimate is None else estimate.basis.value
-
-
-def _source(estimate: Estimate | None) -> str:
-    return NOT_SEEN if estimate is None else estimate.source

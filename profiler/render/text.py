@@ -14,7 +14,7 @@ _GAP = "  "
 
 def render(document: Document) -> str:
     """Print a document as text that ends in a newline."""
-    blocks = [_heading(document.title, "="), "\n".join(map(_paragraph, document.lead))]
+    blocks = [_heading(document.title, "="), "\n".join(map(paragraph, document.lead))]
     for section in document.sections:
         blocks.extend(section_blocks(section))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -24,10 +24,10 @@ def section_blocks(section: Section) -> list[str]:
     """The parts of a section, one text each, to be set apart by empty lines."""
     return [
         _heading(section.title, "-"),
-        *(_paragraph(text) for text in section.paragraphs),
+        *(paragraph(text) for text in section.paragraphs),
         *(_plot(plot) for plot in section.plots),
         *(table_text(table) for table in section.tables),
-        *(_paragraph(text) for text in section.notes),
+        *(paragraph(text) for text in section.notes),
     ]
 
 
@@ -36,7 +36,8 @@ def _heading(title: str, underline: str) -> str:
     return f"{title}\n{underline * len(title)}"
 
 
-def _paragraph(text: str) -> str:
+def paragraph(text: str) -> str:
+    """Text as lines of the width of a page."""
     text = bind(clean(text))
     lines = textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return lines.replace(NO_BREAK, " ")
@@ -86,3 +87,15 @@ def _row(cells: list[str], widths: list[int], table: Table) -> list[str]:
             parts.append(f"{text:>{width}}" if column.role == "number" else f"{text:<{width}}")
         rows.append(_GAP.join(parts).rstrip())
     return rows
+
+
+def bullet(text: str) -> str:
+    """One point of a list, its further lines set in."""
+    return textwrap.fill(
+        clean(text),
+        _WIDTH,
+        initial_indent="- ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -70,7 +70,11 @@ def read_at_both_ends(trace: CounterTrace, window: Window) -> float:
 
 
 def _shown_j(trace: CounterTrace, time_s: float) -> float:
-    seen = [energy for latest, energy in zip(trace.latest_s, trace.energy_j, strict=True) if latest <= time_s]
+    seen = [
+        energy
+        for latest, energy in zip(trace.latest_s, trace.energy_j, strict=True)
+        if latest <= time_s
+    ]
     return seen[-1] if seen else 0.0
 
 
@@ -140,14 +144,19 @@ def print_coverage(seeds: Sequence[int], jitter_s: float) -> None:
                 held += (energy.energy_j.low or 0) <= truth_j <= (energy.energy_j.high or 0)
         inside += held
         per_kind.append(f"{scenario.__name__} {100 * held / max(of_kind, 1):.0f}")
-    print(f"\n{count} windows of every kind, jitter {1e3 * jitter_s:g} ms: 95 % interval holds ", end="")
+    print(
+        f"\n{count} windows of every kind, jitter {1e3 * jitter_s:g} ms: 95 % interval holds ",
+        end="",
+    )
     print(f"{100 * inside / (count - missing):.1f} % (goal 95 +- 2), bracket ", end="")
     print(f"{100 * bracketed / count:.1f} % (goal 100), not told {missing}")
     print("  by kind: " + ", ".join(per_kind))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Random loads with windows on them, of every kind a user may run: (script, windows) from a seed."""
+"""Random loads with windows on them, of every kind a user may run."""
 
 from __future__ import annotations
 
@@ -102,14 +102,15 @@ def mixed_30s(b: Builder) -> None:
     def body() -> None:
         while b.now_s < 32.0:
             duration_s, power_w = b.draw.uniform(0.2, 2.0), b.draw.uniform(60, 700)
-            b.draw.choice(
-                (
-                    lambda: b.power(duration_s, power_w),
-                    lambda: b.power(duration_s, power_w, b.draw.uniform(60, 700)),
-                    lambda: b.bursts(duration_s, 650, 90, 0.02, 0.03),
-                    lambda: b.idle(duration_s / 5),
-                )
-            )()
+            kind = b.draw.randrange(4)
+            if kind == 0:
+                b.power(duration_s, power_w)
+            elif kind == 1:
+                b.power(duration_s, power_w, b.draw.uniform(60, 700))
+            elif kind == 2:
+                b.bursts(duration_s, 650, 90, 0.02, 0.03)
+            else:
+                b.idle(duration_s / 5)
 
     b.window("w", body)
 

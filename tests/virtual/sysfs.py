@@ -44,6 +44,10 @@ class SysfsTree(SysfsReader):
     def remove(self, pattern: str) -> None:
         self._refused.append((pattern, errno.ENODEV))
 
+    def forgive(self) -> None:
+        """Undo every `deny` and `remove`."""
+        self._refused.clear()
+
     def tick(self) -> None:
         for file, value in self._moving.items():
             file.write_text(f"{_shown(value(self.now_s()))}\n")

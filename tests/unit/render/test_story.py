@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
+from profiler.layertable import LAYER_COLUMNS
 from profiler.render import Bar, Column, Plot, Section, Table
 from profiler.render.document import bind
 from profiler.render.figure import WIDTH, draw
 from profiler.render.frame import layer_frame
 from profiler.render.story import labels_of, tell
 from profiler.render.text import render
-from profiler.store.layers import LAYER_COLUMNS
 from tests.sample import measured, resnet18, sample_profile
 
 
@@ -50,14 +50,11 @@ def test_no_profile_is_no_report():
 
 
 def test_every_quantity_is_a_row_with_basis_and_source():
-    (table, _) = tell([sample_profile(cpu=True)]).sections[1].tables
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["energy per call (gross)"] == (
-        "312 ± 4 mJ",
-        "estimated",
-        "CodeCarbon's model (TDP x load)",
-    )
-    assert rows["energy per call (net)"] == ("not seen", "", "not seen")
+    section = tell([sample_profile(cpu=True)]).sections[1]
+    rows = {row[0]: row[1:] for row in section.tables[0].rows}
+    assert rows["energy per call (gross)"] == ("312 ± 4 mJ", "estimated", "[2]")
+    assert section.notes[1] == "[2] CodeCarbon's model (TDP x load)"
+    assert rows["energy per call (net)"] == ("not seen", "", "")
     assert rows["parameters"][:2] == ("258,292", "counted")
 
 

@@ -1,0 +1,141 @@
+"""Seconds and joules of every layer inside one call of a model, and whether they add up.
+
+Time is taken inside whole-model runs; watts while each layer is replayed alone. With no sensor that
+measures the device, joules are each layer's share of the time of an estimate, and say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from profiler.layergroups import SORT_KEYS
+from profiler.profile import SCHEMA_VERSION
+
+from .options import add_model, precision, seconds, whole_number
+
+if TYPE_CHECKING:
+    from profiler.layercost import LayerCost
+    from profiler.layers import LayerReport
+
+FORMATS = ("text", "md", "html", "csv", "json")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `layers`."""
+    add_model(parser)
+    add = parser.add_argument
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add(
+        "--batch-size",
+        type=whole_number("--batch-size", 1),
+        default=1,
+        metavar="N",
+        help="items in the call (default: 1)",
+    )
+    add("--precision", type=precision, default=0.05, metavar="P", help="default: 0.05")
+    add("--max-seconds", type=seconds, default=60.0, metavar="S", help="budget (default: 60)")
+    add(
+        "--method",
+        choices=("replay", "hooks"),
+        default="replay",
+        help="joules from each layer's own watts (replay, the default), or from its share of the "
+        "time (hooks)",
+    )
+    add("--sort", choices=tuple(SORT_KEYS), help="largest first (default: order of the model)")
+    add("--by", choices=("kind",), help="one row a kind of layer")
+    add(
+        "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
+    )
+    add("--data", default="digits", metavar="SOURCE", help="as for `measure` (default: digits)")
+    add("--dtype", choices=("fp32", "bf16", "fp16"), help="default: the model's own")
+    add("--threads", type=whole_number("--threads", 1), metavar="N", help="CPU threads of torch")
+    add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
+    add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
+    add("--format", choices=FORMATS, default="text", help="default: %(default)s")
+    add("--json", action="store_true", help="the same as --format json")
+    add("--out", type=Path, metavar="FILE", help="write here, not to stdout")
+    add("--quiet", action="store_true", help="no progress and no notes on stderr")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    from profiler.render.layers import arrange
+    from profiler.store.folders import write_whole_file
+
+    report = _measure(arguments)
+    rows = arrange(
+        report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth
+    )
+    text = _printed(report, rows, "json" if arguments.json else arguments.format)
+    if arguments.out is None:
+        sys.stdout.write(text)
+        return 0
+    write_whole_file(arguments.out, text)
+    if not arguments.quiet:
+        print(f"wrote {arguments.out}", file=sys.stderr)
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> LayerReport:
+    import torch
+
+    from profiler.checkpoint import load_weights
+    from profiler.device import find_device
+    from profiler.inputs import load_inputs
+    from profiler.layers import measure_layers
+    from profiler.target import resolve
+
+    from .progress import shown_progress
+
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    find_device(arguments.device)
+    torch.manual_seed(arguments.seed)
+    target = resolve(arguments.model, num_classes=arguments.classes)
+    if arguments.checkpoint is not None:
+        load_weights(target.model, arguments.checkpoint)
+    batch = load_inputs(
+        arguments.data,
+        batch_size=arguments.batch_size,
+        input_shape=arguments.input_shape or target.input_shape or (3, 32, 32),
+        seed=arguments.seed,
+    )
+    title = f"layers of {target.name}, batch {arguments.batch_size}"
+    with shown_progress(title, arguments.quiet) as progress:
+        return measure_layers(
+            target.model,
+            batch.images,
+            name=target.name,
+            device=arguments.device,
+            precision=arguments.precision,
+            max_seconds=arguments.max_seconds,
+            dtype=arguments.dtype,
+            method=arguments.method,
+            seed=arguments.seed,
+            progress=progress,
+        )
+
+
+def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str) -> str:
+    if form == "json":
+        return json.dumps(_document(report, rows), allow_nan=False) + "\n"
+    if form == "csv":
+        from profiler.layertable import LAYER_COLUMNS, layer_rows, write_csv
+
+        return write_csv(LAYER_COLUMNS, layer_rows(rows))
+    from profiler.render import render_document
+    from profiler.render.layers import layer_document
+
+    return render_document(layer_document(report, rows), form)
+
+
+def _document(report: LayerReport, rows: tuple[LayerCost, ...]) -> dict[str, Any]:
+    from profiler.codec import encode
+
+    document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **encode(report)}
+    document["layers"] = [encode(row) for row in rows]
+    return document

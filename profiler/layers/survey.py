@@ -1,0 +1,235 @@
+"""The first run: which modules are called, in which order, by which, and with what.
+
+Modules are watched at the place where torch dispatches a call, by an entry in the instance's own
+`__dict__` that shadows `_call_impl`. That costs a fraction of a hook, and a module whose `forward`
+is called directly stays part of its caller, as it does for the counter.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from profiler.errors import MeasurementError
+from profiler.workbench import tensors_in
+
+from .report import LeftOut
+from .signature import CallKey, call_key
+
+Wrap = Callable[[int, Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of one module inside one call of the model.
+
+    Args:
+        position: of the module in `Survey.modules`.
+        parent: ordinal of the call that made it; None for the model's own.
+        key: what makes two calls the same work; None where that cannot be told.
+        child_count: calls that it made itself.
+        opaque: type names of arguments that hold state of an unknown kind.
+        output_shapes: of the tensors that it returned.
+    """
+
+    position: int
+    parent: int | None
+    key: CallKey | None
+    child_count: int = 0
+    opaque: tuple[str, ...] = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(slots=True)
+class Survey:
+    """The structure of one call of the model. Position and ordinal 0 are the model itself.
+
+    Args:
+        model: the workbench's copy.
+        paths: of the modules that can be watched.
+        modules: these modules, each once.
+        calls: in the order in which they began.
+        events: enter (ordinal) and leave (-1 - ordinal), in order.
+        arguments: positional and keyword arguments of the model's own call.
+        left_out: what has no row of its own, and why.
+    """
+
+    model: nn.Module
+    paths: list[str]
+    modules: list[nn.Module]
+    calls: list[Call] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Call the model once, dropping what it returns."""
+        args, kwargs = self.arguments
+        self.model(*args, **kwargs)
+
+    @property
+    def watched(self) -> list[int]:
+        """Positions of the modules that were called."""
+        return sorted({call.position for call in self.calls})
+
+
+@contextmanager
+def intercepted(modules: Sequence[tuple[int, nn.Module]], wrap: Wrap) -> Iterator[None]:
+    """Put `wrap(position, original call)` in the way of calls; taken out again in any case."""
+    shadowed: list[tuple[dict[str, Any], str, Any]] = []
+    try:
+        for position, module in modules:
+            compiled = module._compiled_call_impl is not None
+            name = "_compiled_call_impl" if compiled else "_call_impl"
+            own = module.__dict__
+            shadowed.append((own, name, own.get(name, _ABSENT)))
+            own[name] = wrap(position, getattr(module, name))
+        yield
+    finally:
+        for own, name, before in reversed(shadowed):
+            if before is _ABSENT:
+                own.pop(name, None)
+            else:
+                own[name] = before
+
+
+_ABSENT = object()
+
+
+def survey(model: nn.Module, call: Callable[[], None], device: str) -> Survey:
+    """Run the model once and write down its calls.
+
+    Args:
+        model: the workbench's copy.
+        call: makes one call of it.
+        device: where all its tensors should be.
+
+    Raises:
+        MeasurementError: the model is not called through torch, or the call raises.
+    """
+    paths, modules, left_out = _visible(model)
+    notes = Survey(model=model, paths=paths, modules=modules, left_out=left_out)
+    watch = _Watch(notes, device)
+    with intercepted(list(enumerate(modules)), watch.wrap):
+        call()
+    if not notes.calls or notes.calls[0].position != 0:
+        raise MeasurementError(
+            f"{type(model).__name__} is not called through torch.nn.Module",
+            hint="name a module whose class does not replace __call__",
+        )
+    notes.left_out += watch.left_out()
+    return notes
+
+
+def _visible(model: nn.Module) -> tuple[list[str], list[nn.Module], list[LeftOut]]:
+    """Modules down to those whose inside is compiled or scripted and cannot be watched."""
+    paths: list[str] = []
+    modules: list[nn.Module] = []
+    hidden: list[LeftOut] = []
+    seen: set[int] = set()
+
+    def descend(path: str, module: nn.Module) -> None:
+        if id(module) in seen:
+            return
+        seen.add(id(module))
+        paths.append(path)
+        modules.append(module)
+        reason = _why_hidden(module)
+        for name, child in module.named_children():
+            below = f"{path}.{name}" if path else name
+            if reason is None:
+                descend(below, child)
+            else:
+                hidden.append(_left(below, child, f"inside {path or 'the model'}, which {reason}"))
+
+    descend("", model)
+    return paths, modules, hidden
+
+
+def _why_hidden(module: nn.Module) -> str | None:
+    if isinstance(module, torch.jit.ScriptModule):
+        return "is scripted and measured as one layer"
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    if dynamo is not None and isinstance(module, dynamo.OptimizedModule):
+        return "is compiled and measured as one layer"
+    if module._compiled_call_impl is not None:
+        return "is compiled and measured as one layer"
+    if isinstance(module, nn.DataParallel) and len(module.device_ids) > 1:
+        return "runs its replicas in threads of their own"
+    return None
+
+
+def _left(path: str, module: nn.Module, reason: str) -> LeftOut:
+    return LeftOut(path=path, kind=type(module).__name__, what="time", reason=reason)
+
+
+class _Watch:
+    """Writes calls down while the model runs."""
+
+    def __init__(self, notes: Survey, device: str) -> None:
+        self._notes = notes
+        self._device = torch.device(device)
+        self._stack: list[int] = []
+        self._thread = threading.get_ident()
+        self._elsewhere: dict[int, str] = {}
+
+    def wrap(self, position: int, original: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != self._thread:
+                self._elsewhere[position] = "called in another thread, timed with its caller"
+                return original(*args, **kwargs)
+            ordinal = self._enter(position, args, kwargs)
+            try:
+                output = original(*args, **kwargs)
+            finally:
+                self._stack.pop()
+                self._notes.events.append(-1 - ordinal)
+            self._leave(ordinal, output)
+            return output
+
+        return watched
+
+    def _enter(self, position: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        notes = self._notes
+        ordinal = len(notes.calls)
+        parent = self._stack[-1] if self._stack else None
+        if parent is None:
+            notes.arguments = (args, kwargs)
+        else:
+            notes.calls[parent].child_count += 1
+        key, opaque = call_key(notes.modules[position], args, kwargs)
+        notes.calls.append(Call(position=position, parent=parent, key=key, opaque=opaque))
+        notes.events.append(ordinal)
+        self._stack.append(ordinal)
+        return ordinal
+
+    def _leave(self, ordinal: int, output: Any) -> None:
+        call = self._notes.calls[ordinal]
+        tensors = tensors_in(output)
+        call.output_shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        for tensor in tensors:
+            if tensor.device != self._device:
+                self._elsewhere.setdefault(
+                    call.position, f"computes on {tensor.device}, not on {self._device}"
+                )
+
+    def left_out(self) -> list[LeftOut]:
+        """Modules that run where they are not measured, or that nobody called."""
+        notes = self._notes
+        called = {call.position for call in notes.calls}
+        reasons = dict(self._elsewhere)
+        for position, module in enumerate(notes.modules):
+            is_leaf = next(module.children(), None) is None
+            if position not in called and is_leaf and position not in reasons:
+                reasons[position] = "never called as a module in this call of the model"
+        return [
+            _left(notes.paths[position], notes.modules[position], reason)
+            for position, reason in sorted(reasons.items())
+        ]

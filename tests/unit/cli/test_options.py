@@ -1,0 +1,60 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiler.cli.options import number, precision, seconds, shape, whole_number
+from profiler.errors import UsageError
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "nan", "9999999999999"])
+def test_a_count_outside_its_range_is_refused_with_flag_and_value(text):
+    with pytest.raises(UsageError, match="--batch-size") as caught:
+        whole_number("--batch-size", 1)(text)
+    assert text in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "", "two"])
+@pytest.mark.parametrize("convert", [number("--pue"), precision, seconds])
+def test_what_is_no_finite_number_is_refused(convert, text):
+    with pytest.raises(UsageError):
+        convert(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.02", 0.02), ("2%", 0.02), ("50%", 0.5)])
+def test_a_precision_is_a_share_or_a_percentage(text, share):
+    assert precision(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "-0.1", "100%", "0%", "%"])
+def test_a_precision_lies_between_0_and_1(text):
+    with pytest.raises(UsageError):
+        precision(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_a_budget_is_positive(text):
+    with pytest.raises(UsageError, match="--max-seconds"):
+        seconds(text)
+
+
+def test_a_shape_is_read_axis_by_axis():
+    assert shape("3x224x224") == (3, 224, 224)
+    assert shape("1X28X28") == (1, 28, 28)
+
+
+@pytest.mark.parametrize("text", ["", "x", "3x0x3", "3x-1", "3,4", "axb", "3x²"])
+def test_what_is_no_shape_is_refused(text):
+    with pytest.raises(UsageError, match="--input-shape"):
+        shape(text)
+
+
+@given(st.text(max_size=12))
+def test_no_text_gets_a_number_through_that_is_not_finite(text):
+    try:
+        value = number("--pue")(text)
+    except UsageError:
+        return
+    assert math.isfinite(value)

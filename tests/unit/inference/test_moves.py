@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+
+from profiler.inference.moves import load_moves, locate
+from tests.unit.inference.truth import counter_trace
+from tests.virtual.power import constant
+
+
+def strays_s(trace, phase_s: float = 0.037) -> np.ndarray:
+    found = locate(load_moves(trace), 0, len(trace.energy_j)).mean_s
+    return np.abs(found - phase_s - 0.1 * np.round((found - phase_s) / 0.1))
+
+
+def test_a_periodic_counter_is_located_far_below_the_width_of_its_brackets() -> None:
+    trace = counter_trace(constant(100.0), until_s=8.0, width_s=0.002)
+    assert strays_s(trace).max() < 0.0002
+
+
+def test_a_bracket_as_wide_as_the_period_is_placed_by_the_others() -> None:
+    trace = counter_trace(constant(100.0), until_s=8.0, width_s=0.002)
+    earliest_s = list(trace.earliest_s)
+    earliest_s[40] = trace.latest_s[39]
+    wide = type(trace)(
+        channel=trace.channel, earliest_s=tuple(earliest_s), latest_s=trace.latest_s,
+        energy_j=trace.energy_j, epoch=trace.epoch, last_seen_s=trace.last_seen_s,
+    )  # fmt: skip
+    assert strays_s(wide)[40] < 0.0002
+
+
+def test_an_irregular_counter_keeps_the_middle_of_its_brackets() -> None:
+    trace = counter_trace(constant(100.0), until_s=6.0)
+    chance = np.random.default_rng(3)
+    shifts_s = np.cumsum(chance.uniform(-0.02, 0.02, len(trace.energy_j)))
+    wandering = type(trace)(
+        channel=trace.channel,
+        earliest_s=tuple(np.asarray(trace.earliest_s) + shifts_s),
+        latest_s=tuple(np.asarray(trace.latest_s) + shifts_s),
+        energy_j=trace.energy_j, epoch=trace.epoch, last_seen_s=trace.last_seen_s,
+    )  # fmt: skip
+    moves = load_moves(wandering)
+    found = locate(moves, 0, len(moves))
+    assert np.allclose(found.mean_s, moves.middle_s)
+    assert np.all(found.mean_s >= moves.earliest_s)
+    assert np.all(found.mean_s <= moves.latest_s)
