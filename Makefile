@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?= lightweight-vs-resnet18
 
-.PHONY: help measure test check bench-energy bench-count clean
+.PHONY: help measure test check bench-energy bench-count bench-layers clean
 
 help:
 	@echo "make measure       install, measure the study's two models, write a report"
@@ -12,6 +12,7 @@ help:
 	@echo "make check         lint, types, architecture, and what the wheel holds"
 	@echo "make bench-energy  the estimator against known truth and against its rivals"
 	@echo "make bench-count   the MAC counter against torch's own"
+	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
 
 # The stamps make a second run skip the installation.
 $(VENV)/.installed: pyproject.toml
@@ -45,6 +46,9 @@ bench-energy: $(VENV)/.installed-dev
 
 bench-count: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.count
+
+bench-layers: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.layers
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

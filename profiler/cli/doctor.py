@@ -13,7 +13,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
+from profiler.codec import encode
 from profiler.render.document import Column, Section, Table
+from profiler.render.roofline import best_tables
 from profiler.render.text import section_blocks
 from profiler.units import NOT_SEEN, show_number
 
@@ -21,6 +23,7 @@ from .options import number
 
 if TYPE_CHECKING:
     from profiler.diagnosis import Diagnosis, SensorReport
+    from profiler.hardware import HardwareBest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=4.0,
         metavar="S",
         help="how long to watch (default: 4)",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="measure what the device does at its best, for `layers` to compare with, and keep it",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="what to calibrate (default: auto)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -46,11 +57,23 @@ def execute(arguments: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print(f"watching every sensor for {arguments.seconds:g} s ...", file=sys.stderr)
     diagnosis = diagnose(arguments.seconds)
+    best = _calibrated(arguments.device) if arguments.calibrate else None
     if arguments.json:
-        print(json.dumps(_document(diagnosis)))
-    else:
-        sys.stdout.write(_text(diagnosis))
+        document = _document(diagnosis)
+        print(json.dumps(document if best is None else {**document, "hardware": encode(best)}))
+        return 0
+    sys.stdout.write(_text(diagnosis))
+    if best is not None:
+        section = Section(title="What the device can do", tables=best_tables(best))
+        sys.stdout.write("\n" + "\n\n".join(section_blocks(section)) + "\n")
     return 0
+
+
+def _calibrated(device: str) -> HardwareBest:
+    from profiler.calibration import hardware_best
+    from profiler.device import find_device
+
+    return hardware_best(find_device(device), refresh=True)
 
 
 def _document(diagnosis: Diagnosis) -> dict[str, Any]:

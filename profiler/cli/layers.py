@@ -16,6 +16,8 @@ from profiler.layergroups import SORT_KEYS
 from profiler.profile import SCHEMA_VERSION
 
 from .options import add_model, precision, seconds, whole_number
+from .stdout import kept_clean
+from .workload import load_images, load_target
 
 if TYPE_CHECKING:
     from profiler.layercost import LayerCost
@@ -52,7 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--data", default="digits", metavar="SOURCE", help="as for `measure` (default: digits)")
     add("--dtype", choices=("fp32", "bf16", "fp16"), help="default: the model's own")
-    add("--threads", type=whole_number("--threads", 1), metavar="N", help="CPU threads of torch")
+    add("--channels-last", action="store_true", help="channels-last memory format")
+    add(
+        "--threads",
+        type=whole_number("--threads", 1, 1024),
+        metavar="N",
+        help="CPU threads of torch",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add("--format", choices=FORMATS, default="text", help="default: %(default)s")
@@ -66,7 +74,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from profiler.render.layers import arrange
     from profiler.store.folders import write_whole_file
 
-    report = _measure(arguments)
+    with kept_clean():
+        report = _measure(arguments)
     rows = arrange(
         report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth
     )
@@ -81,29 +90,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> LayerReport:
-    import torch
-
-    from profiler.checkpoint import load_weights
-    from profiler.device import find_device
-    from profiler.inputs import load_inputs
     from profiler.layers import measure_layers
-    from profiler.target import resolve
 
     from .progress import shown_progress
 
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    find_device(arguments.device)
-    torch.manual_seed(arguments.seed)
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    if arguments.checkpoint is not None:
-        load_weights(target.model, arguments.checkpoint)
-    batch = load_inputs(
-        arguments.data,
-        batch_size=arguments.batch_size,
-        input_shape=arguments.input_shape or target.input_shape or (3, 32, 32),
-        seed=arguments.seed,
-    )
+    target = load_target(arguments)
+    batch = load_images(arguments, target, arguments.batch_size)
     title = f"layers of {target.name}, batch {arguments.batch_size}"
     with shown_progress(title, arguments.quiet) as progress:
         return measure_layers(
@@ -114,6 +106,7 @@ def _measure(arguments: argparse.Namespace) -> LayerReport:
             precision=arguments.precision,
             max_seconds=arguments.max_seconds,
             dtype=arguments.dtype,
+            channels_last=arguments.channels_last,
             method=arguments.method,
             seed=arguments.seed,
             progress=progress,

@@ -10,16 +10,17 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profiler.errors import InputDataError, StoreError
+from profiler.errors import StoreError, UsageError
 
 from .options import add_carbon, add_model, precision, seconds, whole_number
 from .stdout import kept_clean
+from .workload import load_images, load_target
 
 if TYPE_CHECKING:
-    from profiler.inputs import Batch
     from profiler.profile import CarbonFactors, Profile
     from profiler.target import Target
 
@@ -61,6 +62,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of torch",
     )
+    add(
+        "--layers",
+        action="store_true",
+        help="measure every layer as well, within --max-seconds more (see `layers`)",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_carbon(parser)
@@ -78,12 +84,19 @@ def execute(arguments: argparse.Namespace) -> int:
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
+    if arguments.layers and arguments.compile:
+        raise UsageError(
+            "--layers cannot look into a model that --compile has made one piece",
+            hint="leave out one of the two",
+        )
     _check_writable(arguments.out)
     profiles, paths = [], []
     with kept_clean():
-        target = _load(arguments)
+        target = load_target(arguments)
         for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
             profile = _measure(arguments, target, batch_size, carbon)
+            if arguments.layers:
+                profile = _with_layers(arguments, target, profile, batch_size)
             paths.append(str(save_run(profile, arguments.out)))
             profiles.append(profile)
             if arguments.json and not arguments.quiet:
@@ -114,24 +127,6 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def _load(arguments: argparse.Namespace) -> Target:
-    """The model, seeded, with its weights."""
-    import torch
-
-    from profiler.checkpoint import load_weights
-    from profiler.device import find_device
-    from profiler.target import resolve
-
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    find_device(arguments.device)
-    torch.manual_seed(arguments.seed)
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    if arguments.checkpoint is not None:
-        load_weights(target.model, arguments.checkpoint)
-    return target
-
-
 def _measure(
     arguments: argparse.Namespace,
     target: Target,
@@ -143,7 +138,7 @@ def _measure(
 
     from .progress import shown_progress
 
-    batch = _images(arguments, target, batch_size)
+    batch = load_images(arguments, target, batch_size)
     workload = Workload(
         model=arguments.model,
         device=arguments.device,
@@ -169,19 +164,27 @@ def _measure(
         )
 
 
-def _images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:
-    from profiler.inputs import load_inputs
-    from profiler.workbench import is_out_of_memory
+def _with_layers(
+    arguments: argparse.Namespace, target: Target, profile: Profile, batch_size: int
+) -> Profile:
+    """The profile with seconds and joules in its layers, and how these add up as a finding."""
+    from profiler.layers import measure_layers
 
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    try:
-        return load_inputs(
-            arguments.data, batch_size=batch_size, input_shape=item_shape, seed=arguments.seed
+    from .progress import shown_progress
+
+    batch = load_images(arguments, target, batch_size)
+    title = f"layers of {target.name}, batch {batch_size}"
+    with shown_progress(title, arguments.quiet) as progress:
+        report = measure_layers(
+            target.model,
+            batch.images,
+            name=target.name,
+            device=arguments.device,
+            dtype=arguments.dtype,
+            channels_last=arguments.channels_last,
+            max_seconds=arguments.max_seconds,
+            seed=arguments.seed,
+            progress=progress,
         )
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        shape = "x".join(map(str, (batch_size, *item_shape)))
-        raise InputDataError(
-            f"images of shape {shape} do not fit into memory", hint="make --batch-size smaller"
-        ) from error
+    findings = (*profile.findings, *report.findings, report.closure_finding())
+    return replace(profile, layers=report.layers, findings=tuple(dict.fromkeys(findings)))

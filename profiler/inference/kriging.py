@@ -43,6 +43,7 @@ PARTS = (
     Part(name="fluctuation in a gap", grid=_POWER_GRID, start=2),
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
+    Part(name="stray of the edges", grid=(0.0, 2e-5, 1e-4, 4e-4), start=1),
     Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 3.0), start=1),
 )
 
@@ -122,6 +123,8 @@ def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
     for chosen in (~panel.is_gap, panel.is_gap):
         shapes_s = _row_sums(panel, _settling(panel, duration_s) * chosen[:, None])
         parts.append(shapes_s @ shapes_s.T)
+    at_edges = _row_sums(panel, _edge_cells(panel))
+    parts.append(at_edges @ at_edges.T)
     jitter = _timing_noise(panel, np.diag(panel.move_jitter_s**2), power_w)
     timing = _timing_noise(panel, panel.move_covariance_s2, power_w)
     return Model(
@@ -195,6 +198,18 @@ def _settling(panel: Panel, duration_s: Floats) -> Floats:
     return np.stack(
         [-s * np.exp(-since_s / s) * np.expm1(-duration_s / s) for s in SETTLING_S], axis=1
     )
+
+
+def _edge_cells(panel: Panel) -> Floats:
+    """Cells on either side of every edge, shape (c, 2 x edges): one column each.
+
+    What a window is about never begins and ends on the dot: some energy lies on the wrong side.
+    """
+    last = np.flatnonzero(np.diff(panel.segment) != 0)
+    columns = np.concatenate([last, last + 1])
+    cells = np.zeros((len(panel.segment), len(columns)))
+    cells[columns, np.arange(len(columns))] = 1.0
+    return cells
 
 
 def _timing_noise(panel: Panel, covariance_s2: Floats, power_w: Floats) -> Floats:

@@ -22,6 +22,7 @@ COARSE_STEP_S = 0.004
 FINE_STEP_S = 0.0005
 NEGLIGIBLE = 0.01
 HOPELESS = 20.0
+MOST_OF_ONE = 3.0
 NO_LAG_SHARE = 0.5
 Shares = list[tuple[float, Lag]]
 
@@ -89,16 +90,17 @@ def _evidence(models: Sequence[Model], settings: Sequence[Floats]) -> Floats:
 def _shares(lags: Sequence[Lag], found: Sequence[Floats], bin_share: float) -> Shares:
     """Posterior of the lags, the first of which is none.
 
-    A lead that rests on few intervals is a freak of the model, not of the counter: it counts for
-    no more than a normal test over the intervals grants it (Vuong, Econometrica 57, 1989, p. 307).
+    A lag must show at many edges. That of a single interval is a freak of its power, which is
+    never quite what the model says: no interval counts for more than a factor of e^3 against no
+    lag (a bounded likelihood, as of Hampel et al., Robust Statistics, 1986, section 2.3).
     """
-    top = max(found, key=np.sum)
-    behind = np.zeros(len(lags))
-    for k, rows in enumerate(found):
-        lead, spread = float((top - rows).sum()), float(((top - rows) ** 2).sum())
-        behind[k] = min(lead, lead**2 / (2 * spread)) if spread > 0 else 0.0
+    totals = np.array([rows.sum() for rows in found])
+    behind = totals.max() - totals
+    if np.argmax(totals) > 0:
+        leads = found[int(np.argmax(totals))] - found[0]
+        behind[0] = np.clip(leads, -MOST_OF_ONE, MOST_OF_ONE).sum()
     prior = np.array([NO_LAG_SHARE, *[bin_share] * (len(lags) - 1)])
-    weight = prior * np.exp(-behind)
+    weight = prior * np.exp(behind.min() - behind)
     weight = np.where(weight >= NEGLIGIBLE * weight.sum(), weight, 0.0)
     order = np.argsort(-weight)
     return [(float(weight[k] / weight.sum()), lags[k]) for k in order if weight[k] > 0]

@@ -36,7 +36,6 @@ from .timing import SMALL_ROW_SHARE, InSitu, Timing
 METHODS = ("replay", "hooks")
 TIMING_SHARE, TIMING_SHARE_ALONE = 0.5, 0.9
 CALIBRATION_SHARE = 0.1
-LEAST_SHARE = 0.1
 OPEN_CLOSURE = 0.05
 
 
@@ -49,6 +48,7 @@ def measure_layers(
     precision: float = 0.05,
     max_seconds: float = 60.0,
     dtype: str | None = None,
+    channels_last: bool = False,
     method: str = "replay",
     seed: int = 0,
     meters: Sequence[OpenMeter] | None = None,
@@ -70,6 +70,7 @@ def measure_layers(
             hundredth of the whole is held to that share of a hundredth.
         max_seconds: budget for everything; what is known by then is reported, and said to be less.
         dtype: "fp32", "bf16" or "fp16"; None keeps the model's own.
+        channels_last: use the channels-last memory format.
         method: "replay", or "hooks" for each row's share of the time of the whole's joules, which
             is an estimate. Without a sensor that measures the device, "replay" does the same.
         seed: of everything random.
@@ -85,7 +86,7 @@ def measure_layers(
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
     found = find_device(device)
-    bench = prepare(model, inputs, found, dtype=dtype)
+    bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opening: tuple[Finding, ...] = ()
     if meters is None:
         opened = open_meters()
@@ -98,7 +99,9 @@ def measure_layers(
         work.tell("calibration", 0.0)
         seconds = min(CALIBRATION_S, CALIBRATION_SHARE * max_seconds)
         best = hardware or hardware_best(found, seconds=seconds, meters=meters)
-        report = work.run(name or type(model).__name__, best, (*found.findings, *opening))
+        report = work.run(
+            name or type(model).__name__, best, (*found.findings, *opening, *bench.findings)
+        )
     return report
 
 
@@ -165,9 +168,8 @@ class _Work:
         return lambda share: self.tell(stage, start + share * (end - start))
 
     def _time(self, seen: Survey, until: float) -> Timing:
-        left_s = self.max_seconds - (time.monotonic() - self.start_s)
-        given_s = max(left_s - (1 - until) * self.max_seconds, LEAST_SHARE * self.max_seconds)
-        deadline_s = time.monotonic() + given_s
+        left_s = max(0.0, self.max_seconds - (time.monotonic() - self.start_s))
+        deadline_s = time.monotonic() + until * left_s
         timeline = GpuTimeline(self.device.name) if self.device.is_gpu else HostTimeline()
         return InSitu(
             survey=seen, structure=structure_of(seen), timeline=timeline,
@@ -226,7 +228,9 @@ class _Work:
             layers=rows,
             outside=outside_rows(rows, seen),
             latency_s=seconds_of(
-                summary.whole_s, summary.whole_half_s, f"quicker half of {rounds.run_count} pairs of calls"
+                summary.whole_s,
+                summary.whole_half_s,
+                f"calls without stamps, quicker half of {rounds.run_count} pairs",
             ),
             energy_j=joules.whole_j,
             latency_closure=ratio(
@@ -249,7 +253,7 @@ def _joules(
     timing: Timing, seen: Survey, powers: Powers, name_of: dict[int, str], replaying: bool
 ) -> Joules:
     if not replaying:
-        return shared_joules(timing.summary, seen.watched, powers)
+        return shared_joules(timing.summary, seen.called, powers)
     return replayed_joules(
         timing.summary,
         [call.position for call in seen.calls],

@@ -84,7 +84,8 @@ class PowerRecording:
             # The first round begins with the whole, so that a short budget has at least that.
             order = [loads[0], *generator.sample(loads[1:], len(loads) - 1)]
             for name, run in order if number == 1 else generator.sample(loads, len(loads)):
-                if time.monotonic() > self.deadline_s and number * len(loads) > 1:
+                is_first = number == 1 and name == WHOLE
+                if time.monotonic() > self.deadline_s and not is_first:
                     return
                 self._window(name, run, window_s * (WHOLE_FOLD if name == WHOLE else 1))
                 self.tell(min(1.0, (time.monotonic() - begun_s) / max(span_s, 1e-9)))

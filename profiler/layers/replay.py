@@ -105,7 +105,7 @@ def _capture(survey: Survey, wanted: set[int]) -> dict[int, Arguments]:
 
         return watched
 
-    with intercepted([(p, survey.modules[p]) for p in survey.watched], wrap):
+    with intercepted(survey.watched, wrap):
         survey.run()
     return captured
 

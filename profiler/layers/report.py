@@ -9,6 +9,7 @@ from profiler.estimate import Estimate
 from profiler.findings import Finding
 from profiler.hardware import HardwareBest
 from profiler.layercost import LayerCost
+from profiler.units import show
 
 if TYPE_CHECKING:
     import pandas
@@ -80,6 +81,18 @@ class LayerReport:
     findings: tuple[Finding, ...]
     stopped_by: str
     spent_s: float
+
+    def closure_finding(self) -> Finding:
+        """How well the rows add up, for a record that keeps the rows alone."""
+        parts = [f"{show(self.latency_closure)} of the time"]
+        if self.energy_closure is not None:
+            parts.append(f"{show(self.energy_closure)} of the joules")
+        missing = f"; {len(self.left_out)} module(s) lack a number" if self.left_out else ""
+        return Finding(
+            kind="layers-closure",
+            observed=f"the layers add up to {' and '.join(parts)} of the whole model{missing}",
+            remedy="see `python -m profiler layers` for each that lacks a number, and the reason",
+        )
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a layer, units in the column names."""

@@ -36,9 +36,9 @@ def counted_rows(survey: Survey) -> tuple[tuple[LayerCost, ...], tuple[Finding, 
             observed=f"MACs and bytes are missing: {error.message}",
             remedy="time and joules are measured all the same",
         )
-        return tuple(_blank(survey, position) for position in survey.watched), (finding,)
+        return tuple(_blank(survey, position) for position in survey.called), (finding,)
     counted = {layer.path: layer for layer in costs.layers}
-    ran = {survey.paths[position] for position in survey.watched}
+    ran = {survey.paths[position] for position in survey.called}
     extra: dict[str, list[LayerCost]] = {}
     for layer in costs.layers:
         if layer.path not in ran:
@@ -107,7 +107,7 @@ def measured_rows(
     dtype: str,
 ) -> tuple[LayerCost, ...]:
     """The same rows with seconds, joules, and what they could not go below."""
-    positions = {survey.paths[position]: position for position in survey.watched}
+    positions = {survey.paths[position]: position for position in survey.called}
     source = "stamps around each call inside whole-model runs, their cost subtracted"
     filled = []
     for row in rows:

@@ -50,12 +50,19 @@ class Timeline(Protocol):
         """What two stamps around a call cost."""
 
 
-def stamping(stamps: list[Any], stamp: Callable[[], Any]) -> Wrap:
-    """A wrapper that notes an instant before and after each call, also when it raises."""
-    append = stamps.append
+def stamping(stamps: list[Any], order: list[int], stamp: Callable[[], Any]) -> Wrap:
+    """A wrapper that notes an instant before and after each call, also when it raises.
+
+    Args:
+        stamps: takes the instants.
+        order: takes the position of each module that is called.
+        stamp: marks an instant.
+    """
+    append, note = stamps.append, order.append
 
     def wrap(position: int, original: Callable[..., Any]) -> Callable[..., Any]:
         def stamped(*args: Any, **kwargs: Any) -> Any:
+            note(position)
             append(stamp())
             try:
                 return original(*args, **kwargs)
@@ -82,7 +89,7 @@ class HostTimeline:
         for _ in range(CALIBRATION_ROUNDS):
             bare_s, original_s = _call_s(module), _call_s(module._call_impl)
             stamps: list[float] = []
-            with intercepted([(0, module)], stamping(stamps, self.stamp)):
+            with intercepted([(0, module)], stamping(stamps, [], self.stamp)):
                 stamped_s = _call_s(module)
             spans_s = [end - start for start, end in zip(stamps[::2], stamps[1::2], strict=True)]
             inside_s.append(median(spans_s) - original_s)

@@ -59,6 +59,7 @@ class Survey:
         events: enter (ordinal) and leave (-1 - ordinal), in order.
         arguments: positional and keyword arguments of the model's own call.
         left_out: what has no row of its own, and why.
+        elsewhere: positions of modules that are called in other threads.
     """
 
     model: nn.Module
@@ -68,6 +69,7 @@ class Survey:
     events: list[int] = field(default_factory=list)
     arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     left_out: list[LeftOut] = field(default_factory=list)
+    elsewhere: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         """Call the model once, dropping what it returns."""
@@ -75,9 +77,18 @@ class Survey:
         self.model(*args, **kwargs)
 
     @property
-    def watched(self) -> list[int]:
+    def called(self) -> list[int]:
         """Positions of the modules that were called."""
         return sorted({call.position for call in self.calls})
+
+    @property
+    def watched(self) -> list[tuple[int, nn.Module]]:
+        """Modules whose calls can be told apart, those that were not called included."""
+        return [
+            (position, module)
+            for position, module in enumerate(self.modules)
+            if position not in self.elsewhere
+        ]
 
 
 @contextmanager
@@ -184,6 +195,7 @@ class _Watch:
         def watched(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != self._thread:
                 self._elsewhere[position] = "called in another thread, timed with its caller"
+                self._notes.elsewhere.add(position)
                 return original(*args, **kwargs)
             ordinal = self._enter(position, args, kwargs)
             try:

@@ -113,7 +113,7 @@ class InSitu:
         stamped = self._stamped(run_count) if stamped_first else []
         whole_s = self._bare(run_count)
         stamped = stamped or self._stamped(run_count)
-        usual = [run for run in stamped if len(run) == len(self.structure.owners) + 1]
+        usual = [run for run in stamped if run]
         rounds.strange_count += len(stamped) - len(usual)
         if usual:
             spans_s = np.diff(np.array(usual), axis=1)
@@ -134,20 +134,25 @@ class InSitu:
             run()
             stamps.append(stamp())
         instants_s = np.array(self.timeline.seconds(stamps))
-        return instants_s[1::2] - instants_s[::2]
+        return np.asarray(instants_s[1::2] - instants_s[::2])
 
     def _stamped(self, run_count: int) -> list[list[float]]:
-        """Instants of all stamps, one list a call."""
+        """Instants of all stamps, one list a call; an empty one where other modules ran."""
         survey = self.survey
         stamps: list[Any] = []
-        watched = [(position, survey.modules[position]) for position in survey.watched]
-        ends: list[int] = []
-        with intercepted(watched, stamping(stamps, self.timeline.stamp)):
+        order: list[int] = []
+        ends: list[tuple[int, int]] = []
+        with intercepted(survey.watched, stamping(stamps, order, self.timeline.stamp)):
             if run_count > 1:
                 survey.run()
                 stamps.clear()
+                order.clear()
             for _ in range(run_count):
                 survey.run()
-                ends.append(len(stamps))
+                ends.append((len(stamps), len(order)))
         instants_s = self.timeline.seconds(stamps)
-        return [instants_s[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        usual = [call.position for call in survey.calls]
+        return [
+            instants_s[start:end] if order[first:last] == usual else []
+            for (start, first), (end, last) in zip([(0, 0), *ends], ends, strict=False)
+        ]

@@ -13,6 +13,7 @@ from profiler.profile import Profile
 from profiler.units import NOT_SEEN, show, show_count, show_point, show_share
 
 from .document import Column, Section, Table
+from .layers import layer_table
 
 # The same joules and seconds in other units: their ratios say nothing new.
 _REPEATED = frozenset(
@@ -146,9 +147,10 @@ def _layer_sections(profiles: Sequence[Profile]) -> list[Section]:
 
 
 def _layer_table(profile: Profile, layers: Sequence[LayerCost]) -> Table:
-    """One row a layer; time and joules only where some layer has them."""
-    with_latency = any(layer.latency_s is not None for layer in layers)
-    with_energy = any(layer.energy_j is not None for layer in layers)
+    """One row a layer; as long as nothing was measured, what was counted alone."""
+    caption = f"Layers of {_short_name(profile)}, per call"
+    if any(layer.latency_s is not None for layer in layers):
+        return layer_table(layers, caption)
     columns = [
         Column(label="layer", role="code"),
         Column(label="kind"),
@@ -157,10 +159,6 @@ def _layer_table(profile: Profile, layers: Sequence[LayerCost]) -> Table:
         Column(label="MACs", role="number"),
         Column(label="share of MACs", role="number"),
     ]
-    if with_latency:
-        columns.append(Column(label="latency", role="number"))
-    if with_energy:
-        columns += [Column(label="energy", role="number"), Column(label="basis", role="basis")]
     whole = sum(layer.mac_count for layer in layers)
     rows = []
     for layer in layers:
@@ -172,10 +170,7 @@ def _layer_table(profile: Profile, layers: Sequence[LayerCost]) -> Table:
             show_count(layer.mac_count) + ("" if not layer.uncounted_ops else " + uncounted"),
             show_share(layer.mac_count / whole if whole else None),
         ]
-        row += [show(layer.latency_s)] if with_latency else []
-        row += [show(layer.energy_j), _basis(layer.energy_j)] if with_energy else []
         rows.append(tuple(row))
-    caption = f"Layers of {_short_name(profile)}, per call"
     return Table(caption=caption, columns=tuple(columns), rows=tuple(rows))
 
 

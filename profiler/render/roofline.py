@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from profiler.hardware import FLOPS_A_MAC
-from profiler.units import show_number
+from profiler.units import show, show_number
 
 from .document import Column, Section, Table, clean
 
@@ -89,34 +89,40 @@ def roofline_of(report: LayerReport) -> Section | None:
     rate = None if best is None else best.flop_rates.get(report.dtype)
     if best is None or rate is None:
         return None
-    rows = [(f"matrix products, {report.dtype}", show_number(rate.point, "FLOP/s"))]
-    rows += [
-        (f"copy over {show_number(item.footprint_bytes, 'B')}", show_number(item.rate.point, "B/s"))
-        for item in best.copy_rates
-    ]
-    rows.append(("a call with nothing to do", show_number(best.empty_call_s.point, "s")))
-    energy = best.flop_energies_j.get(report.dtype)
-    if energy is not None:
-        rows.append(("a FLOP", show_number(energy.point, "J")))
-    if best.byte_energy_j is not None:
-        rows.append(("a byte", show_number(best.byte_energy_j.point, "J")))
-    if best.idle_power_w is not None:
-        rows.append(("idle", show_number(best.idle_power_w.point, "W")))
-    table = Table(
-        caption=f"Best of this device, measured {best.created_utc[:10]}, {best.threads} thread(s)",
-        columns=(Column(label="what"), Column(label="best", role="number")),
-        rows=tuple(rows),
-    )
     drawn = _draw(report, best, rate.point)
     return Section(
         title="What the device could do",
         rooflines=() if drawn is None else (drawn,),
-        tables=(table,),
+        tables=best_tables(best),
         notes=(
             "A layer above the roof finds its data in a cache, or needs fewer multiplications than "
             "its MACs say (Winograd, FFT).",
         ),
     )
+
+
+def best_tables(best: HardwareBest) -> tuple[Table, ...]:
+    """What the calibration of a device gave."""
+    rows = [
+        (f"matrix products, {dtype}", show_number(rate.point, "FLOP/s"))
+        for dtype, rate in best.flop_rates.items()
+    ]
+    rows += [
+        (f"copy over {show_number(item.footprint_bytes, 'B')}", show_number(item.rate.point, "B/s"))
+        for item in best.copy_rates
+    ]
+    rows.append(("a call with nothing to do", show_number(best.empty_call_s.point, "s")))
+    rows += [
+        (f"joules of a FLOP, {dtype}", show(energy))
+        for dtype, energy in best.flop_energies_j.items()
+    ]
+    if best.byte_energy_j is not None:
+        rows.append(("joules of a byte of memory", show(best.byte_energy_j)))
+    if best.idle_power_w is not None:
+        rows.append(("idle", show(best.idle_power_w)))
+    caption = f"Best of {best.device_name}, {best.threads} thread(s), measured {best.created_utc}"
+    columns = (Column(label="what"), Column(label="best", role="number"))
+    return (Table(caption=caption, columns=columns, rows=tuple(rows)),)
 
 
 def _draw(report: LayerReport, best: HardwareBest, peak: float) -> Roofline | None:

@@ -1,6 +1,6 @@
 """Every fault and what came out of it: `python -m tests.bench.faults`.
 
-A number whose interval holds the truth is right; none at all, with a finding that says why, is told;
+A number whose interval holds the truth is right; none, with a finding that says why, is told;
 anything else is silently wrong.
 """
 
@@ -15,7 +15,9 @@ from tests.virtual.faults import CASES, Answer
 
 def summary(answers: list[Answer]) -> str:
     counts = Counter(answer.verdict for answer in answers)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("right", "told", "WRONG") if counts[verdict])
+    return ", ".join(
+        f"{counts[verdict]} {verdict}" for verdict in ("right", "told", "WRONG") if counts[verdict]
+    )
 
 
 def main() -> None:

@@ -76,7 +76,9 @@ def median_of(measure: Callable[[], float], count: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     gpu = VirtualGpu(script=constant(300, 3600).at(time.monotonic()), phase_s=0.03)
@@ -85,7 +87,12 @@ def main() -> None:
         rows: list[Row] = [
             ("start", median_of(start_ms, 9), 50.0, "ms"),
             ("window enter+exit", median_of(enter_and_exit_us, 3), 50.0, "us"),
-            (f"CPU of {options.seconds:g} s", cpu_share_percent(options.seconds), 0.5, "% of a core"),
+            (
+                f"CPU of {options.seconds:g} s",
+                cpu_share_percent(options.seconds),
+                0.5,
+                "% of a core",
+            ),
             ("import profiler", median_of(import_ms, 7), 60.0, "ms"),
         ]
     for title, value, goal, unit in rows:

@@ -1,4 +1,4 @@
-"""No fault of a sensor may become a plausible wrong number: the whole product on virtual hardware."""
+"""No fault of a sensor may become a plausible wrong number: all of it on virtual hardware."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def played(
 
 
 def test_every_answer_is_right_or_none_with_a_finding(played: tuple[Case, list[Answer]]) -> None:
-    case, answers = played
+    _, answers = played
     assert answers
     wrong = [answer for answer in answers if answer.verdict == "WRONG"]
     assert wrong == []

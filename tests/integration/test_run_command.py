@@ -23,9 +23,7 @@ RUN = [sys.executable, "-m", "profiler", "run"]
 
 
 def machine(*faults: Fault) -> dict[str, str]:
-    gpu = VirtualGpu(
-        script=constant(300, 3600).at(time.monotonic()), phase_s=0.03, faults=faults
-    )
+    gpu = VirtualGpu(script=constant(300, 3600).at(time.monotonic()), phase_s=0.03, faults=faults)
     return {**environment(Scenario(gpus=(gpu,))), "OMP_NUM_THREADS": "1"}
 
 

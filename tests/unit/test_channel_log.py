@@ -42,7 +42,7 @@ def test_a_value_that_stands_still_is_no_move() -> None:
 
 
 @given(
-    power_w=st.floats(1, 900), wrap_j=st.floats(60, 1e5), step_s=st.floats(0.005, 0.05),
+    power_w=st.floats(1, 900), wrap_j=st.floats(100, 1e5), step_s=st.floats(0.005, 0.05),
     start_j=st.floats(0, 50),
 )  # fmt: skip
 def test_wraps_are_taken_back_at_any_rate_that_sees_them(

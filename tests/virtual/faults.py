@@ -12,6 +12,7 @@ all with a finding that says why is told, and anything else is wrong.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -229,8 +230,8 @@ def _without_gpu(script: PowerScript) -> Scenario:
 @contextlib.contextmanager
 def _wall_clock_jumps() -> Iterator[None]:
     """Every time it is asked, the date is another hour away."""
-    real, jumps_s = time.time, iter(range(3600, 10**9, 3600))
-    with mock.patch("time.time", lambda: real() + next(jumps_s)):
+    now_s = time.time()
+    with mock.patch("time.time", side_effect=(now_s + 3600.0 * k for k in itertools.count())):
         yield
 
 

@@ -1,7 +1,7 @@
 """Modules that take a known time at a known power, and the counter that sees them.
 
     power = LoadPower(idle_w=20.0)
-    model = nn.Sequential(Load(power, watts=100.0, seconds=2e-3), Load(power, watts=300.0, seconds=1e-3))
+    model = nn.Sequential(Load(power, watts=100.0, seconds=2e-3), ...)
     meter = LoadMeter(power, update_period_s=0.02)
 
 The time is slept away on the real clock. What is drawn is written down as it happens, so that the

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from profiler.diagnosis import diagnose
+from profiler.meters import OpenedMeters
+from profiler.meters.synthetic import SyntheticMeter
+
+
+def opened(*meters: SyntheticMeter) -> OpenedMeters:
+    return OpenedMeters([(meter, meter.open()) for meter in meters], ())
+
+
+def test_a_sensor_is_reported_as_it_behaves() -> None:
+    meter = SyntheticMeter([(1.0, 100.0)], update_period_s=0.02)
+    (sensor,) = diagnose(0.5, opened=opened(meter)).sensors
+    assert sensor.probed.failure_count == 0
+    assert sensor.probed.mean_power_w == pytest.approx(100, rel=0.3)
+    assert sensor.update_period_s == pytest.approx(0.02, rel=0.5)
+    assert sensor.shortest_window_s == pytest.approx(20 * (sensor.update_period_s or 0))
+
+
+def test_a_counter_that_stands_still_is_found() -> None:
+    findings = diagnose(0.2, opened=opened(SyntheticMeter([(1.0, 0.0)]))).findings
+    assert "counter-frozen" in {finding.kind for finding in findings}
+
+
+def test_no_sensor_at_all_is_found() -> None:
+    findings = diagnose(0.1, opened=opened()).findings
+    assert [finding.kind for finding in findings] == ["no-sensor"]
