@@ -24,9 +24,9 @@ from .findings import (
     part_assumed,
 )
 from .gpu_watch import GpuWatch
-from .meters import open_meters
+from .meters import OpenedMeters, open_meters
 from .profile import CarbonFactors, EnergyPart, Profile, Workload
-from .recorder import OpenMeter, Recorder
+from .recorder import OpenMeter, Recorder, close_meters
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -158,10 +158,7 @@ def _record(
     watch: GpuWatch,
     progress: Progress | None,
 ) -> tuple[Outcome, tuple[Trace, ...], Recorder, tuple[Finding, ...]]:
-    opening: tuple[Finding, ...] = ()
-    if meters is None:
-        opened = open_meters()
-        meters, opening = opened.meters, opened.findings
+    opened = open_meters() if meters is None else OpenedMeters([], ())
 
     def told(stage: str, share: float) -> None:
         """Between two blocks: the moment to look at the GPU, and to say how far we are."""
@@ -171,7 +168,7 @@ def _record(
             progress(stage, share)
 
     clock = MonotonicClock()
-    recorder = Recorder(meters, clock=clock).start()
+    recorder = Recorder(opened.meters if meters is None else meters, clock=clock).start()
     try:
         outcome = Experiment(
             call=bench.call,
@@ -185,7 +182,8 @@ def _record(
         ).run()
     finally:
         recorder.stop()
-    return outcome, recorder.traces(), recorder, opening
+        close_meters(opened.meters)
+    return outcome, recorder.traces(), recorder, opened.findings
 
 
 def _energy(

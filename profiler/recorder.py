@@ -243,6 +243,12 @@ class Recorder:
         time.sleep(duration_s)
 
 
+def close_meters(meters: Sequence[OpenMeter]) -> None:
+    """Let go of the sensors; what was recorded from them stays."""
+    for meter, _ in meters:
+        meter.close()
+
+
 def _after_fork_in_child() -> None:
     """Threads do not survive a fork: a child keeps its windows, and says that nobody sampled."""
     for recorder in list(_alive):

@@ -23,7 +23,7 @@ from .clock import Clock
 from .errors import StoreError, UsageError
 from .estimate import Estimate
 from .findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
-from .recorder import OpenMeter, Recorder
+from .recorder import OpenMeter, Recorder, close_meters
 from .trace import Trace, Window
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Recording:
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
+        self._opened_here: Sequence[OpenMeter] = ()
         self.opening_findings: tuple[Finding, ...] = ()
 
     def start(self) -> Recording:
@@ -104,6 +105,7 @@ class Recording:
 
             opened = open_meters()
             meters, self.opening_findings = opened.meters, opened.findings
+            self._opened_here = meters
         self._recorder = self._make_recorder(meters).start()
         if self._journal_path is not None:
             from .journal import Journal
@@ -124,6 +126,7 @@ class Recording:
             self._recorder.stop()
         if self._journal is not None:
             self._journal.stop()
+        close_meters(self._opened_here)
         return self
 
     def __enter__(self) -> Recording:

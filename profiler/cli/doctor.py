@@ -12,8 +12,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from profiler.errors import UsageError
 from profiler.codec import encode
+from profiler.errors import UsageError
 from profiler.render.document import Column, Section, Table
 from profiler.render.roofline import best_tables
 from profiler.render.text import section_blocks

@@ -84,6 +84,8 @@ def _prepare(root: Path, name: str) -> tuple[Path | None, Path | None]:
     folder = path.with_name(path.name + PARTIAL_SUFFIX)
     try:
         folder.mkdir(parents=True)
+        (folder / JOURNAL_FILE).touch()
+        (folder / JOURNAL_FILE).unlink()
     except OSError as error:
         print(
             f"warning: nothing will be stored: {root} cannot be written ({error.strerror})\n"

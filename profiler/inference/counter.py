@@ -73,7 +73,9 @@ def infer_counter(
     pieces = [cut_target(moves, target) for target, ok in zip(spans, usable, strict=True) if ok]
     found = solve(moves, Timeline(windows, now_s), pieces) if pieces else None
     shared = compare_sources(trace, moves, power)
-    true_moves = lagging(moves, found.lags) if found is not None else moves
+    if found is not None:
+        shared = (*shared, *_lag_remarks(trace, found))
+    true_moves = moves if found is None else lagging(moves, found.lags)
     results, place = [], 0
     for target, cover, ok in zip(spans, covers, usable, strict=True):
         bounds = guaranteed_bounds(true_moves, target)
@@ -126,6 +128,14 @@ def _widened(energy_j: Estimate, unseen_j: float, bounds: tuple[float, float]) -
     above = math.hypot(energy_j.high - energy_j.point, unseen_j)
     low, high = max(energy_j.point - below, bounds[0]), min(energy_j.point + above, bounds[1])
     return replace(energy_j, low=min(low, energy_j.point), high=max(high, energy_j.point))
+
+
+def _lag_remarks(trace: CounterTrace, found: Densities) -> list[Finding]:
+    none_share = sum(share for share, lag in found.lags if lag.lag_s == 0.0)
+    if none_share >= 0.05:
+        return []
+    lag_s = sum(share * lag.lag_s for share, lag in found.lags)
+    return [judgement.lagging_counter(trace.channel, lag_s)] if lag_s >= 1e-3 else []
 
 
 def _unmoved(

@@ -90,12 +90,15 @@ def zero_power(channel: Channel) -> Finding:
     )
 
 
-def constant_power(channel: Channel, power_w: float) -> Finding:
-    """A power that never changes."""
+def lagging_counter(channel: Channel, lag_s: float) -> Finding:
+    """The counter shows energy of an instant before its move, and was corrected for it."""
     return Finding(
-        kind="power-frozen",
-        observed=f"{channel.source} of {channel.device} read {power_w:g} W throughout",
-        remedy="do not use this sensor; run `python -m profiler doctor`",
+        kind="counter-lags",
+        observed=(
+            f"the counter of {channel.device} shows energy {lag_s * 1e3:.0f} ms late, or work went "
+            "on that long after its windows were closed; the joules allow for it"
+        ),
+        remedy="synchronize the device before a window closes",
     )
 
 

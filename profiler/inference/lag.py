@@ -24,7 +24,7 @@ NEGLIGIBLE = 0.01
 HOPELESS = 20.0
 MOST_OF_ONE = 3.0
 NO_LAG_SHARE = 0.5
-Shares = list[tuple[float, Lag]]
+Shares = Sequence[tuple[float, Lag]]
 
 
 def plausible_lags(
@@ -70,9 +70,7 @@ def lagging(moves: Moves, lags: Shares) -> Moves:
     # A lag stands for a bin of 2.5 deviations: so much is left to either side, and a little more.
     least_s = min(max(lag.lag_s - 2 * lag.deviation_s, 0.0) for _, lag in lags)
     most_s = max(lag.lag_s + 2 * lag.deviation_s for _, lag in lags)
-    return replace(
-        moves, earliest_s=moves.earliest_s - most_s, latest_s=moves.latest_s - least_s
-    )
+    return replace(moves, earliest_s=moves.earliest_s - most_s, latest_s=moves.latest_s - least_s)
 
 
 def _around(lag_s: float, step_s: float) -> Lag:

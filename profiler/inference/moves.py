@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.trace import CounterTrace, FaultKind
+from profiler.estimate import Basis
+from profiler.trace import Channel, CounterTrace, FaultKind
 
 Floats = NDArray[np.float64]
 
@@ -16,6 +17,7 @@ FIT_LENGTHS = (512, 128, 32)
 SHORT_FIT_LENGTHS = (16,)
 FEWEST_SHARP = 8
 LONGEST_LAG_PERIODS = 0.3
+LONGEST_LAG_S = 0.03
 SLOPE_COUNT = 97
 
 
@@ -57,8 +59,7 @@ def load_moves(trace: CounterTrace) -> Moves:
     energy_j = np.asarray(trace.energy_j, dtype=float)
     # Where moves were thinned, gaps tell nothing: the recorder noted what stood still there.
     whole = slice(int(np.searchsorted(latest_s, trace.thinned_before_s or -np.inf)), None)
-    stated_s = trace.channel.update_period_s
-    period_s = _usual_period(stated_s, earliest_s[whole], latest_s[whole])
+    period_s = _usual_period(trace.channel.update_period_s, earliest_s[whole], latest_s[whole])
     solid = np.diff(np.asarray(trace.epoch)) == 0
     solid[whole] &= ~_lost_energy(earliest_s[whole], latest_s[whole], energy_j[whole], period_s)
     for fault in trace.faults:
@@ -68,8 +69,16 @@ def load_moves(trace: CounterTrace) -> Moves:
     return Moves(
         earliest_s=earliest_s, latest_s=latest_s, energy_j=energy_j, solid=solid,
         period_s=period_s, resolution_j=trace.channel.resolution_j or 0.0,
-        longest_lag_s=LONGEST_LAG_PERIODS * min(period_s or 0.0, stated_s or math.inf),
+        longest_lag_s=_longest_lag(trace.channel, period_s),
     )  # fmt: skip
+
+
+def _longest_lag(channel: Channel, period_s: float | None) -> float:
+    """A part of the shorter of the stated and the seen period; an estimate has no lag to find."""
+    if channel.basis is not Basis.MEASURED or period_s is None:
+        return 0.0
+    shorter_s = min(period_s, channel.update_period_s or math.inf)
+    return min(LONGEST_LAG_PERIODS * shorter_s, LONGEST_LAG_S)
 
 
 def _usual_period(stated_s: float | None, earliest_s: Floats, latest_s: Floats) -> float | None:

@@ -24,6 +24,7 @@ PANEL_ANCHOR_COUNT = 36
 CONTEXT_EDGE_COUNT = 14
 CONTEXT_PERIOD_COUNT = 60
 LEARNING_PANEL_COUNT = 3
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +115,16 @@ def solve(moves: Moves, timeline: Timeline, targets: Sequence[Pieces]) -> Densit
     lags = plausible_lags(bank.examples, bank.settings, moves.longest_lag_s)
     place = {a: (g, i) for g, (group, _) in enumerate(groups) for i, a in enumerate(group)}
     factors = [_factors(target, moves, place) for target in targets]
+    settings = [(p * own, lag, s) for p, lag in lags for own, s in bank.settings(lag)]
+    least = NEGLIGIBLE * max(share for share, _, _ in settings)
     parts = [
-        (share * own, *_weigh(factors, bank.models(lag), strengths))
-        for share, lag in lags
-        for own, strengths in bank.settings(lag)
+        (share, *_weigh(factors, bank.models(lag), strengths))
+        for share, lag, strengths in settings
+        if share >= least
     ]
+    shares = np.array([share for share, _, _ in parts])
     return Densities(
-        shares=np.array([share for share, _, _ in parts]),
+        shares=shares / shares.sum(),
         means_j=np.array([means for _, means, _ in parts]).T,
         deviations_j=np.sqrt(np.maximum([variances for _, _, variances in parts], 0.0)).T,
         lags=lags,

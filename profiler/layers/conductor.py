@@ -140,7 +140,7 @@ class _Work:
 
     def run(self, name: str, hardware: HardwareBest, findings: tuple[Finding, ...]) -> LayerReport:
         """Everything after the model stands on its device."""
-        seen = survey(self.bench.model, self.bench.call, self.device.name)
+        seen = survey(self.bench, self.device.name)
         self.tell("counting", 0.05)
         rows, count_findings = counted_rows(seen)
         recorder = Recorder(self.meters, clock=MonotonicClock()).start()

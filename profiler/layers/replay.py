@@ -21,9 +21,7 @@ from profiler.workbench import map_tensors, tensors_in
 
 from .report import LeftOut
 from .signature import CallKey
-from .survey import Call, Survey, intercepted
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+from .survey import Arguments, Call, Survey, intercepted
 
 CACHE_FOLD = 2
 DEFAULT_CACHE_BYTES = 32 << 20

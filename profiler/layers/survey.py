@@ -18,11 +18,13 @@ import torch
 from torch import nn
 
 from profiler.errors import MeasurementError
-from profiler.workbench import tensors_in
+from profiler.findings import inputs_renewed
+from profiler.workbench import Workbench, map_tensors, tensors_in
 
 from .report import LeftOut
 from .signature import CallKey, call_key
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 Wrap = Callable[[int, Callable[..., Any]], Callable[..., Any]]
 
 
@@ -55,9 +57,10 @@ class Survey:
         model: the workbench's copy.
         paths: of the modules that can be watched.
         modules: these modules, each once.
+        arguments: positional and keyword arguments of the model's own call.
+        is_renewed: whether the model writes to them, so that each call needs a copy.
         calls: in the order in which they began.
         events: enter (ordinal) and leave (-1 - ordinal), in order.
-        arguments: positional and keyword arguments of the model's own call.
         left_out: what has no row of its own, and why.
         elsewhere: positions of modules that are called in other threads.
     """
@@ -65,15 +68,23 @@ class Survey:
     model: nn.Module
     paths: list[str]
     modules: list[nn.Module]
+    arguments: Arguments
+    is_renewed: bool
     calls: list[Call] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
-    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     left_out: list[LeftOut] = field(default_factory=list)
     elsewhere: set[int] = field(default_factory=set)
 
-    def run(self) -> None:
+    def fresh(self) -> Arguments:
+        """Arguments for one call."""
+        if not self.is_renewed:
+            return self.arguments
+        renewed: Arguments = map_tensors(torch.clone, self.arguments)
+        return renewed
+
+    def run(self, arguments: Arguments | None = None) -> None:
         """Call the model once, dropping what it returns."""
-        args, kwargs = self.arguments
+        args, kwargs = self.fresh() if arguments is None else arguments
         self.model(*args, **kwargs)
 
     @property
@@ -114,25 +125,27 @@ def intercepted(modules: Sequence[tuple[int, nn.Module]], wrap: Wrap) -> Iterato
 _ABSENT = object()
 
 
-def survey(model: nn.Module, call: Callable[[], None], device: str) -> Survey:
+def survey(bench: Workbench, device: str) -> Survey:
     """Run the model once and write down its calls.
 
     Args:
-        model: the workbench's copy.
-        call: makes one call of it.
+        bench: the model and its inputs.
         device: where all its tensors should be.
 
     Raises:
         MeasurementError: the model is not called through torch, or the call raises.
     """
-    paths, modules, left_out = _visible(model)
-    notes = Survey(model=model, paths=paths, modules=modules, left_out=left_out)
+    paths, modules, left_out = _visible(bench.model)
+    notes = Survey(
+        model=bench.model, paths=paths, modules=modules, arguments=bench.inputs,
+        is_renewed=inputs_renewed() in bench.findings, left_out=left_out,
+    )  # fmt: skip
     watch = _Watch(notes, device)
     with intercepted(list(enumerate(modules)), watch.wrap):
-        call()
+        notes.run()
     if not notes.calls or notes.calls[0].position != 0:
         raise MeasurementError(
-            f"{type(model).__name__} is not called through torch.nn.Module",
+            f"{type(bench.model).__name__} is not called through torch.nn.Module",
             hint="name a module whose class does not replace __call__",
         )
     notes.left_out += watch.left_out()
@@ -212,9 +225,7 @@ class _Watch:
         notes = self._notes
         ordinal = len(notes.calls)
         parent = self._stack[-1] if self._stack else None
-        if parent is None:
-            notes.arguments = (args, kwargs)
-        else:
+        if parent is not None:
             notes.calls[parent].child_count += 1
         key, opaque = call_key(notes.modules[position], args, kwargs)
         notes.calls.append(Call(position=position, parent=parent, key=key, opaque=opaque))

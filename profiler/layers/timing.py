@@ -125,13 +125,14 @@ class InSitu:
 
     def _bare(self, run_count: int) -> Floats:
         """Seconds of each of some calls without stamps."""
-        run, stamp = self.survey.run, self.timeline.stamp
+        survey, stamp = self.survey, self.timeline.stamp
         stamps: list[Any] = []
         if run_count > 1:
-            run()
+            survey.run()
         for _ in range(run_count):
+            arguments = survey.fresh()
             stamps.append(stamp())
-            run()
+            survey.run(arguments)
             stamps.append(stamp())
         instants_s = np.array(self.timeline.seconds(stamps))
         return np.asarray(instants_s[1::2] - instants_s[::2])

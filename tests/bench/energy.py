@@ -123,15 +123,17 @@ def print_errors(seeds: Sequence[int], jitter_s: float) -> None:
         print(f"{row.title:34}{row.goal:>6}" + "".join(f"{cell:>20}" for cell in cells))
 
 
-def print_coverage(seeds: Sequence[int], jitter_s: float) -> None:
+def print_coverage(seeds: Sequence[int], said: str, **machine: float) -> None:
     """Share of windows whose interval, and whose bracket, hold the truth."""
+    widths: list[float] = []
+    relative_errors: list[float] = []
     inside, bracketed, missing, count = 0, 0, 0, 0
     per_kind: list[str] = []
     for scenario in scenarios.EVERY_KIND:
         held, of_kind = 0, 0
         for seed in seeds:
             load = make(scenario, seed)
-            traces = record_load(load, seed, jitter_s=jitter_s)
+            traces = record_load(load, seed, **machine)
             found = infer_energies(traces, [(window,) for window in load.windows], load.windows)
             for energy, truth_j in zip(found, load.truths_j, strict=True):
                 low_j, high_j = energy.devices["gpu:0"].bracket_j or (0.0, 0.0)
@@ -141,16 +143,17 @@ def print_coverage(seeds: Sequence[int], jitter_s: float) -> None:
                     missing += 1
                     continue
                 of_kind += 1
+                widths.append(100 * (energy.energy_j.half_width or 0.0) / truth_j)
+                relative_errors.append(100 * abs(energy.energy_j.point / truth_j - 1))
                 held += (energy.energy_j.low or 0) <= truth_j <= (energy.energy_j.high or 0)
         inside += held
         per_kind.append(f"{scenario.__name__} {100 * held / max(of_kind, 1):.0f}")
-    print(
-        f"\n{count} windows of every kind, jitter {1e3 * jitter_s:g} ms: 95 % interval holds ",
-        end="",
-    )
+    print(f"\n{count} windows of every kind, {said}: 95 % interval holds ", end="")
     print(f"{100 * inside / (count - missing):.1f} % (goal 95 +- 2), bracket ", end="")
     print(f"{100 * bracketed / count:.1f} % (goal 100), not told {missing}")
     print("  by kind: " + ", ".join(per_kind))
+    print(f"  mean half width {statistics.fmean(widths):.3f} %, ", end="")
+    print(f"mean error of one {statistics.fmean(relative_errors):.3f} %")
 
 
 def main() -> None:
@@ -163,7 +166,11 @@ def main() -> None:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for jitter_s in (0.0, 5e-4):
         print_errors(seeds, jitter_s)
-        print_coverage(seeds, jitter_s)
+        print_coverage(seeds, f"jitter {1e3 * jitter_s:g} ms", jitter_s=jitter_s)
+    few = seeds[: max(1, len(seeds) // 3)]
+    print_coverage(few, "a counter 20 ms behind its moves", lag_s=0.02)
+    print_coverage(few, "jitter 3 ms, a busy machine", jitter_s=3e-3, busy_share=0.15)
+    print_coverage(few, "stated period 100 ms, true 50 ms", update_period_s=0.05)
 
 
 if __name__ == "__main__":

@@ -42,4 +42,4 @@ def best_of_device(**changes: object) -> HardwareBest:
 def surveyed(model: nn.Module, inputs: object) -> Survey:
     bench = prepare(model, inputs, CPU)
     with torch.inference_mode():
-        return survey(bench.model, bench.call, "cpu")
+        return survey(bench, "cpu")

@@ -1,0 +1,153 @@
+"""Whether the layers add up: `python -m tests.bench.layers`, goal beside reached.
+
+1. closure of time on the CPU, by this tool and by looping each leaf alone (naive replay);
+2. time for the table of resnet18 at batch 32 with 5 % intervals;
+3. closure of joules on virtual hardware, whose watts depend on the layer that runs;
+4. time of convolutions and linear layers beside torch.profiler's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from statistics import median
+
+import torch
+from torch import nn
+
+from profiler.layers import LayerReport, measure_layers
+from profiler.target import resolve
+from tests.virtual.workload import Load, LoadMeter, LoadPower
+
+MODELS = ("resnet18", "lightweight", "torchvision:mobilenet_v2", "torchvision:vit_b_16")
+WORST_CLOSURE, WORST_CLOSURE_OF_TINY = 0.05, 0.10
+TABLE_S, TABLE_PRECISION = 60.0, 0.05
+PROFILED_CALLS = 15
+
+
+def batch(name: str, size: int) -> tuple[nn.Module, torch.Tensor]:
+    torch.manual_seed(0)
+    target = resolve(name)
+    return target.model.eval(), torch.randn(size, *(target.input_shape or (3, 32, 32)))
+
+
+def report(name: str, size: int, seconds: float) -> LayerReport:
+    model, images = batch(name, size)
+    return measure_layers(model, images, device="cpu", max_seconds=seconds, meters=[])
+
+
+def told(good: bool, text: str) -> bool:
+    print(f"{'ok  ' if good else 'MISS'} {text}", flush=True)
+    return good
+
+
+def closure(name: str, size: int, seconds: float) -> bool:
+    limit = WORST_CLOSURE_OF_TINY if (name, size) == ("lightweight", 1) else WORST_CLOSURE
+    found = report(name, size, seconds)
+    ratio = found.latency_closure
+    half = "?" if ratio.half_width is None else f"{ratio.half_width:.3f}"
+    return told(
+        abs(ratio.point - 1) <= limit,
+        f"closure of time, {name}, batch {size}: {ratio.point:.3f} +- {half}, goal 1 +- {limit}; "
+        f"{found.run_count} calls, {found.spent_s:.0f} s; stamps {1e6 * found.tool_cost_s:.0f} us "
+        f"(seen {1e6 * found.observed_tool_cost_s:.0f} us) of {1e3 * found.latency_s.point:.2f} ms",
+    )
+
+
+def table_time() -> bool:
+    found = report("resnet18", 32, TABLE_S)
+    return told(
+        found.stopped_by == "precision" and found.spent_s < TABLE_S,
+        f"table of resnet18, batch 32, {torch.get_num_threads()} thread(s): {found.spent_s:.0f} s, "
+        f"ended by {found.stopped_by}; goal: under {TABLE_S:.0f} s by precision",
+    )
+
+
+class Block(nn.Module):
+    """Two layers of other watts, and an addition between them."""
+
+    def __init__(self, power: LoadPower) -> None:
+        super().__init__()
+        self.slow = Load(power, watts=100.0, seconds=3e-3)
+        self.hot = Load(power, watts=450.0, seconds=1e-3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.hot(self.slow(x)) + x
+
+
+def joules(update_period_s: float, seconds: float, seed: int) -> bool:
+    power = LoadPower(idle_w=40.0)
+    model = nn.Sequential(
+        Block(power), Load(power, watts=60.0, seconds=4e-3), Block(power),
+        Load(power, watts=250.0, seconds=5e-4),
+    )  # fmt: skip
+    meter = LoadMeter(power, update_period_s=update_period_s)
+    found = measure_layers(
+        model, torch.zeros(4), device="cpu", meters=[(meter, meter.open())], max_seconds=seconds,
+        seed=seed,
+    )  # fmt: skip
+    ratio = found.energy_closure
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return told(False, f"closure of joules, counter of {1e3 * update_period_s:.0f} ms: none")
+    return told(
+        ratio.low <= 1 <= ratio.high,
+        f"closure of joules, counter of {1e3 * update_period_s:.0f} ms, seed {seed}: "
+        f"{ratio.point:.4f} [{ratio.low:.4f}, {ratio.high:.4f}], goal: holds 1",
+    )
+
+
+def beside_torch_profiler(name: str, size: int, seconds: float) -> bool:
+    """Ratio of our seconds to torch.profiler's, layer by layer, for one operator a layer."""
+    kinds = {"Conv2d": "aten::conv2d", "Linear": "aten::linear"}
+    ours = [
+        row.latency_s.point
+        for row in report(name, size, seconds).layers
+        if row.kind in kinds and row.latency_s is not None
+    ]
+    model, images = batch(name, size)
+    runs: list[list[float]] = []
+    with torch.inference_mode():
+        model(images)
+        for _ in range(PROFILED_CALLS):
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+                model(images)
+            events = [event for event in seen.events() if event.name in kinds.values()]
+            events.sort(key=lambda event: event.time_range.start)
+            runs.append([event.cpu_time_total / 1e6 for event in events])
+    theirs = [median(column) for column in zip(*runs, strict=True)]
+    ratios = [own / other for own, other in zip(ours, theirs, strict=True)]
+    together = sum(ours) / sum(theirs)
+    return told(
+        0.85 <= together <= 1.15,
+        f"beside torch.profiler, {name}, batch {size}, {len(ours)} layers: sum {together:.3f}, "
+        f"median layer {median(ratios):.3f}, from {min(ratios):.2f} to {max(ratios):.2f}; "
+        "goal: sum within 15 %",
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="for each closure")
+    parser.add_argument("--only", choices=("closure", "table", "joules", "torch"))
+    arguments = parser.parse_args()
+    only, seconds = arguments.only, arguments.seconds
+    results = []
+    start_s = time.monotonic()
+    if only in (None, "closure"):
+        results += [closure(name, size, seconds) for name in MODELS for size in (1, 32)]
+    if only in (None, "table"):
+        results.append(table_time())
+    if only in (None, "joules"):
+        results += [joules(period_s, 10.0, seed) for period_s in (0.02, 0.1) for seed in range(3)]
+    if only in (None, "torch"):
+        results += [
+            beside_torch_profiler(name, size, seconds / 2)
+            for name, size in (("resnet18", 8), ("lightweight", 32))
+        ]
+    print(f"{sum(results)} of {len(results)} goals reached in {time.monotonic() - start_s:.0f} s")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
