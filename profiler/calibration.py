@@ -46,7 +46,8 @@ def hardware_best(
     Args:
         device: to calibrate.
         seconds: budget of a calibration; one shorter than CALIBRATION_S is not kept.
-        meters: opened meters; by default every sensor that this process may see.
+        meters: opened meters; by default every sensor that this process may see. What somebody's
+            own meters saw is not kept.
         refresh: measure again, whatever the cache holds.
         cache: folder of the cache; by default `wattprof` under XDG_CACHE_HOME.
     """
@@ -57,7 +58,7 @@ def hardware_best(
     if known is not None:
         return known
     best = calibrate(device, fingerprint, seconds=seconds, meters=meters)
-    if seconds >= CALIBRATION_S:
+    if seconds >= CALIBRATION_S and meters is None:
         _write(path, best)
     return best
 

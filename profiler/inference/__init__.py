@@ -3,6 +3,7 @@
 CounterTrace ──▶ moves ──▶ bracket (guaranteed bounds)
                    │          │ clips
                    └──▶ panel ──▶ kriging (segment model) ──▶ mixture ──▶ Estimate
+PowerTrace ──▶ samples ──▶ panel (soft equations); lag: how far the counter is behind
 PowerTrace ──▶ power (trapezoids) ─────────────────────────────────────▶ Estimate
 """
 

@@ -19,6 +19,7 @@ from .energies import ChannelEnergy
 from .lag import lagging
 from .mixture import truncated_interval
 from .moves import Moves, load_moves
+from .samples import load_samples
 from .solve import Densities, cut_target, solve
 from .timeline import Timeline, closed_span
 
@@ -57,7 +58,8 @@ def infer_counter(
         trace: the moves of the counter.
         targets: windows whose energies are summed, one tuple a target.
         windows: all windows of the recording; their edges are where power may change.
-        power: samples of the same device, for the guard only.
+        power: samples of the same device, which sharpen what the counter says where they fit it,
+            and guard it.
         now_s: end of windows that are still open.
     """
     spans = [[closed_span(window, now_s) for window in target] for target in targets]
@@ -71,7 +73,8 @@ def infer_counter(
         for target, cover in zip(spans, covers, strict=True)
     ]
     pieces = [cut_target(moves, target) for target, ok in zip(spans, usable, strict=True) if ok]
-    found = solve(moves, Timeline(windows, now_s), pieces) if pieces else None
+    samples = load_samples(power, moves)
+    found = solve(moves, Timeline(windows, now_s), pieces, samples) if pieces else None
     shared = compare_sources(trace, moves, power)
     if found is not None:
         shared = (*shared, *_lag_remarks(trace, found))

@@ -17,6 +17,7 @@ import numpy as np
 
 from .moves import Floats
 from .panel import Panel, ask_cells
+from .samples import GAIN_DEVIATION
 
 SHORT_S = 0.012
 LONG_S = 0.12
@@ -33,6 +34,7 @@ class Part:
     start: int
 
 
+NO_WEIGHT = 3.0
 _POWER_GRID = (0.0, 0.002, 0.006, 0.02, 0.06, 0.18, 0.5, 1.0)
 _SETTLING_GRID = (0.0, 0.006, 0.03, 0.15, 0.5)
 PARTS = (
@@ -44,6 +46,7 @@ PARTS = (
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
     Part(name="stray of the edges", grid=(0.0, 2e-5, 1e-4, 4e-4), start=1),
+    Part(name="noise of power samples", grid=(0.002, 0.008, 0.03, NO_WEIGHT), start=3),
     Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 3.0), start=1),
 )
 
@@ -125,6 +128,11 @@ def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
         parts.append(shapes_s @ shapes_s.T)
     at_edges = _row_sums(panel, _edge_cells(panel))
     parts.append(at_edges @ at_edges.T)
+    rows = np.arange(len(prior_j))
+    sampled = (rows >= panel.equation_count - panel.sample_count) & (rows < panel.equation_count)
+    parts.append(np.diag(np.where(sampled, lengths_s.sum(axis=1), 0.0) ** 2))
+    gain_j = np.zeros(len(prior_j))
+    gain_j[sampled] = GAIN_DEVIATION * panel.known_j[sampled[: panel.equation_count]]
     jitter = _timing_noise(panel, np.diag(panel.move_jitter_s**2), power_w)
     timing = _timing_noise(panel, panel.move_covariance_s2, power_w)
     return Model(
@@ -132,7 +140,10 @@ def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
         residual_j=panel.known_j - prior_j[: panel.equation_count],
         prior_j=prior_j,
         parts_j2=np.stack([*(part * scale_w**2 for part in parts), jitter]),
-        fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2 + timing + _step_noise(panel, scale_w),
+        fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2
+        + np.outer(gain_j, gain_j)
+        + timing
+        + _step_noise(panel, scale_w),
     )
 
 

@@ -19,8 +19,8 @@ from .panel import NO_LAG, Lag
 from .weights import USUAL_STRENGTHS, Setting, likeliest
 
 COARSE_STEP_S = 0.004
-FINE_STEP_S = 0.0005
-NEGLIGIBLE = 0.01
+FINE_STEP_S = 0.001
+NEGLIGIBLE = 0.03
 HOPELESS = 20.0
 MOST_OF_ONE = 3.0
 NO_LAG_SHARE = 0.5

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .moves import Floats, Instants, Moves, locate
+from .samples import NO_SAMPLES, Samples, updates_near_edges
 from .timeline import GAP, Timeline
 
 Ints = NDArray[np.int_]
@@ -34,8 +35,8 @@ class Panel:
 
     A row is the energy of cells `row_first[r]` to `row_last[r]` (negative where the order is
     reversed) plus noise from the moves at its ends. The first `equation_count` rows are the counter
-    intervals, whose joules are `known_j`; the others are the anchors: the energy between the
-    anchor's reference move and its instant.
+    intervals and then the spans of power samples, whose joules are `known_j`; the others are the
+    anchors: the energy between the anchor's reference move and its instant.
 
     Args:
         start_s: shape (c,), start of each cell.
@@ -50,6 +51,7 @@ class Panel:
         move_jitter_s: shape (m,), what they may stray from a line besides.
         move_cell: shape (m,), the cell that starts at each move.
         resolution_j: smallest step of the counter.
+        sample_count: how many of the known rows are power samples.
     """
 
     start_s: Floats
@@ -64,10 +66,11 @@ class Panel:
     move_jitter_s: Floats
     move_cell: Ints
     resolution_j: float
+    sample_count: int
 
     @property
     def equation_count(self) -> int:
-        """Number of counter intervals."""
+        """Number of rows that are known: counter intervals, then power samples."""
         return len(self.known_j)
 
     @property
@@ -83,6 +86,7 @@ def build_panel(
     anchors: list[tuple[float, int]],
     span: tuple[float, float],
     lag: Lag = NO_LAG,
+    samples: Samples = NO_SAMPLES,
 ) -> Panel:
     """Lay out the neighbourhood `span` (seconds) around the anchors (instant, reference move).
 
@@ -99,16 +103,19 @@ def build_panel(
     shown_edges_s = edges_s[(edges_s > shown_s[0]) & (edges_s < shown_s[-1])]
     pairs = _equations(shown_s, shown_edges_s, moves.solid[first : last - 1])
     edges_s = edges_s[(edges_s > low_s) & (edges_s < high_s)]
+    span_end_s, span_w = updates_near_edges(
+        samples, moves.earliest_s[first:last], moves.latest_s[first:last], shown_s, shown_edges_s
+    )
+    span_end_s = span_end_s - lag.lag_s
+    span_start_s = span_end_s - samples.averaging_s
     kept = np.unique(np.array([*np.ravel(pairs), *(ref - first for _, ref in anchors)], dtype=int))
-    bounds_s = np.unique(np.concatenate([times_s[kept], edges_s, moments, [low_s, high_s]]))
+    bounds_s = np.unique(
+        np.concatenate([times_s[kept], edges_s, moments, span_start_s, span_end_s, [low_s, high_s]])
+    )
     starts = np.searchsorted(bounds_s, times_s[pairs[:, 0]])
     stops = np.searchsorted(bounds_s, times_s[pairs[:, 1]])
     references = np.array([ref - first for _, ref in anchors], dtype=int)
-    noise = np.zeros((len(pairs) + len(anchors), len(kept)))
-    rows = np.arange(len(pairs))
-    noise[rows, np.searchsorted(kept, pairs[:, 1])] += 1
-    noise[rows, np.searchsorted(kept, pairs[:, 0])] -= 1
-    noise[len(pairs) + np.arange(len(anchors)), np.searchsorted(kept, references)] = -1
+    noise = _move_noise(pairs, references, kept, len(span_w))
     middles_s = (bounds_s[:-1] + bounds_s[1:]) / 2
     energy_j = moves.energy_j[first:last]
     return Panel(
@@ -116,15 +123,33 @@ def build_panel(
         duration_s=np.diff(bounds_s),
         segment=timeline.segments(middles_s),
         label=_number(timeline.labels(middles_s)),
-        row_first=np.concatenate([starts, np.searchsorted(bounds_s, times_s[references])]),
-        row_last=np.concatenate([stops, np.searchsorted(bounds_s, moments)]),
-        known_j=energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]],
+        row_first=np.concatenate(
+            [starts, np.searchsorted(bounds_s, np.concatenate([span_start_s, times_s[references]]))]
+        ),
+        row_last=np.concatenate(
+            [stops, np.searchsorted(bounds_s, np.concatenate([span_end_s, moments]))]
+        ),
+        known_j=np.concatenate(
+            [energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]], span_w * samples.averaging_s]
+        ),
         noise=noise,
         move_covariance_s2=instants.covariance_s2[np.ix_(kept, kept)] + lag.deviation_s**2,
         move_jitter_s=instants.jitter_s[kept],
         move_cell=np.minimum(np.searchsorted(bounds_s, times_s[kept]), len(middles_s) - 1),
         resolution_j=moves.resolution_j,
+        sample_count=len(span_w),
     )
+
+
+def _move_noise(pairs: Ints, references: Ints, kept: Ints, sample_count: int) -> Floats:
+    """How the error of each kept move enters each row, shape (r, m)."""
+    known = len(pairs) + sample_count
+    noise = np.zeros((known + len(references), len(kept)))
+    rows = np.arange(len(pairs))
+    noise[rows, np.searchsorted(kept, pairs[:, 1])] += 1
+    noise[rows, np.searchsorted(kept, pairs[:, 0])] -= 1
+    noise[known + np.arange(len(references)), np.searchsorted(kept, references)] = -1
+    return noise
 
 
 def ask_cells(panel: Panel) -> Panel:

@@ -13,6 +13,7 @@ from .kriging import Model, build_model
 from .lag import plausible_lags
 from .moves import Floats, Moves
 from .panel import Lag, Panel, build_panel
+from .samples import NO_SAMPLES, Samples
 from .timeline import Timeline
 from .weights import Setting, average_weights
 
@@ -51,7 +52,10 @@ class Densities:
 class _Bank:
     """The models of all panels for any lag of the counter, each made once."""
 
-    def __init__(self, moves: Moves, timeline: Timeline, groups: Sequence[Group]) -> None:
+    def __init__(
+        self, moves: Moves, timeline: Timeline, groups: Sequence[Group], samples: Samples
+    ) -> None:
+        self._samples = samples
         self._moves, self._timeline, self._groups = moves, timeline, groups
         self._learning = _spread(range(len(groups)), LEARNING_PANEL_COUNT)
         self._models: dict[tuple[Lag, int], Model] = {}
@@ -73,7 +77,8 @@ class _Bank:
 
     def _model(self, lag: Lag, number: int) -> Model:
         if (lag, number) not in self._models:
-            panel = build_panel(self._moves, self._timeline, *self._groups[number], lag)
+            group, span = self._groups[number]
+            panel = build_panel(self._moves, self._timeline, group, span, lag, self._samples)
             self._models[lag, number] = build_model(panel, self._scale_w)
         return self._models[lag, number]
 
@@ -103,7 +108,9 @@ def _reference(middle_s: Floats, instant: float) -> int:
     return int(np.clip(np.searchsorted(middle_s, instant, side="right") - 1, 0, len(middle_s) - 1))
 
 
-def solve(moves: Moves, timeline: Timeline, targets: Sequence[Pieces]) -> Densities:
+def solve(
+    moves: Moves, timeline: Timeline, targets: Sequence[Pieces], samples: Samples = NO_SAMPLES
+) -> Densities:
     """Posterior energy of every target.
 
     Targets that share counter intervals are solved together, in panels of bounded size; between
@@ -111,7 +118,7 @@ def solve(moves: Moves, timeline: Timeline, targets: Sequence[Pieces]) -> Densit
     """
     anchors = sorted({anchor for target in targets for anchor in target.anchors})
     groups = _group(anchors, moves, timeline)
-    bank = _Bank(moves, timeline, groups)
+    bank = _Bank(moves, timeline, groups, samples)
     lags = plausible_lags(bank.examples, bank.settings, moves.longest_lag_s)
     place = {a: (g, i) for g, (group, _) in enumerate(groups) for i, a in enumerate(group)}
     factors = [_factors(target, moves, place) for target in targets]

@@ -19,7 +19,8 @@ from profiler.estimate import Basis
 from profiler.experiment import Progress
 from profiler.findings import Finding, estimate_only, no_sensor, stopped_by_budget
 from profiler.hardware import HardwareBest
-from profiler.meters import open_meters
+from profiler.layercost import LayerCost
+from profiler.meters import OpenedMeters, open_meters
 from profiler.recorder import OpenMeter, Recorder
 from profiler.workbench import Workbench, explained, prepare
 
@@ -87,22 +88,15 @@ def measure_layers(
     _check(precision, max_seconds, method)
     found = find_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
-    opening: tuple[Finding, ...] = ()
-    if meters is None:
-        opened = open_meters()
-        meters, opening = opened.meters, opened.findings
+    opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
-        bench=bench, device=found, precision=precision, start_s=start_s, max_seconds=max_seconds,
-        method=method, seed=seed, meters=meters, progress=progress or _silent,
+        name=name or type(model).__name__, bench=bench, device=found, precision=precision,
+        start_s=start_s, max_seconds=max_seconds, method=method, seed=seed, meters=opened.meters,
+        given_meters=meters, findings=(*found.findings, *opened.findings, *bench.findings),
+        progress=progress or _silent,
     )  # fmt: skip
     with explained(found), torch.inference_mode():
-        work.tell("calibration", 0.0)
-        seconds = min(CALIBRATION_S, CALIBRATION_SHARE * max_seconds)
-        best = hardware or hardware_best(found, seconds=seconds, meters=meters)
-        report = work.run(
-            name or type(model).__name__, best, (*found.findings, *opening, *bench.findings)
-        )
-    return report
+        return work.run(hardware)
 
 
 def _check(precision: float, max_seconds: float, method: str) -> None:
@@ -128,6 +122,7 @@ def _silent(stage: str, share: float) -> None:
 class _Work:
     """One measurement under way."""
 
+    name: str
     bench: Workbench
     device: Device
     precision: float
@@ -136,10 +131,18 @@ class _Work:
     method: str
     seed: int
     meters: Sequence[OpenMeter]
+    given_meters: Sequence[OpenMeter] | None
+    findings: tuple[Finding, ...]
     progress: Progress
 
-    def run(self, name: str, hardware: HardwareBest, findings: tuple[Finding, ...]) -> LayerReport:
+    def run(self, hardware: HardwareBest | None) -> LayerReport:
         """Everything after the model stands on its device."""
+        self.tell("calibration", 0.0)
+        best = hardware or hardware_best(
+            self.device,
+            seconds=min(CALIBRATION_S, CALIBRATION_SHARE * self.max_seconds),
+            meters=self.given_meters,
+        )
         seen = survey(self.bench, self.device.name)
         self.tell("counting", 0.05)
         rows, count_findings = counted_rows(seen)
@@ -156,9 +159,9 @@ class _Work:
         finally:
             recorder.stop()
         joules = _joules(timing, seen, powers, name_of, replaying)
-        rows = measured_rows(rows, seen, timing.summary, joules.rows_j, hardware, self.bench.dtype)
-        findings += (*count_findings, *powers.findings, *self._judge(timing, joules, powers))
-        return self._report(name, seen, timing, joules, rows, hardware, findings, left_out)
+        rows = measured_rows(rows, seen, timing.summary, joules.rows_j, best, self.bench.dtype)
+        self.findings += (*count_findings, *powers.findings, *self._judge(timing, joules, powers))
+        return self._report(seen, timing, joules, rows, best, left_out)
 
     def tell(self, stage: str, share: float) -> None:
         """Pass on how far we are."""
@@ -213,13 +216,18 @@ class _Work:
         return findings
 
     def _report(
-        self, name: str, seen: Survey, timing: Timing, joules: Joules, rows: Any,
-        hardware: HardwareBest, findings: tuple[Finding, ...], left_out: tuple[LeftOut, ...],
-    ) -> LayerReport:  # fmt: skip
+        self,
+        seen: Survey,
+        timing: Timing,
+        joules: Joules,
+        rows: tuple[LayerCost, ...],
+        hardware: HardwareBest,
+        left_out: tuple[LeftOut, ...],
+    ) -> LayerReport:
         summary, rounds = timing.summary, timing.rounds
         observed_s = np.median(np.concatenate(rounds.stamped_s) - np.concatenate(rounds.whole_s))
         return LayerReport(
-            name=name,
+            name=self.name,
             device=self.device.name,
             device_name=self.device.label,
             dtype=self.bench.dtype,
@@ -243,7 +251,7 @@ class _Work:
             run_count=rounds.run_count,
             left_out=(*seen.left_out, *left_out),
             hardware=hardware,
-            findings=tuple(dict.fromkeys(findings)),
+            findings=tuple(dict.fromkeys(self.findings)),
             stopped_by=timing.stopped_by,
             spent_s=time.monotonic() - self.start_s,
         )  # fmt: skip

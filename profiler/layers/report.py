@@ -91,7 +91,7 @@ class LayerReport:
         return Finding(
             kind="layers-closure",
             observed=f"the layers add up to {' and '.join(parts)} of the whole model{missing}",
-            remedy="see `python -m profiler layers` for each that lacks a number, and the reason",
+            remedy="run `python -m profiler layers` for the reason of each" if missing else "",
         )
 
     def to_pandas(self) -> pandas.DataFrame:

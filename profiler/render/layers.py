@@ -85,7 +85,12 @@ def _share(row: LayerCost, whole_s: float) -> str:
 def _energy(row: LayerCost) -> list[str]:
     basis = "" if row.energy_j is None else row.energy_j.basis.value
     per_mac = row.joules_per_mac
-    return [show(row.energy_j), basis, "" if per_mac is None else f"{per_mac.point * PICO:.3g}"]
+    return [show(row.energy_j), basis, "" if per_mac is None else _plain(per_mac.point * PICO)]
+
+
+def _plain(value: float) -> str:
+    """Three digits without an exponent, as the unit stands in the heading."""
+    return f"{float(f'{value:.3g}'):,.12g}"
 
 
 def _floor(row: LayerCost) -> list[str]:
