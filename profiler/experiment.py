@@ -6,6 +6,7 @@ virtual clock.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from .clock import Clock
 from .estimate import Basis, Estimate
 from .findings import Finding, never_steady, stopped_by_budget
 from .recorder import Recorder
-from .stats import has_trend, median_interval
+from .stats import effective_count, has_trend, mean_interval, median_interval
 from .trace import Trace, Window
 
 IDLE_NAME = "idle"
@@ -216,21 +217,33 @@ class Experiment:
 
 
 def block_latency(blocks: Sequence[Window]) -> Estimate:
-    """Median seconds per call over blocks; robust against a block that something else disturbed."""
+    """Seconds per call, the median over blocks: robust against one that something else disturbed.
+
+    The interval of the median is widened where blocks resemble their neighbours. Fewer than
+    `FEWEST_BLOCKS` cannot bound a median with 95 % confidence: their mean is taken, with the
+    interval of Student's t.
+    """
     values_s = [
         block.duration_s / block.iteration_count
         for block in blocks
         if block.duration_s is not None and block.iteration_count
     ]
-    point_s, low_s, high_s = median_interval(values_s)
+    count = len(values_s)
+    if count < FEWEST_BLOCKS:
+        name, (point_s, low_s, high_s) = "mean", mean_interval(values_s)
+        inflation = 1.0
+    else:
+        name, (point_s, low_s, high_s) = "median", median_interval(values_s)
+        inflation = math.sqrt(count / effective_count(values_s))
+    has_interval = math.isfinite(high_s)
     return Estimate(
         point=point_s,
-        low=low_s,
-        high=high_s,
+        low=max(0.0, point_s - inflation * (point_s - low_s)) if has_interval else None,
+        high=point_s + inflation * (high_s - point_s) if has_interval else None,
         unit="s",
-        confidence=0.95,
+        confidence=0.95 if has_interval else None,
         basis=Basis.MEASURED,
-        source=f"monotonic clock, median of {len(values_s)} synchronised blocks",
+        source=f"monotonic clock, {name} of {count} synchronised blocks",
     )
 
 

@@ -147,6 +147,18 @@ def not_counted(reason: str) -> Finding:
     )
 
 
+def second_count_differs(source: str, differing_ops: tuple[tuple[str, int, int], ...]) -> Finding:
+    """An independent counter gets other MACs: (family of operators, ours, theirs)."""
+    families = ", ".join(
+        f"{family}: {ours:,} here, {theirs:,} there" for family, ours, theirs in differing_ops
+    )
+    return Finding(
+        kind="counts-differ",
+        observed=f"{source} counts one item otherwise ({families})",
+        remedy="see `stats --second-opinion` for the operators that it does not know",
+    )
+
+
 def throttled(reasons: str) -> Finding:
     """The GPU slowed itself down."""
     return Finding(

@@ -12,15 +12,14 @@ from .callcost import CallCost, TimedRun, cost_per_call, traces_of_device
 from .carbon import carbon_factors
 from .clock import MonotonicClock
 from .environment import describe
-from .errors import MeasurementError, UsageError
-from .estimate import Basis, Estimate, counted
+from .errors import UsageError
+from .estimate import Basis
 from .experiment import BETWEEN_BLOCKS, Experiment, Outcome, Progress, Protocol
 from .findings import (
     Finding,
     estimate_only,
     idle_drifted,
     nonfinite_weights,
-    not_counted,
     part_assumed,
 )
 from .gpu_watch import GpuWatch
@@ -32,7 +31,6 @@ from .trace import Trace
 if TYPE_CHECKING:
     from torch import nn
 
-    from .counting import Costs
     from .device import Device
     from .workbench import Workbench
 
@@ -81,6 +79,7 @@ def measure(
         DeviceError: the device is absent or ran out of memory.
         MeasurementError: the model raised.
     """
+    from .callcounts import count_call
     from .device import find_device
     from .peak_memory import peak_memory
     from .workbench import nonfinite_tensors, prepare
@@ -90,7 +89,7 @@ def measure(
     bench = prepare(
         model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
     )
-    costs, counting_findings = _count(bench)
+    counts = count_call(bench)
     peak_memory_bytes = None if compiled else peak_memory(bench, found)
     protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
     watch = GpuWatch(found.identity)
@@ -110,20 +109,20 @@ def measure(
         power_w=cost.power_w,
         idle_power_w=cost.idle_power_w,
         peak_memory_bytes=peak_memory_bytes,
-        parameter_count=_parameters(bench),
-        mac_count=_macs(costs),
-        size_bytes=_size(bench),
-        score=_score(costs, items, bench.dtype),
+        parameter_count=counts.parameter_count,
+        mac_count=counts.mac_count,
+        size_bytes=counts.size_bytes,
+        score=counts.score(items),
         energy_parts=cost.parts,
         carbon=carbon or carbon_factors(),
-        layers=costs.layers if costs is not None else (),
+        layers=counts.layers,
         traces=traces,
         windows=recorder.windows(),
         findings=(
             *found.findings,
             *opening,
             *bench.findings,
-            *counting_findings,
+            *counts.findings,
             *outcome.findings,
             *energy_findings,
             *watch.findings(),
@@ -245,52 +244,3 @@ def _workload(
         threads=torch.get_num_threads(),
         seed=seed,
     )
-
-
-def _count(bench: Workbench) -> tuple[Costs | None, tuple[Finding, ...]]:
-    """Count the call that is about to be measured; a model that cannot be counted is measured."""
-    import torch
-
-    from .counting import count
-
-    try:
-        with torch.no_grad():
-            costs = count(bench.model, bench.inputs)
-    except MeasurementError as error:
-        return None, (not_counted(error.message),)
-    if costs.uncounted_ops:
-        return costs, (not_counted(f"no formula for {', '.join(costs.uncounted_ops)}"),)
-    return costs, ()
-
-
-def _parameters(bench: Workbench) -> Estimate:
-    total = sum(parameter.numel() for parameter in bench.model.parameters())
-    return counted(total, "", "every parameter tensor once")
-
-
-def _macs(costs: Costs | None) -> Estimate | None:
-    """None where an operator without a formula was met: part of a count is no count."""
-    if costs is None or costs.uncounted_ops:
-        return None
-    return counted(costs.mac_count, "MAC", "operators of one call, each by its formula")
-
-
-def _size(bench: Workbench) -> Estimate:
-    tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
-    size_bytes = sum(tensor.nbytes for tensor in tensors.values())
-    return counted(size_bytes, "B", "parameters and buffers as they ran")
-
-
-def _score(costs: Costs | None, items: int | None, dtype: str) -> Estimate | None:
-    from .score import efficiency_score
-
-    if costs is None or costs.uncounted_ops or not items or costs.mac_count % items:
-        return None
-    bits = 16 if dtype in ("bf16", "fp16") else 32
-    score = efficiency_score(
-        parameter_count=costs.parameter_count,
-        mac_count=costs.mac_count // items,
-        q_w=bits,
-        q_a=bits,
-    )
-    return score.estimate()

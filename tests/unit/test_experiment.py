@@ -154,3 +154,30 @@ def test_one_disturbed_block_does_not_move_the_latency() -> None:
         for k in range(9)
     ]
     assert block_latency(blocks).point == pytest.approx(0.01)
+
+
+def blocks_of(latencies_s: list[float]) -> list[Window]:
+    return [
+        Window(name="block", start_s=10.0 * k, end_s=10.0 * k + 10 * value, iteration_count=10)
+        for k, value in enumerate(latencies_s)
+    ]
+
+
+def test_two_blocks_are_too_few_to_say_much() -> None:
+    latency = block_latency(blocks_of([0.100, 0.102]))
+    assert latency.point == pytest.approx(0.101)
+    assert latency.high - latency.point > 0.01  # t with one degree of freedom, not the range
+    assert "mean of 2" in latency.source
+
+
+def test_one_block_has_no_interval() -> None:
+    latency = block_latency(blocks_of([0.1]))
+    assert (latency.low, latency.high, latency.confidence) == (None, None, None)
+
+
+def test_blocks_that_drift_widen_the_interval_of_their_median() -> None:
+    drifting = [0.100 + 0.001 * (k // 5) for k in range(20)]
+    shuffled = [drifting[(7 * k) % 20] for k in range(20)]
+    wide, narrow = block_latency(blocks_of(drifting)), block_latency(blocks_of(shuffled))
+    assert wide.point == narrow.point
+    assert wide.half_width > 1.5 * narrow.half_width
