@@ -28,23 +28,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .estimate import Basis, Estimate
-from .findings import Finding
+from .findings import CONTENDED, Finding
 from .profile import Profile
 from .quantities import QUANTITIES, Quantity
 from .ratio import ratio_of
+from .reproducibility import run_to_run, was_contended
 
 LESS: Literal["less"] = "less"
 MORE: Literal["more"] = "more"
 NO_DIFFERENCE: Literal["no detectable difference"] = "no detectable difference"
 Verdict = Literal["less", "more", "no detectable difference"]
 
-REPRODUCIBILITY = {"cuda": 0.01, "cpu": 0.03}
-"""Assumed relative sd between whole runs, by type of device; `--noise` overrides it."""
-
 SMALLEST_DIFFERENCE = 0.01
 """A difference below this share is of no account even where it is significant."""
-
-_FEWEST_BLOCKS = 3
 
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
 _NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
@@ -138,7 +134,7 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
         base: what ratios are relative to.
         other: what is compared with it.
         noise: relative standard deviation from run to run, for both; None takes that of each
-            run's device from `REPRODUCIBILITY`, or the spread of its blocks where that is larger.
+            run's device from `reproducibility.REPRODUCIBILITY`, or the spread of its blocks where that is larger.
 
     Raises:
         ValueError: a negative noise.
@@ -165,30 +161,6 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
         findings=_findings(base, other, ratios),
         per_item=per_item,
     )
-
-
-def run_to_run(profile: Profile) -> float:
-    """Relative standard deviation between whole runs: assumed, or the blocks' where larger."""
-    device_type = profile.workload.device.split(":")[0]
-    assumed = REPRODUCIBILITY.get(device_type, max(REPRODUCIBILITY.values()))
-    return max(assumed, _spread_of_blocks(profile))
-
-
-def _spread_of_blocks(profile: Profile) -> float:
-    """Relative standard deviation of the time per call between a run's blocks of one kind."""
-    blocks: dict[str, list[float]] = {}
-    for window in profile.windows:
-        if window.duration_s and window.iteration_count:
-            blocks.setdefault(window.name, []).append(window.duration_s / window.iteration_count)
-    return max((_relative_sd(values) for values in blocks.values()), default=0.0)
-
-
-def _relative_sd(values: list[float]) -> float:
-    if len(values) < _FEWEST_BLOCKS:
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return math.sqrt(variance) / mean
 
 
 def _compare_quantity(
@@ -232,6 +204,18 @@ def _verdict(ratio: Estimate | None) -> Verdict | None:
 
 def _findings(base: Profile, other: Profile, ratios: tuple[Ratio, ...]) -> tuple[Finding, ...]:
     findings = list(_differences(base, other))
+    shared = [
+        name for name, run in (("the first", base), ("the second", other)) if was_contended(run)
+    ]
+    if shared:
+        findings.append(
+            Finding(
+                kind=CONTENDED,
+                observed=f"other work took CPUs from {' and '.join(shared)} run: their time and "
+                "joules cannot be told apart from its effect",
+                remedy="measure again on a quiet machine, or leave room with --threads",
+            )
+        )
     energy = [row for row in ratios if row.base.unit == "J"]
     if energy and any(row.ratio and row.ratio.basis is Basis.ESTIMATED for row in energy):
         findings.append(

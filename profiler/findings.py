@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTENDED = "contended"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -156,6 +158,16 @@ def second_count_differs(source: str, differing_ops: tuple[tuple[str, int, int],
         kind="counts-differ",
         observed=f"{source} counts one item otherwise ({families})",
         remedy="see `stats --second-opinion` for the operators that it does not know",
+    )
+
+
+def contended(other_cpus: float, threads: int, cpu_count: int) -> Finding:
+    """Other work took CPUs that the model's threads needed."""
+    return Finding(
+        kind=CONTENDED,
+        observed=f"other work kept {other_cpus:.1f} of {cpu_count} CPUs busy while the model ran "
+        f"on {threads} thread(s): its time and joules hold for that state only",
+        remedy="stop the other work, or leave room for it with --threads",
     )
 
 

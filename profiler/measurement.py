@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from .callcost import CallCost, TimedRun, cost_per_call, traces_of_device
 from .carbon import carbon_factors
 from .clock import MonotonicClock
+from .contention import CpuWatch, is_contended
 from .environment import describe
 from .errors import UsageError
 from .estimate import Basis
 from .experiment import BETWEEN_BLOCKS, Experiment, Outcome, Progress, Protocol
 from .findings import (
     Finding,
+    contended,
     estimate_only,
     idle_drifted,
     nonfinite_weights,
@@ -92,7 +95,7 @@ def measure(
     counts = count_call(bench)
     peak_memory_bytes = None if compiled else peak_memory(bench, found)
     protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
-    watch = GpuWatch(found.identity)
+    watch, cpu_watch = GpuWatch(found.identity), CpuWatch()
     outcome, traces, recorder, opening = _record(bench, found, protocol, meters, watch, progress)
     broken = nonfinite_tensors(bench.model)
     cost, energy_findings = _energy(outcome, traces, recorder, found)
@@ -126,6 +129,7 @@ def measure(
             *outcome.findings,
             *energy_findings,
             *watch.findings(),
+            *_judge_contention(found, cpu_watch),
             *((nonfinite_weights(tuple(broken)),) if broken else ()),
         ),
         stopped_by=outcome.stopped_by,
@@ -220,6 +224,17 @@ def _judge_basis(parts: Sequence[EnergyPart]) -> list[Finding]:
         elif part.energy_j.basis is Basis.ASSUMED and everything_j > 0:
             findings.append(part_assumed(part.device, part.energy_j.point / everything_j))
     return findings
+
+
+def _judge_contention(device: Device, watch: CpuWatch) -> list[Finding]:
+    """Only for work on the CPU: a GPU waits for its host far less than a thread for another."""
+    import torch
+
+    other_cpus = watch.other_cpus()
+    threads, cpu_count = torch.get_num_threads(), len(os.sched_getaffinity(0))
+    if device.is_gpu or other_cpus is None or not is_contended(other_cpus, threads, cpu_count):
+        return []
+    return [contended(other_cpus, threads, cpu_count)]
 
 
 def _workload(

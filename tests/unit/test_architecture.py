@@ -14,7 +14,7 @@ PROFILER = ROOT / "profiler"
 NEIGHBOURS = {"models", "training", "reports", "tests"}
 CORE = (
     "errors", "units", "trace", "estimate", "stats", "inference", "layercost", "profile",
-    "quantities", "findings", "codec", "layertable", "comparison", "pairing", "gate", "score",
+    "quantities", "findings", "reproducibility", "codec", "layertable", "comparison", "pairing", "gate", "score",
     "callcost", "render",
 )  # fmt: skip
 OUTSIDE_WORLD = {

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from profiler.comparison import REPRODUCIBILITY, compare
+from profiler.comparison import compare
 from profiler.estimate import Basis, counted
 from profiler.profile import Environment, Workload
 from profiler.ratio import ratio_of
+from profiler.reproducibility import REPRODUCIBILITY
 from profiler.trace import Window
 from tests.sample import NVML, measured, resnet18, sample_profile
 
