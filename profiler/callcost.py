@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from .estimate import Estimate, weakest
 from .findings import Finding
 from .inference import TargetEnergy, infer_energies
-from .profile import EnergyPart
+from .profile import HOST, EnergyPart
 from .stats import mean_interval
 from .trace import Trace, Window
 
 CPU_FAMILIES = ("cpu", "dram", "ram")
-HOST = "host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,10 @@ def _parts(
             ]
         )
         net_j = _net(gross_j, idle_w, run)
-        parts.append(EnergyPart(device=device, energy_j=gross_j, net_energy_j=net_j))
+        in_total = device in together.counted
+        parts.append(
+            EnergyPart(device=device, energy_j=gross_j, net_energy_j=net_j, in_total=in_total)
+        )
     return tuple(parts)
 
 

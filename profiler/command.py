@@ -15,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from .callcost import HOST, TimedRun, cost_per_call
+from .callcost import TimedRun, cost_per_call
 from .environment import cpu_name, describe
 from .errors import ProfilerError
 from .estimate import Basis, Estimate
-from .profile import CarbonFactors, Profile, Workload
+from .profile import HOST, CarbonFactors, Profile, Workload
 from .recording import Recording
 from .trace import CounterTrace
 

@@ -133,8 +133,8 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
     Args:
         base: what ratios are relative to.
         other: what is compared with it.
-        noise: relative standard deviation from run to run, for both; None takes that of each
-            run's device from `reproducibility.REPRODUCIBILITY`, or the spread of its blocks where that is larger.
+        noise: relative standard deviation from run to run, for both; None takes that of
+            `reproducibility.run_to_run` for each.
 
     Raises:
         ValueError: a negative noise.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA_VERSION = 1
+HOST = "host"
+"""Device of a workload that was a command: everything that the sensors of the machine saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .estimate import Estimate, counted, product, quotient
-from .profile import Profile
+from .profile import CarbonFactors, Profile
 
 MILLION = 1e6
 JOULES_PER_KWH = 3.6e6
@@ -57,16 +57,25 @@ def _million(profile: Profile, energy_j: Estimate | None) -> Estimate | None:
     return None if item_j is None else item_j.scaled(MILLION / JOULES_PER_KWH, "kWh")
 
 
+def carbon_g(profile: Profile) -> Estimate | None:
+    """Grams of CO2 equivalent for a call: gross kWh x PUE x intensity."""
+    if profile.energy_j is None or profile.carbon is None:
+        return None
+    return _grams(profile.energy_j.scaled(1 / JOULES_PER_KWH, "kWh"), profile.carbon)
+
+
+def _grams(energy_kwh: Estimate, carbon: CarbonFactors) -> Estimate:
+    at_the_meter = product(energy_kwh, carbon.pue, unit="kWh", source=f"{energy_kwh.source}, PUE")
+    intensity = carbon.intensity_g_per_kwh
+    return product(at_the_meter, intensity, unit="g", source=f"joules x {intensity.source}")
+
+
 def carbon_per_million_g(profile: Profile) -> Estimate | None:
     """Grams of CO2 equivalent for a million items: gross kWh x PUE x intensity."""
     energy_kwh = energy_per_million_kwh(profile)
     if energy_kwh is None or profile.carbon is None:
         return None
-    at_the_meter = product(
-        energy_kwh, profile.carbon.pue, unit="kWh", source=f"{energy_kwh.source}, PUE"
-    )
-    intensity = profile.carbon.intensity_g_per_kwh
-    return product(at_the_meter, intensity, unit="g", source=f"joules x {intensity.source}")
+    return _grams(energy_kwh, profile.carbon)
 
 
 QUANTITIES: tuple[Quantity, ...] = (
@@ -91,6 +100,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         label="energy per image (net)",
         of=lambda p: per_item(p.net_energy_j, p, "J"),
     ),
+    Quantity(key="carbon_g", label="carbon per call", of=carbon_g),
     Quantity(key="power_w", label="average power", of=lambda p: p.power_w),
     Quantity(key="idle_power_w", label="idle power", of=lambda p: p.idle_power_w),
     Quantity(key="peak_memory_bytes", label="peak memory", of=lambda p: p.peak_memory_bytes),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 WHOLE = "whole recording"
+FEW_WINDOWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class WindowEnergy:
         count: how many windows of that name there are.
         duration_s: their lengths added up.
         energy_j: joules over all devices, nothing counted twice; None when no sensor saw them.
+            Where any device is measured, those that are only estimated stand beside the total.
         channels: the same, device by device ("gpu:0", "cpu:package-0", ...).
         findings: what to know before trusting these numbers.
     """
@@ -88,6 +90,7 @@ class Recording:
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
         self._opened_here: Sequence[OpenMeter] = ()
+        self._settled: dict[str, WindowEnergy] = {}
         self.opening_findings: tuple[Finding, ...] = ()
 
     def start(self) -> Recording:
@@ -156,7 +159,13 @@ class Recording:
 
     def __getitem__(self, name: str) -> WindowEnergy:
         """All windows of that name together; `KeyError` where none was opened."""
-        return self.energies([name])[0]
+        if self._running().stopped_s is None:
+            return self.energies([name])[0]
+        if name not in self._settled:
+            few = len(self.windows) <= FEW_WINDOWS
+            # Together they cost little more than one by one, and all are asked for as a rule.
+            self._settled.update((e.name, e) for e in self.energies(None if few else [name]))
+        return self._settled[name]
 
     def energies(self, names: Sequence[str] | None = None) -> tuple[WindowEnergy, ...]:
         """Several names, or all, inferred together: quicker than one by one."""

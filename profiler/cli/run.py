@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"error: {failure.message}", file=sys.stderr)
         return NOT_FOUND if failure.missing else NOT_EXECUTABLE
     _store(outcome.profile, path, journal)
-    _report(arguments, outcome.profile)
+    _report(arguments, outcome.profile, path)
     return outcome.exit_code
 
 
@@ -113,19 +113,21 @@ def _store(profile: Profile, path: Path | None, journal: Path | None) -> None:
         print(f"warning: the run is not stored: {error}", file=sys.stderr)
         return
     _discard(journal)
-    print(f"wrote {path}", file=sys.stderr)
 
 
-def _report(arguments: argparse.Namespace, profile: Profile) -> None:
+def _report(arguments: argparse.Namespace, profile: Profile, path: Path | None) -> None:
     from profiler.codec import profile_document
 
     if arguments.json:
         document = profile_document(profile)
         print(json.dumps({"schema_version": profile.schema_version, "profiles": [document]}))
+        if path is not None and not arguments.quiet:
+            print(f"stored in {path}", file=sys.stderr)
     elif not arguments.quiet:
-        from profiler.render import render_profiles
+        from profiler.render.brief import render_brief
 
-        sys.stderr.write(render_profiles([profile], "text"))
+        stored = [] if path is None else [str(path)]
+        sys.stderr.write(render_brief([profile], stored))
 
 
 @contextmanager

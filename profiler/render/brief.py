@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.estimate import Estimate
-from profiler.profile import Profile
+from profiler.profile import HOST, Profile
 from profiler.quantities import QUANTITIES, per_item
 from profiler.units import show, show_share
 
@@ -37,8 +37,10 @@ _OF_SEVERAL_ITEMS = ("latency_per_item_s",)
 _WITHOUT_ITEMS = {
     "energy_per_item_j": "energy_j",
     "net_energy_per_item_j": "net_energy_j",
+    "carbon_per_million_g": "carbon_g",
     "mac_count_per_item": "mac_count",
 }
+_OF_A_COMMAND = ("latency_s", "energy_j", "power_w", "carbon_g")
 
 
 def render_brief(profiles: Sequence[Profile], paths: Sequence[str]) -> str:
@@ -64,7 +66,8 @@ def _section(profile: Profile, label: str, sources: Sources) -> Section:
     )
     rows = tuple(_rows(profile, sources))
     workload = profile.workload
-    where = f"{profile.environment.device_name} ({workload.device}, {workload.dtype})"
+    setting = ", ".join(part for part in (workload.device, workload.dtype) if part)
+    where = f"{profile.environment.device_name} ({setting})"
     return Section(
         title=f"{label}, on {where}",
         tables=(Table(caption=_ending(profile), columns=columns, rows=rows),),
@@ -92,6 +95,8 @@ def _rows(profile: Profile, sources: Sources) -> list[tuple[str, str, str, str]]
 
 def _keys(profile: Profile) -> list[str]:
     """The rows that say something about this workload, in order."""
+    if profile.workload.device == HOST:
+        return list(_OF_A_COMMAND)
     size = profile.workload.batch_size
     keys = [key if size else _WITHOUT_ITEMS.get(key, key) for key in _ALWAYS]
     if size and size > 1:

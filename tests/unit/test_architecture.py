@@ -14,8 +14,8 @@ PROFILER = ROOT / "profiler"
 NEIGHBOURS = {"models", "training", "reports", "tests"}
 CORE = (
     "errors", "units", "trace", "estimate", "stats", "inference", "layercost", "profile",
-    "quantities", "findings", "reproducibility", "codec", "layertable", "comparison", "pairing", "gate", "score",
-    "callcost", "render",
+    "quantities", "findings", "reproducibility", "codec", "layertable", "comparison", "pairing",
+    "gate", "score", "callcost", "render",
 )  # fmt: skip
 OUTSIDE_WORLD = {
     "torch", "torchvision", "time", "datetime", "os", "pathlib", "shutil", "tempfile",
