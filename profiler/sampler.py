@@ -133,9 +133,10 @@ class ChannelSampler:
             self.due_s = min(self.due_s, now_s)
 
     def settled(self, until_s: float) -> bool:
-        """Whether what happened up to `until_s` is enclosed by reads."""
+        """Whether what happened up to `until_s` is enclosed: joules are between two moves."""
         if isinstance(self.log, CounterLog):
-            return self.log.last_move_s is not None and self.log.last_move_s >= until_s
+            last_s = self.log.last_move_s
+            return len(self.log) > 1 and last_s is not None and last_s >= until_s
         return self.log.last_seen_s is not None and self.log.last_seen_s >= until_s
 
     @property

@@ -1,0 +1,85 @@
+"""The README is executed: a command in it that no test knows is a failure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes import ROOT, environment
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SHELL = [line for kind, text in BLOCKS if kind == "" for line in text.splitlines() if line.strip()]
+TINY = "--max-seconds 0.5 --batch-size 1 --threads 1"
+CPU = "--max-seconds 0.5 --batch-size 1 --threads 1 --device cpu"
+
+# Command -> (flags that keep it small, exit codes it may end with here).
+MEASURE = "python -m profiler measure --model"
+KNOWN = {
+    f"{MEASURE} lightweight --device cuda": (TINY, {0, 1}),
+    f"{MEASURE} torchvision:resnet50 --input-shape 3x224x224 --device auto": (TINY, {0}),
+    f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
+    "python -m profiler doctor": ("--seconds 0.5", {0}),
+}
+MAKE = {"make measure", "make test"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A user's project, with the package and the weights that the README speaks of."""
+    import torch
+    from safetensors.torch import save_file
+    from torch import nn
+
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "nets.py").write_text(
+        "from torch import nn\n"
+        "def build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n"
+    )
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    return tmp_path
+
+
+def test_every_command_of_the_readme_is_known_here() -> None:
+    assert set(SHELL) == {*KNOWN, *MAKE}
+
+
+@pytest.mark.parametrize("command", KNOWN)
+def test_a_command_of_the_readme_runs(command: str, project: Path) -> None:
+    flags, codes = KNOWN[command]
+    words = shlex.split(f"{command} {flags}")
+    done = subprocess.run(
+        [sys.executable, *words[1:]], cwd=project, env=environment(),
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode in codes, done.stderr
+    assert "Traceback" not in done.stderr
+    if done.returncode == 1:
+        assert done.stderr.startswith("error: no CUDA device")
+        assert "hint: " in done.stderr
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    (program,) = [text for kind, text in BLOCKS if kind == "python"]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    point, low, high = map(float, done.stdout.split()[:3])
+    assert low <= point <= high
+
+
+def test_the_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in MAKE:
+        assert f"\n{command.removeprefix('make ')}: " in makefile
