@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from profiler.estimate import total
+from profiler.estimate import Basis, total
 from profiler.findings import Finding
 from profiler.trace import Channel, CounterTrace, PowerTrace, Trace, Window
 
@@ -32,12 +32,16 @@ def infer_energies(
         windows: all windows of the recording.
         now_s: end of windows that are still open.
     """
+    from threadpoolctl import threadpool_limits
+
     by_device: dict[str, list[Trace]] = {}
     for trace in traces:
         by_device.setdefault(trace.channel.device, []).append(trace)
-    columns = {
-        device: _infer_device(own, targets, windows, now_s) for device, own in by_device.items()
-    }
+    # The matrices are small: threads would only wait for each other, and for the user's own.
+    with threadpool_limits(1, "blas"):
+        columns = {
+            device: _infer_device(own, targets, windows, now_s) for device, own in by_device.items()
+        }
     channels = [trace.channel for trace in traces]
     return tuple(
         _sum_devices({device: column[i] for device, column in columns.items()}, channels)
@@ -88,6 +92,11 @@ def _sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channe
     countable = {channel.device for channel in channels if channel.uncountable is None}
     inside = _containment(channels)
     seen = {name for name in countable if devices[name].energy_j is not None}
+    # A measured total is not diluted by a model's estimate, which stands beside it.
+    estimated = {c.device for c in channels if c.basis.weakness > Basis.MEASURED.weakness}
+    if seen - estimated and countable & estimated:
+        findings.append(judgement.beside(sorted(countable & estimated)))
+        countable, seen = countable - estimated, seen - estimated
     held = {part for name in seen for part in inside.get(name, ())}
     counted = sorted(seen - held)
     blind = sorted(name for name in countable - seen - held if not set(inside.get(name, ())) & seen)
@@ -102,6 +111,7 @@ def _sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channe
         energy_j=parts[0] if len(parts) == 1 else total(parts, source=source),
         devices=devices,
         findings=tuple(findings),
+        counted=tuple(counted),
     )
 
 

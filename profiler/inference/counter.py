@@ -27,6 +27,8 @@ Span = tuple[float, float]
 PATIENCE_PERIODS = 2.5
 UNKNOWN_SHARE = 0.2
 CONFIDENCE = 0.95
+# No counter and no clock is known better than this, whatever the model makes of them.
+LEAST_RELATIVE_WIDTH = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,9 @@ def infer_counter(
         energy_j = None
         if ok and found is not None:
             energy_j = _estimate(trace, found, place, bounds)
-            energy_j = _widened(energy_j, _unseen_j(moves, target, cover), bounds)
+            unseen_j = _unseen_j(moves, target, cover)
+            least_j = LEAST_RELATIVE_WIDTH * energy_j.point
+            energy_j = _widened(energy_j, math.hypot(unseen_j, least_j), bounds)
             place += 1
         findings = (*_remarks(trace, moves, target, cover, energy_j), *shared)
         results.append(ChannelEnergy(energy_j=energy_j, bracket_j=bounds, findings=findings))
@@ -125,7 +129,7 @@ def _unseen_j(moves: Moves, target: Sequence[Span], cover: Coverage) -> float:
 
 
 def _widened(energy_j: Estimate, unseen_j: float, bounds: tuple[float, float]) -> Estimate:
-    if unseen_j == 0.0 or energy_j.low is None or energy_j.high is None:
+    if energy_j.low is None or energy_j.high is None:
         return energy_j
     below = math.hypot(energy_j.point - energy_j.low, unseen_j)
     above = math.hypot(energy_j.high - energy_j.point, unseen_j)

@@ -33,8 +33,10 @@ class TargetEnergy:
         energy_j: the sum over devices, nothing counted twice; None if no sensor saw it.
         devices: by device name, those left out of the sum included.
         findings: everything said about the devices, and about the sum.
+        counted: the devices that the sum is made of.
     """
 
     energy_j: Estimate | None
     devices: Mapping[str, ChannelEnergy]
     findings: tuple[Finding, ...] = ()
+    counted: tuple[str, ...] = ()

@@ -151,6 +151,15 @@ def empty_window(channel: Channel) -> Finding:
     )
 
 
+def beside(devices: list[str]) -> Finding:
+    """Estimated devices stand beside a measured total."""
+    return Finding(
+        kind="estimate-beside",
+        observed=f"the joules of {', '.join(devices)} are estimated, and not in the measured total",
+        remedy="read them one by one; `python -m profiler doctor` says which sensor is missing",
+    )
+
+
 def incomplete(devices: list[str]) -> Finding:
     """A total would lack devices that exist but could not tell."""
     return Finding(

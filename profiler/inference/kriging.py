@@ -22,6 +22,7 @@ from .samples import GAIN_DEVIATION
 SHORT_S = 0.012
 LONG_S = 0.12
 GAP_S = 0.03
+UNSEEN_SHARE = 0.5
 SETTLING_S = (0.015, 0.045, 0.13)
 
 
@@ -45,8 +46,8 @@ PARTS = (
     Part(name="fluctuation in a gap", grid=_POWER_GRID, start=2),
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
-    Part(name="stray of the edges", grid=(0.0, 2e-5, 1e-4, 4e-4), start=1),
-    Part(name="noise of power samples", grid=(0.002, 0.008, 0.03, NO_WEIGHT), start=3),
+    Part(name="stray of the edges", grid=(0.0, 2e-5, 1e-4, 4e-4, 1.5e-3, 5e-3, 1.5e-2), start=1),
+    Part(name="noise of power samples", grid=(0.002, 0.008, 0.03, 0.12, 0.4, NO_WEIGHT), start=5),
     Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 3.0), start=1),
 )
 
@@ -142,6 +143,7 @@ def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
         parts_j2=np.stack([*(part * scale_w**2 for part in parts), jitter]),
         fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2
         + np.outer(gain_j, gain_j)
+        + _unseen(panel, duration_s) * scale_w**2
         + timing
         + _step_noise(panel, scale_w),
     )
@@ -153,6 +155,26 @@ def _asked_for(panel: Panel) -> Floats:
     np.add.at(used, np.minimum(panel.row_first, panel.row_last), 1)
     np.add.at(used, np.maximum(panel.row_first, panel.row_last), -1)
     return np.where(np.cumsum(used)[:-1] > 0, panel.duration_s, 0.0)
+
+
+def _unseen(panel: Panel, duration_s: Floats) -> Floats:
+    """Covariance of the rows for cells before the first or after the last equation.
+
+    Work may have begun or ended there at any moment: no counter interval tells when.
+    """
+    count = panel.equation_count
+    seen = np.arange(len(duration_s))
+    before, after = (
+        panel.row_first[:count].min(initial=len(seen)),
+        panel.row_last[:count].max(initial=0),
+    )
+    outside = ((seen < before) | (seen >= after)) if count else np.zeros(len(seen), dtype=bool)
+    columns = np.flatnonzero(outside)
+    cells = np.zeros((len(duration_s), len(columns)))
+    cells[columns, np.arange(len(columns))] = UNSEEN_SHARE * duration_s[columns]
+    rows_s = _row_sums(panel, cells)
+    covariance: Floats = rows_s @ rows_s.T
+    return covariance
 
 
 def _one_hot(label: np.ndarray) -> Floats:

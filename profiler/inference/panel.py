@@ -97,48 +97,44 @@ def build_panel(
     shown_s = instants.mean_s + 1e-9 * np.arange(last - first)
     times_s = shown_s - lag.lag_s
     moments = np.array([time_s for time_s, _ in anchors])
-    low_s = min(times_s[0], moments.min())
-    high_s = max(times_s[-1], moments.max())
-    edges_s = timeline.edges_s
-    shown_edges_s = edges_s[(edges_s > shown_s[0]) & (edges_s < shown_s[-1])]
+    references = np.array([ref - first for _, ref in anchors], dtype=int)
+    shown_edges_s = _strictly_between(timeline.edges_s, shown_s[0], shown_s[-1])
     pairs = _equations(shown_s, shown_edges_s, moves.solid[first : last - 1])
-    edges_s = edges_s[(edges_s > low_s) & (edges_s < high_s)]
     span_end_s, span_w = updates_near_edges(
         samples, moves.earliest_s[first:last], moves.latest_s[first:last], shown_s, shown_edges_s
     )
     span_end_s = span_end_s - lag.lag_s
     span_start_s = span_end_s - samples.averaging_s
-    kept = np.unique(np.array([*np.ravel(pairs), *(ref - first for _, ref in anchors)], dtype=int))
+    kept = np.unique(np.concatenate([np.ravel(pairs), references]))
+    ends_s = np.array([min(times_s[0], moments.min()), max(times_s[-1], moments.max())])
+    edges_s = _strictly_between(timeline.edges_s, *ends_s)
     bounds_s = np.unique(
-        np.concatenate([times_s[kept], edges_s, moments, span_start_s, span_end_s, [low_s, high_s]])
+        np.concatenate([times_s[kept], edges_s, moments, span_start_s, span_end_s, ends_s])
     )
-    starts = np.searchsorted(bounds_s, times_s[pairs[:, 0]])
-    stops = np.searchsorted(bounds_s, times_s[pairs[:, 1]])
-    references = np.array([ref - first for _, ref in anchors], dtype=int)
-    noise = _move_noise(pairs, references, kept, len(span_w))
+    from_s = np.concatenate([times_s[pairs[:, 0]], span_start_s, times_s[references]])
+    to_s = np.concatenate([times_s[pairs[:, 1]], span_end_s, moments])
     middles_s = (bounds_s[:-1] + bounds_s[1:]) / 2
     energy_j = moves.energy_j[first:last]
+    counted_j = energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]]
     return Panel(
         start_s=bounds_s[:-1],
         duration_s=np.diff(bounds_s),
         segment=timeline.segments(middles_s),
         label=_number(timeline.labels(middles_s)),
-        row_first=np.concatenate(
-            [starts, np.searchsorted(bounds_s, np.concatenate([span_start_s, times_s[references]]))]
-        ),
-        row_last=np.concatenate(
-            [stops, np.searchsorted(bounds_s, np.concatenate([span_end_s, moments]))]
-        ),
-        known_j=np.concatenate(
-            [energy_j[pairs[:, 1]] - energy_j[pairs[:, 0]], span_w * samples.averaging_s]
-        ),
-        noise=noise,
+        row_first=np.searchsorted(bounds_s, from_s),
+        row_last=np.searchsorted(bounds_s, to_s),
+        known_j=np.concatenate([counted_j, span_w * samples.averaging_s]),
+        noise=_move_noise(pairs, references, kept, len(span_w)),
         move_covariance_s2=instants.covariance_s2[np.ix_(kept, kept)] + lag.deviation_s**2,
         move_jitter_s=instants.jitter_s[kept],
         move_cell=np.minimum(np.searchsorted(bounds_s, times_s[kept]), len(middles_s) - 1),
         resolution_j=moves.resolution_j,
         sample_count=len(span_w),
     )
+
+
+def _strictly_between(times_s: Floats, low_s: float, high_s: float) -> Floats:
+    return times_s[(times_s > low_s) & (times_s < high_s)]
 
 
 def _move_noise(pairs: Ints, references: Ints, kept: Ints, sample_count: int) -> Floats:

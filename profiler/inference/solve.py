@@ -9,13 +9,22 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .edges import FEWEST_EDGES, LEAST_STRAY_S, MOST_FLUCTUATION, true_edges
 from .kriging import Model, build_model
 from .lag import plausible_lags
 from .moves import Floats, Moves
-from .panel import Lag, Panel, build_panel
+from .panel import NO_LAG, Lag, Panel, build_panel
 from .samples import NO_SAMPLES, Samples
 from .timeline import Timeline
-from .weights import Setting, average_weights
+from .weights import (
+    FLUCTUATIONS,
+    STRAY,
+    Setting,
+    at_least_stray,
+    average_weights,
+    likeliest,
+    with_loose_edges,
+)
 
 Anchor = tuple[float, int]
 Group = tuple[list[Anchor], tuple[float, float]]
@@ -26,6 +35,7 @@ CONTEXT_EDGE_COUNT = 14
 CONTEXT_PERIOD_COUNT = 60
 LEARNING_PANEL_COUNT = 3
 NEGLIGIBLE = 1e-3
+REMAINING = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,7 @@ class _Bank:
         self._models: dict[tuple[Lag, int], Model] = {}
         self._settings: dict[Lag, list[Setting]] = {}
         panels = [build_panel(moves, timeline, *group) for group in groups]
+        self._least_stray_s = 0.0
         self._scale_w = _typical_power(panels)
 
     def models(self, lag: Lag) -> list[Model]:
@@ -72,8 +83,27 @@ class _Bank:
 
     def settings(self, lag: Lag) -> list[Setting]:
         if lag not in self._settings:
-            self._settings[lag] = average_weights(self.examples(lag))
+            learned = [
+                (share, at_least_stray(strengths, self._least_stray_s))
+                for share, strengths in average_weights(self.examples(lag))
+            ]
+            self._settings[lag] = with_loose_edges(learned, len(self._timeline.edges_s))
         return self._settings[lag]
+
+    def with_true_edges(self, lag: Lag) -> _Bank:
+        """This bank where edges lie on the dot or are few; else one with its edges moved."""
+        strengths = likeliest(self.settings(lag))
+        stray_s = float(strengths[STRAY])
+        rough = strengths[FLUCTUATIONS].max() > MOST_FLUCTUATION
+        if rough or stray_s < LEAST_STRAY_S or len(self._timeline.edges_s) < FEWEST_EDGES:
+            return self
+        moved: dict[float, float] = {}
+        for group, span in self._groups:
+            panel = build_panel(self._moves, self._timeline, group, span, lag, self._samples)
+            moved |= true_edges(panel, strengths, self._scale_w, stray_s)
+        bank = _Bank(self._moves, self._timeline.moved(moved), self._groups, self._samples)
+        bank._least_stray_s = stray_s / REMAINING
+        return bank
 
     def _model(self, lag: Lag, number: int) -> Model:
         if (lag, number) not in self._models:
@@ -120,6 +150,9 @@ def solve(
     groups = _group(anchors, moves, timeline)
     bank = _Bank(moves, timeline, groups, samples)
     lags = plausible_lags(bank.examples, bank.settings, moves.longest_lag_s)
+    likeliest_lag = max(lags, key=lambda pair: pair[0])[1]
+    if likeliest_lag == NO_LAG:  # a counter that lags moves every edge alike, and explains them
+        bank = bank.with_true_edges(likeliest_lag)
     place = {a: (g, i) for g, (group, _) in enumerate(groups) for i, a in enumerate(group)}
     factors = [_factors(target, moves, place) for target in targets]
     settings = [(p * own, lag, s) for p, lag in lags for own, s in bank.settings(lag)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,19 @@ class Timeline:
         self._starts_s = np.array([start for start, _ in spans], dtype=float)
         self._ends_s = np.array([end for _, end in spans], dtype=float)
         self.edges_s: Floats = np.unique(np.concatenate([self._starts_s, self._ends_s]))
+
+    def moved(self, instants: Mapping[float, float]) -> Timeline:
+        """The same windows with some edges elsewhere, none beyond the middle between two."""
+        edges_s = self.edges_s
+        room_s = 0.45 * np.diff(edges_s, prepend=-np.inf, append=np.inf)
+        shift_s = np.array([instants.get(float(edge_s), edge_s) - edge_s for edge_s in edges_s])
+        places_s = edges_s + np.clip(shift_s, -room_s[:-1], room_s[1:])
+        timeline = Timeline((), None)
+        timeline._names = self._names
+        timeline._starts_s = places_s[np.searchsorted(edges_s, self._starts_s)]
+        timeline._ends_s = places_s[np.searchsorted(edges_s, self._ends_s)]
+        timeline.edges_s = places_s
+        return timeline
 
     def segments(self, times_s: Floats) -> NDArray[np.int_]:
         """Number of the segment in which each instant lies."""

@@ -17,6 +17,13 @@ from .moves import Floats
 
 NEGLIGIBLE = 1e-3
 SWEEP_COUNT = 2
+STRAY = next(place for place, part in enumerate(PARTS) if part.name == "stray of the edges")
+FLUCTUATIONS = [
+    place
+    for place, part in enumerate(PARTS)
+    if part.name in ("long fluctuation in a window", "fluctuation in a gap")
+]
+LOOSE_S = (1.5e-3, 5e-3, 1.5e-2)
 Setting = tuple[float, Floats]
 USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
 
@@ -24,6 +31,13 @@ USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
 def likeliest(settings: Sequence[Setting]) -> Floats:
     """Strengths of the most probable setting."""
     return max(settings, key=lambda setting: setting[0])[1]
+
+
+def at_least_stray(strengths: Floats, stray_s: float) -> Floats:
+    """The same strengths, with edges that stray by no less than that."""
+    raised = strengths.copy()
+    raised[STRAY] = max(stray_s, strengths[STRAY])
+    return raised
 
 
 def average_weights(models: Sequence[Model]) -> list[Setting]:
@@ -64,3 +78,19 @@ def _strengths(choice: tuple[int, ...]) -> Floats:
 
 def _line(choice: tuple[int, ...], place: int, count: int) -> list[tuple[int, ...]]:
     return [(*choice[:place], index, *choice[place + 1 :]) for index in range(count)]
+
+
+def with_loose_edges(settings: Sequence[Setting], edge_count: int) -> list[Setting]:
+    """The same settings, and beside them what a few edges cannot rule out: that edges stray.
+
+    After n edges that lay where the power changed, the next one strays with a probability of
+    1 / (n + 2) (Laplace's rule of succession), by some milliseconds.
+    """
+    loose_share = 1 / (edge_count + 2)
+    tight = [(share * (1 - loose_share), strengths) for share, strengths in settings]
+    best = likeliest(settings)
+    for stray_s in LOOSE_S:
+        strengths = best.copy()
+        strengths[STRAY] = max(stray_s, best[STRAY])
+        tight.append((loose_share / len(LOOSE_S), strengths))
+    return tight

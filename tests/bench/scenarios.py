@@ -69,6 +69,18 @@ class Builder:
         body()
         self._windows.append(Window(name=name, start_s=start_s, end_s=self.now_s))
 
+    def place(self, name: str, start_s: float, end_s: float) -> None:
+        """A window over power that is already there."""
+        if end_s > start_s:
+            self._windows.append(Window(name=name, start_s=start_s, end_s=end_s))
+
+    def window_around(self, name: str, duration_s: float, power_w: float, loose_s: float) -> None:
+        """Work whose window begins and ends beside it, by up to `loose_s` to either side."""
+        start_s = self.now_s
+        self.power(duration_s, power_w)
+        early_s, late_s = (self.draw.uniform(-loose_s, loose_s) for _ in range(2))
+        self.place(name, start_s + early_s, self.now_s + late_s)
+
     def finished(self) -> Load:
         return Load(PowerScript(tuple(self._pieces)), tuple(self._windows))
 
@@ -201,7 +213,43 @@ def everything(b: Builder) -> None:
             b.idle(b.draw.uniform(0.01, 0.5))
 
 
-EVERY_KIND: tuple[Scenario, ...] = (
+def loose_edges(b: Builder) -> None:
+    """Work that begins and ends up to 7 ms off the edges of its window, each edge by its own."""
+    power_w = b.draw.uniform(200, 700)
+    for _ in range(20):
+        b.window_around("w", b.draw.uniform(0.05, 0.4), power_w, loose_s=0.007)
+        b.idle(b.draw.uniform(0.05, 0.4))
+
+
+def overhang(b: Builder) -> None:
+    """A single window that stays open some time after its work."""
+
+    def body() -> None:
+        b.power(b.draw.uniform(0.4, 4.0), b.draw.uniform(200, 700))
+        b.idle(b.draw.uniform(0.02, 0.15))
+
+    b.window("w", body)
+
+
+def unrelated_load(b: Builder) -> None:
+    """Steps and bursts that know nothing of the windows."""
+    begin_s = b.now_s
+    while b.now_s < begin_s + 8.0:
+        duration_s, high_w = b.draw.uniform(0.05, 0.8), b.draw.uniform(100, 700)
+        if b.draw.random() < 0.5:
+            b.power(duration_s, high_w)
+        else:
+            on_s = b.draw.choice((0.03, 0.09))
+            b.bursts(duration_s, high_w, b.idle_w, on_s, on_s * b.draw.uniform(0.7, 1.5))
+    start_s = begin_s
+    for index in range(8):
+        start_s += b.draw.uniform(0.05, 0.5)
+        end_s = min(start_s + b.draw.uniform(0.1, 1.2), b.now_s)
+        b.place(f"w{index}", start_s, end_s)
+        start_s = end_s
+
+
+ALIGNED_KINDS: tuple[Scenario, ...] = (
     steady,
     bursts_30ms,
     ramp,
@@ -215,3 +263,6 @@ EVERY_KIND: tuple[Scenario, ...] = (
     noisy,
     everything,
 )
+
+LOOSE_KINDS: tuple[Scenario, ...] = (loose_edges, overhang, unrelated_load)
+EVERY_KIND = ALIGNED_KINDS + LOOSE_KINDS

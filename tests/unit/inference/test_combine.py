@@ -80,11 +80,13 @@ def test_power_stands_in_for_a_frozen_counter_and_says_so() -> None:
     assert {"counter-frozen", "power-fallback"} <= {finding.kind for finding in found.findings}
 
 
-def test_an_estimated_part_weakens_the_total() -> None:
+def test_an_estimate_stands_beside_a_measured_total_and_is_named() -> None:
     found = joules(counter("gpu:0", 100.0), power("ram", 25.0, basis=Basis.ESTIMATED))
     assert found.energy_j is not None
-    assert found.energy_j.basis is Basis.ESTIMATED
-    assert found.energy_j.estimated_share == pytest.approx(0.2, rel=1e-2)
+    assert found.energy_j.basis is Basis.MEASURED
+    assert found.energy_j.point == pytest.approx(200.0, rel=1e-3)
+    assert "estimate-beside" in {finding.kind for finding in found.findings}
+    assert found.devices["ram"].energy_j is not None
 
 
 def test_no_sensor_at_all_is_none() -> None:

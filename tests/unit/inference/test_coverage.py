@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from profiler.inference import infer_counter
-from tests.bench.scenarios import EVERY_KIND, make
+from profiler.trace import Window
+from tests.bench.scenarios import ALIGNED_KINDS, EVERY_KIND, loose_edges, make
 from tests.unit.inference.truth import counter_trace
+from tests.virtual.power import constant
 
 
-@pytest.mark.parametrize("scenario", EVERY_KIND, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", ALIGNED_KINDS, ids=lambda scenario: scenario.__name__)
 def test_errors_stay_within_the_goals(scenario) -> None:
     load = make(scenario, 11)
     trace = counter_trace(load.script, until_s=load.script.end_s)
@@ -37,3 +39,24 @@ def test_the_interval_holds_the_truth_in_95_percent_of_windows() -> None:
                 count += 1
     assert count > 300
     assert held / count >= 0.92
+
+
+def test_work_that_strays_from_its_edges_biases_no_sum() -> None:
+    load = make(loose_edges, 11)
+    trace = counter_trace(load.script, until_s=load.script.end_s)
+    found = infer_counter(trace, [(window,) for window in load.windows], load.windows)
+    points_j = [energy.energy_j.point for energy in found if energy.energy_j is not None]
+    assert sum(points_j) == pytest.approx(sum(load.truths_j), rel=0.005)
+
+
+@pytest.mark.parametrize("phase_s", [0.017, 0.037, 0.057, 0.077])
+def test_a_single_window_that_outlives_its_work_has_an_interval_that_says_so(
+    phase_s: float,
+) -> None:
+    script = constant(90.0, 1.0) + constant(316.0, 5.0) + constant(90.0, 0.12)
+    window = Window(name="w", start_s=1.0, end_s=6.1)
+    trace = counter_trace(script, until_s=6.12, phase_s=phase_s)
+    energy_j = infer_counter(trace, [(window,)], [window])[0].energy_j
+    assert energy_j is not None
+    truth_j = script.energy_between_j(1.0, 6.1)
+    assert (energy_j.low or 0.0) <= truth_j <= (energy_j.high or 0.0)
