@@ -14,13 +14,18 @@ from tests.integration.processes import ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-SHELL = [line for kind, text in BLOCKS if kind == "" for line in text.splitlines() if line.strip()]
+LINES = [(kind, line) for kind, text in BLOCKS for line in text.splitlines() if line.strip()]
+SHELL = [line.removeprefix("$ ") for kind, line in LINES if kind == "" or line.startswith("$ ")]
 TINY = "--max-seconds 0.5 --batch-size 1 --threads 1"
 CPU = "--max-seconds 0.5 --batch-size 1 --threads 1 --device cpu"
 
 # Command -> (flags that keep it small, exit codes it may end with here).
 MEASURE = "python -m profiler measure --model"
 KNOWN = {
+    f"{MEASURE} lightweight --device cpu --batch-size 128 --threads 1 --country DEU": (
+        "--max-seconds 0.5",
+        {0},
+    ),
     f"{MEASURE} lightweight --device cuda": (TINY, {0, 1}),
     f"{MEASURE} torchvision:resnet50 --input-shape 3x224x224 --device auto": (TINY, {0}),
     f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
