@@ -27,6 +27,8 @@ Span = tuple[float, float]
 PATIENCE_PERIODS = 2.5
 UNKNOWN_SHARE = 0.2
 CONFIDENCE = 0.95
+# Below it a lag cannot be told from a load that strays a little from its windows.
+LEAST_LAG_S = 5e-3
 # No counter and no clock is known better than this, whatever the model makes of them.
 LEAST_RELATIVE_WIDTH = 1e-4
 
@@ -142,7 +144,7 @@ def _lag_remarks(trace: CounterTrace, found: Densities) -> list[Finding]:
     if none_share >= 0.05:
         return []
     lag_s = sum(share * lag.lag_s for share, lag in found.lags)
-    return [judgement.lagging_counter(trace.channel, lag_s)] if lag_s >= 1e-3 else []
+    return [judgement.lagging_counter(trace.channel, lag_s)] if lag_s >= LEAST_LAG_S else []
 
 
 def _unmoved(

@@ -63,6 +63,8 @@ def _integrate(trace: PowerTrace, spans: Sequence[Span]) -> ChannelEnergy:
     if summed is None:
         return _nothing(judgement.no_sensor(channel.device))
     point, half_width = summed
+    # Nobody saw what was drawn meanwhile: anything up to the highest power that was seen.
+    half_width += unseen_s * max(trace.power_w)
     energy_j = Estimate(
         point=point, low=max(point - half_width, 0.0), high=point + half_width, unit="J",
         confidence=CONFIDENCE, basis=channel.basis, source=f"{channel.source}, integrated",

@@ -186,7 +186,7 @@ def test_verify_recomputes_every_joule_of_a_stored_run(tmp_path: Path) -> None:
 def test_a_gpu_lost_midway_gives_no_number_for_it(tmp_path: Path) -> None:
     done = subprocess.run(
         [*RUN, "--out", str(tmp_path / "runs"), "--json", "--", "sleep", "4"],
-        env=machine(Fault("lost", 3.5)), capture_output=True, text=True, timeout=60, check=True,
+        env=machine(Fault("lost", 2.5)), capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     (profile,) = json.loads(done.stdout)["profiles"]
     assert "gpu:0" not in {part["device"] for part in profile["energy_parts"]}

@@ -9,6 +9,7 @@ import pytest
 
 from profiler.estimate import Basis
 from profiler.inference import infer_counter
+from profiler.inference.counter import LEAST_LAG_S
 from profiler.trace import CounterTrace, Window
 from tests.unit.inference.truth import busy_and_idle, counter_trace
 from tests.virtual.power import PowerScript, steps
@@ -40,7 +41,9 @@ def test_a_lag_is_found_and_taken_back(lag_s: float) -> None:
         assert energy.energy_j.point == pytest.approx(truth_j, rel=0.01)
         assert energy.bracket_j is not None
         assert energy.bracket_j[0] <= truth_j <= energy.bracket_j[1]
-        assert "counter-lags" in {finding.kind for finding in energy.findings}
+        kinds = {finding.kind for finding in energy.findings}
+        # A small lag is taken back, but not reported: a load may stray from its windows as much.
+        assert ("counter-lags" in kinds) is (lag_s >= LEAST_LAG_S)
 
 
 @pytest.mark.parametrize("seed", range(4))
