@@ -12,7 +12,6 @@ help:
 	@echo "make check         lint, types, architecture, and what the wheel holds"
 	@echo "make bench-energy  the estimator against known truth and against its rivals"
 	@echo "make bench-count   the MAC counter against torch's own"
-	@echo "make bench-layers  closure of the per-layer costs against the whole model"
 	@echo "make bench-startup how long the verbs take to start"
 	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
 
@@ -50,9 +49,6 @@ bench-energy: $(VENV)/.installed-dev
 
 bench-count: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.count
-
-bench-layers: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.bench.layers
 
 bench-startup: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.startup
