@@ -84,7 +84,9 @@ def test_inputs_are_positional_keywords_or_both(inputs, batch_size):
     ],
 )
 def test_any_output_will_do(function):
-    prepare(Calls(function), torch.ones(2, 3), CPU).call()
+    bench = prepare(Calls(function), torch.ones(2, 3), CPU)
+    bench.call()
+    assert bench.batch_size == 2
 
 
 def test_a_generator_is_refused_since_its_work_comes_later():
@@ -129,7 +131,9 @@ def test_data_parallel_is_taken_off():
 def test_scripted_and_traced_modules_run():
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
     for model in (torch.jit.script(net), torch.jit.trace(net, torch.ones(2, 3))):
-        prepare(model, torch.ones(2, 3), CPU).call()
+        bench = prepare(model, torch.ones(2, 3), CPU)
+        bench.call()
+        assert bench.input_shapes == ("2x3",)
 
 
 def test_channels_last_lays_out_images_and_nothing_else():

@@ -156,6 +156,7 @@ def test_closing_twice_is_allowed_and_reading_afterwards_is_refused(bench: Bench
 
 def test_a_meter_never_opened_can_be_closed(bench: Bench) -> None:
     bench.meter.close()
+    assert bench.meter.open()
 
 
 def test_many_threads_may_read_at_once(bench: Bench) -> None:
