@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import torch
+
+FROZEN = "_frozen_param"
+"""How pt2e names the buffers into which it freezes quantized weights."""
 
 
 def own_tensors(modules: Sequence[torch.nn.Module]) -> tuple[int, int, list[int]]:
     """(bytes of parameters, bytes of buffers, parameter elements that each module owns first)."""
-    seen: set[int] = set()
+    seen = {id(tensor) for module in modules for tensor in _replaced(module)}
     parameter_bytes = buffer_bytes = 0
     owned = []
     for module in modules:
-        parameters = [*_fresh(module._parameters.values(), seen), *_packed(module)]
+        parameters = [
+            *_fresh(module._parameters.values(), seen),
+            *_fresh(_frozen(module), seen),
+            *_packed(module),
+        ]
         owned.append(sum(int(p.numel()) for p in parameters))
         parameter_bytes += sum(int(p.numel()) * p.element_size() for p in parameters)
         buffers = _fresh(module._buffers.values(), seen)
@@ -41,3 +49,26 @@ def _packed(module: torch.nn.Module) -> list[torch.Tensor]:
         if isinstance(value, torch.Tensor):
             found.append(value)
     return found
+
+
+def _frozen(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Quantized weights that pt2e keeps as buffers of its graph."""
+    if not isinstance(module, torch.fx.GraphModule):
+        return []
+    return [
+        tensor
+        for name, tensor in module._buffers.items()
+        if name.startswith(FROZEN) and tensor is not None
+    ]
+
+
+def _replaced(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Parameters that a graph of pt2e still holds, and no longer reads: these were quantized."""
+    if not isinstance(module, torch.fx.GraphModule) or not _frozen(module):
+        return []
+    reads = {
+        id(attrgetter(str(node.target))(module))
+        for node in module.graph.nodes
+        if node.op == "get_attr"
+    }
+    return [tensor for tensor in module.parameters() if id(tensor) not in reads]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ class Survey:
         events: enter (ordinal) and leave (-1 - ordinal), in order.
         left_out: what has no row of its own, and why.
         elsewhere: positions of modules that are called in other threads.
+        first_run_s: seconds of the run that was watched, first-time costs included.
     """
 
     model: nn.Module
@@ -74,6 +76,7 @@ class Survey:
     events: list[int] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     elsewhere: set[int] = field(default_factory=set)
+    first_run_s: float = 0.0
 
     def fresh(self) -> Arguments:
         """Arguments for one call."""
@@ -142,7 +145,9 @@ def survey(bench: Workbench, device: str) -> Survey:
     )  # fmt: skip
     watch = _Watch(notes, device)
     with intercepted(list(enumerate(modules)), watch.wrap):
+        start_s = time.monotonic()
         notes.run()
+        notes.first_run_s = time.monotonic() - start_s
     if not notes.calls or notes.calls[0].position != 0:
         raise MeasurementError(
             f"{type(bench.model).__name__} is not called through torch.nn.Module",

@@ -16,6 +16,9 @@ from .structure import Structure
 from .survey import Survey, intercepted
 
 BLOCK_S = 0.02
+SURELY_ALONE_S = 1.0
+"""A first run this long, first-time costs included, is followed by none to find the block."""
+
 MOST_RUNS_A_BLOCK = 10
 FEWEST_ROUNDS, MOST_ROUNDS = 8, 600
 CHECK_GROWTH = 1.3
@@ -102,6 +105,8 @@ class InSitu:
         return Timing(summary=summary, rounds=rounds, cost=cost, stopped_by=stopped_by)
 
     def _runs_a_block(self) -> int:
+        if self.survey.first_run_s > SURELY_ALONE_S:
+            return 1
         start_s = time.monotonic()
         self._bare(1)
         return max(1, min(MOST_RUNS_A_BLOCK, round(BLOCK_S / (time.monotonic() - start_s))))

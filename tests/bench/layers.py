@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from statistics import median
+from collections.abc import Callable
+from statistics import fmean, median
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ MODELS = ("resnet18", "lightweight", "torchvision:mobilenet_v2", "torchvision:vi
 WORST_CLOSURE, WORST_CLOSURE_OF_TINY = 0.05, 0.10
 TABLE_S, TABLE_PRECISION = 60.0, 0.05
 PROFILED_CALLS = 15
+NAIVE_CALLS = 10
 
 
 def batch(name: str, size: int) -> tuple[nn.Module, torch.Tensor]:
@@ -62,6 +64,37 @@ def table_time() -> bool:
         f"table of resnet18, batch 32, {torch.get_num_threads()} thread(s): {found.spent_s:.0f} s, "
         f"ended by {found.stopped_by}; goal: under {TABLE_S:.0f} s by precision",
     )
+
+
+def naive_closure(name: str, size: int) -> bool:
+    """The rival: each leaf looped alone on what it was given, over the whole model; no goal."""
+    model, images = batch(name, size)
+    given: list[tuple[nn.Module, tuple[torch.Tensor, ...]]] = []
+    hooks = [
+        leaf.register_forward_pre_hook(lambda leaf, args: given.append((leaf, args)))
+        for leaf in model.modules()
+        if next(leaf.children(), None) is None
+    ]
+    with torch.inference_mode():
+        model(images)
+        for hook in hooks:
+            hook.remove()
+        leaves_s = sum(
+            fastest_half_s(lambda leaf=leaf, args=args: leaf(*args)) for leaf, args in given
+        )
+        whole_s = fastest_half_s(lambda: model(images))
+    return told(True, f"naive replay of time, {name}, batch {size}: {leaves_s / whole_s:.3f}")
+
+
+def fastest_half_s(call: Callable[[], object]) -> float:
+    """Mean of the quicker half of some calls, the first one left out."""
+    call()
+    times_s = []
+    for _ in range(NAIVE_CALLS):
+        start_s = time.perf_counter()
+        call()
+        times_s.append(time.perf_counter() - start_s)
+    return fmean(sorted(times_s)[: NAIVE_CALLS // 2])
 
 
 class Block(nn.Module):
@@ -136,6 +169,7 @@ def main() -> int:
     start_s = time.monotonic()
     if only in (None, "closure"):
         results += [closure(name, size, seconds) for name in MODELS for size in (1, 32)]
+        results += [naive_closure(name, size) for name in MODELS[:3] for size in (1, 32)]
     if only in (None, "table"):
         results.append(table_time())
     if only in (None, "joules"):
