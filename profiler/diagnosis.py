@@ -16,6 +16,7 @@ from .meters.probe import ProbedChannel, probe
 from .trace import Channel, ChannelKind
 
 BRACKET_SHARE = 0.05
+FROZEN_AFTER_PERIODS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +26,23 @@ class SensorReport:
     Args:
         channel: as its meter opened it.
         probed: how it behaved while it was watched.
+        watched_s: for how long that was.
     """
 
     channel: Channel
     probed: ProbedChannel
+    watched_s: float
 
     @property
     def update_period_s(self) -> float | None:
         """As seen, or else as its maker documents it."""
         return self.probed.update_period_s or self.channel.update_period_s
+
+    @property
+    def too_briefly(self) -> bool:
+        """Whether a counter that gave no power was watched too briefly to be called frozen."""
+        moved = self.probed.resolution is not None
+        return moved or self.watched_s < FROZEN_AFTER_PERIODS * (self.update_period_s or 0.0)
 
     @property
     def shortest_window_s(self) -> float | None:
@@ -86,7 +95,9 @@ def _watch(
 ) -> list[SensorReport]:
     share_s = seconds / max(1, len(channels))
     return [
-        SensorReport(channel=channel, probed=probe(meter, channel, clock, share_s))
+        SensorReport(
+            channel=channel, probed=probe(meter, channel, clock, share_s), watched_s=share_s
+        )
         for channel in channels
     ]
 
@@ -102,7 +113,7 @@ def _judge(sensors: Sequence[SensorReport], is_virtual: bool) -> list[Finding]:
         if probed.failure_count:
             findings.append(_failing(channel, probed))
         elif channel.kind is ChannelKind.ENERGY and probed.mean_power_w is None:
-            findings.append(_still(channel, probed))
+            findings.append(_briefly(sensor) if sensor.too_briefly else _still(channel, probed))
     return findings
 
 
@@ -112,6 +123,15 @@ def _failing(channel: Channel, probed: ProbedChannel) -> Finding:
         kind="sensor-failing",
         observed=f"{probed.failure_count} of {tries} reads of {channel.key} failed",
         remedy="windows over a failed read carry it in their interval; check the driver's log",
+    )
+
+
+def _briefly(sensor: SensorReport) -> Finding:
+    return Finding(
+        kind="watched-briefly",
+        observed=f"{sensor.channel.key} was watched for {sensor.watched_s:.2g} s, too few of its "
+        "moves to know its power",
+        remedy="watch longer, such as `python -m profiler doctor --seconds 10`",
     )
 
 

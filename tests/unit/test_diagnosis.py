@@ -21,8 +21,16 @@ def test_a_sensor_is_reported_as_it_behaves() -> None:
 
 
 def test_a_counter_that_stands_still_is_found() -> None:
-    findings = diagnose(0.2, opened=opened(SyntheticMeter([(1.0, 0.0)]))).findings
+    findings = diagnose(0.2, opened=opened(SyntheticMeter([(1.0, 0.0)], update_period_s=0.02))).findings
     assert "counter-frozen" in {finding.kind for finding in findings}
+
+
+def test_a_slow_counter_watched_briefly_is_not_called_frozen() -> None:
+    for seconds in (0.05, 0.5):
+        meter = SyntheticMeter([(1.0, 100.0)], update_period_s=0.3)
+        kinds = {finding.kind for finding in diagnose(seconds, opened=opened(meter)).findings}
+        assert "watched-briefly" in kinds
+        assert "counter-frozen" not in kinds
 
 
 def test_no_sensor_at_all_is_found() -> None:
