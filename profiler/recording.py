@@ -24,7 +24,7 @@ from .errors import StoreError, UsageError
 from .estimate import Estimate
 from .findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
 from .recorder import OpenMeter, Recorder, close_meters
-from .trace import Trace, Window
+from .trace import CounterTrace, Trace, Window
 
 if TYPE_CHECKING:
     from .inference import ChannelEnergy, TargetEnergy
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 WHOLE = "whole recording"
 FEW_WINDOWS = 500
+MANY_MOVES = 2_000
+"""Moves of a counter (minutes) from which on those far from any edge asked for are merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +229,21 @@ class Recording:
         self, names: Sequence[str], targets: Sequence[tuple[Window, ...]]
     ) -> tuple[WindowEnergy, ...]:
         from .inference import infer_energies
+        from .inference.excerpt import beside, excerpt
 
         recorder = self._running()
         now_s = recorder.now_s
-        energies = infer_energies(recorder.traces(), targets, recorder.windows(), now_s=now_s)
+        traces, windows = recorder.traces(), recorder.windows()
+        if (
+            max(
+                (len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)),
+                default=0,
+            )
+            > MANY_MOVES
+        ):
+            asked = [window for target in targets for window in target]
+            traces, windows = excerpt(traces, asked), beside(windows, asked)
+        energies = infer_energies(traces, targets, windows, now_s=now_s)
         return tuple(
             self._result(name, target, energy, now_s)
             for name, target, energy in zip(names, targets, energies, strict=True)

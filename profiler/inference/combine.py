@@ -44,7 +44,7 @@ def infer_energies(
         }
     channels = [trace.channel for trace in traces]
     return tuple(
-        _sum_devices({device: column[i] for device, column in columns.items()}, channels)
+        sum_devices({device: column[i] for device, column in columns.items()}, channels)
         for i in range(len(targets))
     )
 
@@ -85,7 +85,13 @@ def _fill(
     return tuple(filled)
 
 
-def _sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channel]) -> TargetEnergy:
+def sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channel]) -> TargetEnergy:
+    """The sum over devices by what their channels say of one another, nothing counted twice.
+
+    Args:
+        devices: joules of one target by device.
+        channels: all channels of these devices.
+    """
     findings: list[Finding] = []
     for device in devices.values():
         findings += [finding for finding in device.findings if finding not in findings]

@@ -91,7 +91,10 @@ class Model:
         """Mean and covariance of the rows that are asked for."""
         count = self.equation_count
         full = self.covariance(strengths)
-        gain = np.linalg.solve(full[:count, :count], full[:count, count:]).T
+        # In units of each row's own deviation: an hour beside 0.1 s would look like a singularity.
+        scale = np.sqrt(np.diag(full)[:count])
+        known = full[:count, :count] / np.outer(scale, scale)
+        gain = np.linalg.solve(known, full[:count, count:] / scale[:, None]).T / scale
         mean = self.prior_j[count:] + gain @ self.residual_j
         return mean, full[count:, count:] - gain @ full[:count, count:]
 

@@ -212,7 +212,8 @@ def _group(anchors: Sequence[Anchor], moves: Moves, timeline: Timeline) -> list[
     for anchor in anchors:
         group = groups[-1] if groups else []
         apart = bool(group) and (
-            np.searchsorted(edges_s, anchor[0]) - np.searchsorted(edges_s, group[-1][0])
+            anchor[1] - group[-1][1] > CONTEXT_PERIOD_COUNT
+            or np.searchsorted(edges_s, anchor[0]) - np.searchsorted(edges_s, group[-1][0])
             > CONTEXT_EDGE_COUNT
         )
         shares_interval = bool(group) and anchor[1] == group[-1][1]

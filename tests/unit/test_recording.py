@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import profiler
+import profiler.recording
 from profiler.errors import UsageError
 from profiler.meters.synthetic import SyntheticMeter
 from tests.virtual.clock import FakeClock
@@ -143,3 +144,23 @@ def test_an_exception_leaves_a_stopped_recording() -> None:
     with pytest.raises(ZeroDivisionError), profiler.record([]) as recording:
         _ = 1 / 0
     assert recording.now_s == recording.now_s
+
+
+def test_ten_minutes_in_two_windows_is_inferred_from_what_lies_beside_their_edges() -> None:
+    clock = FakeClock()
+    device = VirtualGpu(script=constant(250).at(clock.now_s()), phase_s=0.04)
+    with virtual_recording(Scenario(gpus=(device,)), clock=clock) as recording:
+        for name in ("first", "second"):
+            recording.sleep(1.0)
+            with recording.window(name):
+                recording.sleep(300.0)
+    move_count = max(
+        len(trace.earliest_s) for trace in recording.traces if "energy" in trace.channel.key
+    )
+    assert move_count > 2 * profiler.recording.MANY_MOVES
+    for name in ("first", "second"):
+        energy_j = recording[name].energy_j
+        assert energy_j is not None
+        assert energy_j.point == pytest.approx(75_000, rel=1e-4)
+        assert energy_j.relative_half_width < 1e-3
+    assert recording.total.energy_j.point == pytest.approx(250 * 602, rel=1e-3)
