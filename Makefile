@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?= lightweight-vs-resnet18
 
-.PHONY: help measure test check bench-energy bench-count bench-layers clean
+# CIFAR-10 for the training's benchmark; `parquet:FOLDER` where nothing can be downloaded.
+DATA ?= cifar10
+
+.PHONY: help measure test check bench-energy bench-count bench-layers bench-train clean
 
 help:
 	@echo "make measure       install, measure the study's two models, write a report"
@@ -14,6 +17,7 @@ help:
 	@echo "make bench-count   the MAC counter against torch's own"
 	@echo "make bench-startup how long the verbs take to start"
 	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
+	@echo "make bench-train   training: rate, accuracy, cost of the ledger, and 20 SIGKILLs (DATA=...)"
 
 # The stamps make a second run skip the installation.
 $(VENV)/.installed: pyproject.toml
@@ -55,6 +59,11 @@ bench-startup: $(VENV)/.installed-dev
 
 bench-layers: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.layers
+
+bench-train: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.train --data $(DATA)
+	$(BIN)/python -m tests.bench.train_ledger --data $(DATA)
+	$(BIN)/python -m tests.bench.train_kill
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -28,15 +28,19 @@ class CounterLog:
         channel: what is read. `channel.wrap_j` is added back when the counter wraps.
         streaming: the counter moves more often than it is read, so that every read is a move that
             happened within the last two update periods.
+        moves_when_read: the counter is a model, which is brought up to date by the read itself.
     """
 
-    def __init__(self, channel: Channel, *, streaming: bool = False) -> None:
+    def __init__(
+        self, channel: Channel, *, streaming: bool = False, moves_when_read: bool = False
+    ) -> None:
         self.channel = channel
         self.faults = FaultLog()
         self.read_count = 0
         self.failure_count = 0
         self.last_seen_s: float | None = None
         self._streaming = streaming
+        self._moves_when_read = moves_when_read
         self._earliest_s = array("d")
         self._latest_s = array("d")
         self._energy_j = array("d")
@@ -78,6 +82,8 @@ class CounterLog:
             self._watch_for_freeze(raw_j + self._offset_j, earliest_s, end_s)
         if self._streaming and self.channel.update_period_s is not None:
             earliest_s = max(earliest_s, start_s - 2 * self.channel.update_period_s)
+        if self._moves_when_read:
+            earliest_s = start_s
         self._append(earliest_s, end_s, raw_j + self._offset_j)
         return earliest_s, end_s
 

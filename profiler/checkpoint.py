@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError
+from .render.document import clean
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,6 +37,20 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if file.stat().st_size == 0:
         raise CheckpointError(f"the checkpoint '{file}' is empty")
     stored = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    fit_weights(model, stored, file)
+
+
+def fit_weights(model: nn.Module, stored: object, file: Path) -> None:
+    """Load what was read from a file, as `load_weights` does.
+
+    Args:
+        model: left as it was when this raises.
+        stored: a state dict, or what holds one.
+        file: named in the errors.
+
+    Raises:
+        CheckpointError: it is no state dict, does not fit, or holds NaN or infinite weights.
+    """
     weights = _unwrapped(_state_dict(stored, file))
     own = model.state_dict()
     _check_keys(weights, own, file)
@@ -128,7 +143,8 @@ def _check_keys(weights: Mapping[str, Any], own: Mapping[str, Any], file: Path) 
 
 def _first(names: list[str]) -> str:
     rest = len(names) - SHOWN_KEYS
-    return ", ".join(names[:SHOWN_KEYS]) + (f" and {rest} more" if rest > 0 else "")
+    shown = ", ".join(clean(name) for name in names[:SHOWN_KEYS])
+    return shown + (f" and {rest} more" if rest > 0 else "")
 
 
 def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path) -> None:

@@ -30,7 +30,7 @@ from typing import Literal
 from .estimate import Basis, Estimate
 from .findings import CONTENDED, Finding
 from .profile import Profile
-from .quantities import QUANTITIES, Quantity
+from .quantities import ACCURACY, QUANTITIES, Quantity
 from .ratio import ratio_of
 from .reproducibility import run_to_run, was_contended
 
@@ -169,6 +169,8 @@ def _compare_quantity(
     first, second = quantity.of(base), quantity.of(other)
     if first is None or second is None or first.unit != second.unit:
         return None
+    if quantity.key == ACCURACY and base.accuracy_data != other.accuracy_data:
+        return None  # an exam and another exam
     ratio = ratio_of(
         first,
         second,
@@ -214,6 +216,16 @@ def _findings(base: Profile, other: Profile, ratios: tuple[Ratio, ...]) -> tuple
                 observed=f"other work took CPUs from {' and '.join(shared)} run: their time and "
                 "joules cannot be told apart from its effect",
                 remedy="measure again on a quiet machine, or leave room with --threads",
+            )
+        )
+    if base.accuracy and other.accuracy and base.accuracy_data != other.accuracy_data:
+        findings.append(
+            Finding(
+                kind="different-accuracy-data",
+                observed=f"the accuracies are not compared: one was reached on "
+                f"{base.accuracy_data or 'data that nothing names'}, the other on "
+                f"{other.accuracy_data or 'data that nothing names'}",
+                remedy="evaluate both on the same images: python -m training evaluate --data",
             )
         )
     energy = [row for row in ratios if row.base.unit == "J"]

@@ -8,6 +8,7 @@ ProfilerError            exit code 1; one sentence, and a hint that mends it
 ├── DeviceError          the device asked for is not there, or ran out of memory
 ├── SensorError          a power sensor cannot be opened, or failed a read
 ├── MeasurementError     the model could not be run or measured
+├── TrainingError        a training run cannot go on
 └── StoreError           a run cannot be written or read
 """
 
@@ -61,6 +62,10 @@ class SensorError(ProfilerError):
 
 class MeasurementError(ProfilerError):
     """The model could not be run, or what it did could not be measured."""
+
+
+class TrainingError(ProfilerError):
+    """A training run cannot go on."""
 
 
 class StoreError(ProfilerError):

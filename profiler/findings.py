@@ -140,6 +140,15 @@ def nonfinite_weights(names: tuple[str, ...]) -> Finding:
     )
 
 
+def accuracy_not_taken(checkpoint: str, reason: str) -> Finding:
+    """A checkpoint states an accuracy that does not hold for what was measured."""
+    return Finding(
+        kind="accuracy-not-taken",
+        observed=f"the accuracy that '{checkpoint}' states is left out: {reason}",
+        remedy="`python -m training evaluate` tells the accuracy of a checkpoint on any data",
+    )
+
+
 def not_counted(reason: str) -> Finding:
     """MACs and score are missing, and why."""
     return Finding(

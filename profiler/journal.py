@@ -42,6 +42,7 @@ class Journal:
         self._written_s: dict[str, float] = {}
         self._window_count = 0
         self._open_windows: set[int] = set()
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wattprof-journal", daemon=True)
         self._file: FileIO | None = None
@@ -64,12 +65,17 @@ class Journal:
         self._stop.set()
         self._thread.join(timeout=5.0)
         if self._file is not None:
-            self._append()
+            self.append()
             self._file.close()
             self._file = None
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_S):
+            self.append()
+
+    def append(self) -> None:
+        """Write what is new now, without waiting for the next turn."""
+        with self._lock:
             self._append()
 
     def _append(self) -> None:

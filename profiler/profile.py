@@ -110,6 +110,8 @@ class Profile:
         mac_count: multiply-accumulates of one call.
         size_bytes: parameters and buffers.
         accuracy: top-1 share of right answers, where a trained checkpoint supplied it.
+        accuracy_data: what images that was reached on, which are not those of the workload; two
+            accuracies are compared only where it is the same.
         score: the efficiency score (see `profiler.score`).
         energy_parts: the same joules, channel by channel.
         carbon: factors that turn joules into grams.
@@ -135,6 +137,7 @@ class Profile:
     mac_count: Estimate | None = None
     size_bytes: Estimate | None = None
     accuracy: Estimate | None = None
+    accuracy_data: str | None = None
     score: Estimate | None = None
     energy_parts: tuple[EnergyPart, ...] = ()
     carbon: CarbonFactors | None = None

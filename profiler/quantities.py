@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .estimate import Estimate, counted, product, quotient
 from .profile import CarbonFactors, Profile
 
+ACCURACY = "accuracy"
 MILLION = 1e6
 JOULES_PER_KWH = 3.6e6
 
@@ -61,10 +62,11 @@ def carbon_g(profile: Profile) -> Estimate | None:
     """Grams of CO2 equivalent for a call: gross kWh x PUE x intensity."""
     if profile.energy_j is None or profile.carbon is None:
         return None
-    return _grams(profile.energy_j.scaled(1 / JOULES_PER_KWH, "kWh"), profile.carbon)
+    return grams(profile.energy_j.scaled(1 / JOULES_PER_KWH, "kWh"), profile.carbon)
 
 
-def _grams(energy_kwh: Estimate, carbon: CarbonFactors) -> Estimate:
+def grams(energy_kwh: Estimate, carbon: CarbonFactors) -> Estimate:
+    """Grams of CO2 equivalent: gross kWh x PUE x intensity."""
     at_the_meter = product(energy_kwh, carbon.pue, unit="kWh", source=f"{energy_kwh.source}, PUE")
     intensity = carbon.intensity_g_per_kwh
     return product(at_the_meter, intensity, unit="g", source=f"joules x {intensity.source}")
@@ -75,7 +77,7 @@ def carbon_per_million_g(profile: Profile) -> Estimate | None:
     energy_kwh = energy_per_million_kwh(profile)
     if energy_kwh is None or profile.carbon is None:
         return None
-    return _grams(energy_kwh, profile.carbon)
+    return grams(energy_kwh, profile.carbon)
 
 
 QUANTITIES: tuple[Quantity, ...] = (
@@ -127,6 +129,6 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(key="size_bytes", label="size", of=lambda p: p.size_bytes),
     Quantity(key="score", label="efficiency score", of=lambda p: p.score),
     Quantity(
-        key="accuracy", label="accuracy (top-1)", of=lambda p: p.accuracy, lower_is_better=False
+        key=ACCURACY, label="accuracy (top-1)", of=lambda p: p.accuracy, lower_is_better=False
     ),
 )  # fmt: skip

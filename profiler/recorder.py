@@ -184,6 +184,11 @@ class Recorder:
             spans = {n: self._spans[n] for n in (*among, *fresh) if n in self._spans}
         return {number: span.frozen() for number, span in spans.items()}
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What is sampled."""
+        return tuple(log.channel for sampler in self._samplers for log in sampler.channels)
+
     def traces(self, after_s: Mapping[str, float] | None = None) -> tuple[Trace, ...]:
         """What every channel saw so far, or what it saw after an instant, by channel key."""
         return tuple(

@@ -9,6 +9,7 @@ from threading import Lock
 from .channel_log import CAPACITY, IMPOSSIBLE_POWER_W, CounterLog, PowerLog
 from .clock import Clock
 from .errors import SensorError
+from .estimate import Basis
 from .meters.base import Meter
 from .schedule import (
     FAST_PERIOD_S,
@@ -20,6 +21,7 @@ from .schedule import (
 )
 from .trace import Channel, ChannelKind, Reading, Trace
 
+MODEL_PERIODS = 1.1
 EDGE_LOOKS_PER_S = 50.0
 EDGE_LOOKS_AT_ONCE = 20.0
 
@@ -43,9 +45,13 @@ class ChannelSampler:
             self.log = PowerLog(channel)
             self._plan = SteadySchedule(max(POWER_STEP_S, period_s or 0.0), cost_s)
         else:
-            self.log = CounterLog(channel, streaming=self.streaming)
+            is_model = channel.basis is not Basis.MEASURED
+            self.log = CounterLog(channel, streaming=self.streaming, moves_when_read=is_model)
             if self.streaming:
                 self._plan = SteadySchedule(STREAM_STEP_S, cost_s)
+            elif is_model and period_s is not None:
+                # Nothing moves between two reads of a model: there is no move to be looked for.
+                self._plan = SteadySchedule(MODEL_PERIODS * period_s, cost_s)
             else:
                 self._plan = CounterSchedule(period_s, cost_s)
         self.lock = Lock()

@@ -23,10 +23,15 @@ _SMALLEST, _LARGEST = min(_PREFIXES), max(_PREFIXES)
 # Prefixes that a unit may not take: there is no kilosecond in a report, and no millibyte.
 _LIMITS = {
     "s": (_SMALLEST, 0),
+    "min": (0, 0),
+    "h": (0, 0),
     "g": (_SMALLEST, 3),
     "B": (0, _LARGEST),
     "MAC": (0, _LARGEST),
     "item/s": (0, 0),
+    "image/s": (0, 0),
+    "image/J": (0, 0),
+    "nat": (0, 0),
     "%": (0, 0),
     "x": (0, 0),
     "": (0, 0),
@@ -97,6 +102,19 @@ def show_share(share: float | None) -> str:
         return NOT_SEEN
     percent = 100 * share
     return f"{_plain(percent, _decimals_for(percent, 2))} %"
+
+
+def show_duration(seconds: float | None) -> str:
+    """How long something takes, for planning the day: "12 s", "3 min 05 s", "1 h 02 min"."""
+    if seconds is None:
+        return NOT_SEEN
+    if 0 < seconds < 1:
+        return "under 1 s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes:02} min"
+    return f"{minutes} min {rest_s:02} s" if minutes else f"{rest_s} s"
 
 
 def _show_interval(value: float, unit: str, low: float, high: float) -> str:

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from profiler.errors import ProfilerError
+from profiler.errors import ProfilerError, UsageError
 from profiler.render import Column, Document, Section, Table, render_document
 from profiler.store import load_all
 
 from .build import build_document, shortened, write_report
 from .claims import Study, load_claims
 from .studies import MeasureFailed, find_plan, run_plan
+from .trainings import load_trainings
 
 DEFAULT_STUDY = "lightweight-vs-resnet18"
 INTERRUPTED = 130
@@ -45,13 +46,27 @@ def _parser() -> argparse.ArgumentParser:
     study = verbs.add_parser("study", help="measure a study's models, then build its report")
     study.add_argument("name", nargs="?", default=DEFAULT_STUDY, help=f"default {DEFAULT_STUDY}")
     study.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs")
+    _add_training(study)
     _add_out(study)
     study.set_defaults(run=_study)
     build = verbs.add_parser("build", help="a report of stored runs, beside the claims")
-    build.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a run")
+    build.add_argument("runs", nargs="*", metavar="RUN", help="folder or name of a run")
+    _add_training(build)
     _add_out(build)
     build.set_defaults(run=_build)
     return parser
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--training",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="DIR",
+        help="folders of finished trainings; those that differ in their seed alone are brought "
+        "together",
+    )
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
@@ -94,13 +109,20 @@ def _claims_section(study: Study) -> Section:
 
 def _study(arguments: argparse.Namespace) -> None:
     plan = find_plan(arguments.name)
+    trained = load_trainings(arguments.training)
     profiles = run_plan(plan, arguments.runs)
-    _finish(build_document(profiles, title=plan.title), arguments.out)
+    _finish(build_document(profiles, trained=trained, title=plan.title), arguments.out)
 
 
 def _build(arguments: argparse.Namespace) -> None:
+    if not arguments.runs and not arguments.training:
+        raise UsageError(
+            "there is nothing to build a report of",
+            hint="name runs, or finished trainings with --training",
+        )
+    trained = load_trainings(arguments.training)
     profiles = [profile for run in arguments.runs for profile in load_all(run)]
-    _finish(build_document(profiles), arguments.out)
+    _finish(build_document(profiles, trained=trained), arguments.out)
 
 
 def _finish(document: Document, stem: Path) -> None:

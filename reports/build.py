@@ -8,26 +8,48 @@ from pathlib import Path
 
 from profiler.profile import Profile
 from profiler.render import Document, render_document
-from profiler.render.story import tell
+from profiler.render.story import BASIS_LEGEND, UNIT_LEGEND, tell
 from profiler.store.folders import write_whole_file
 
 from .claims import load_claims
 from .sections import claims_sections
+from .training_section import TRAININGS, trainings_sections
+from .trainings import TrainedModel
 
 FORMS = {"md": ".md", "html": ".html"}
 
 
-def build_document(profiles: Sequence[Profile], *, title: str | None = None) -> Document:
-    """The report of some profiles, with the claims of every study that is about one of them."""
-    models = {profile.workload.model for profile in profiles}
+def build_document(
+    profiles: Sequence[Profile],
+    *,
+    trained: Sequence[TrainedModel] = (),
+    title: str | None = None,
+) -> Document:
+    """The report of some profiles and trainings, with the claims of studies about their models."""
+    models = {profile.workload.model for profile in profiles} | {each.model for each in trained}
     studies = [study for study in load_claims() if models & {claim.about for claim in study.claims}]
-    return tell(profiles, title=title, extra=claims_sections(studies, profiles))
+    sections = (
+        *trainings_sections(trained, studies),
+        *claims_sections(studies, profiles, trained),
+    )
+    if profiles:
+        return tell(profiles, title=title, extra=sections)
+    names = dict.fromkeys(each.model for each in trained)
+    return Document(
+        title=title or f"Training of {' and '.join(names)}",
+        lead=(BASIS_LEGEND, UNIT_LEGEND),
+        sections=sections,
+    )
 
 
 def shortened(document: Document) -> Document:
     """What a terminal shows: the answers and what to know about them, not every figure."""
     last = max(
-        (n for n, section in enumerate(document.sections) if section.title.startswith("Beside")),
+        (
+            n
+            for n, section in enumerate(document.sections)
+            if section.title.startswith(("Beside", TRAININGS))
+        ),
         default=0,
     )
     kept = document.sections[: last + 1]

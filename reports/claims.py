@@ -9,7 +9,7 @@ from pathlib import Path
 from profiler.estimate import Basis, Estimate
 
 from .errors import ReportDataError
-from .metrics import METRICS
+from .metrics import METRICS, TRAINING_METRICS
 from .toml import Table, files_in, read_toml
 
 FOLDER = Path(__file__).parent / "claims"
@@ -49,7 +49,10 @@ class Claim:
         dataset: what the study trained on.
         label: what the figure is, in words.
         setting: circumstances the study states ("100 epochs"); None for none.
-        metric: key of `reports.metrics.METRICS` that measures the same; None where nothing does.
+        epochs: the only length of training to compare with; None for every one.
+        device: the only device to compare with: the end of its name, or CPU; None for every one.
+        metric: key of `METRICS` or `TRAINING_METRICS` that measures the same; None where nothing
+            does.
         batch_size: the only batch size to compare with; None for every one.
         value: the figure in `unit`; None where only a range is stated.
         low: lower end of a stated range.
@@ -67,6 +70,8 @@ class Claim:
     dataset: str
     label: str
     setting: str | None
+    epochs: int | None
+    device: str | None
     metric: str | None
     batch_size: int | None
     value: float | None
@@ -152,7 +157,7 @@ def _note(table: Table) -> Note:
 
 
 def _claim(table: Table, notes: dict[str, Note]) -> Claim:
-    batch_size = table.number("batch_size")
+    batch_size, epochs = table.number("batch_size"), table.number("epochs")
     factor = table.number("factor")
     claim = Claim(
         id=table.text("id"),
@@ -161,6 +166,8 @@ def _claim(table: Table, notes: dict[str, Note]) -> Claim:
         dataset=table.text("dataset"),
         label=table.text("label"),
         setting=table.optional_text("setting"),
+        epochs=None if epochs is None else int(epochs),
+        device=table.optional_text("device"),
         metric=table.optional_text("metric"),
         batch_size=None if batch_size is None else int(batch_size),
         value=table.number("value"),
@@ -184,7 +191,7 @@ def _named(name: str, notes: dict[str, Note], table: Table) -> Note:
 
 
 def _check_figure(claim: Claim, place: str) -> None:
-    if claim.metric is not None and claim.metric not in METRICS:
+    if claim.metric is not None and claim.metric not in {**METRICS, **TRAINING_METRICS}:
         raise ReportDataError(f"{place}: 'metric' is no known quantity: '{claim.metric}'")
     if (claim.low is None) != (claim.high is None):
         raise ReportDataError(f"{place}: a range needs both 'low' and 'high'")

@@ -1,4 +1,4 @@
-"""What a claim can be put beside: every quantity of a profile, and two that need no run."""
+"""What a claim can be put beside: figures of a profile, and figures of finished trainings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import replace
 
 from profiler.estimate import Estimate, quotient
 from profiler.profile import Profile
-from profiler.quantities import MILLION, QUANTITIES, per_item
+from profiler.quantities import ACCURACY, MILLION, QUANTITIES, per_item
+
+from .trainings import TrainedModel
 
 Metric = Callable[[Profile], Estimate | None]
+ACCURACY_PER_MAC = "accuracy_per_million_macs"
 
 
 def mac_count_per_million(profile: Profile) -> Estimate | None:
@@ -36,5 +39,9 @@ def accuracy_per_million_macs(profile: Profile) -> Estimate | None:
 METRICS: dict[str, Metric] = {
     **{quantity.key: quantity.of for quantity in QUANTITIES},
     "mac_count_per_million": mac_count_per_million,
-    "accuracy_per_million_macs": accuracy_per_million_macs,
+    ACCURACY_PER_MAC: accuracy_per_million_macs,
+}
+TRAINING_METRICS: dict[str, Callable[[TrainedModel], Estimate | None]] = {
+    ACCURACY: lambda trained: trained.result.accuracy,
+    "training_duration_s": lambda trained: trained.result.duration_s,
 }

@@ -6,18 +6,24 @@ from collections.abc import Sequence
 
 from profiler.estimate import Estimate
 from profiler.profile import Profile
+from profiler.quantities import ACCURACY
 from profiler.render import Column, Section, Table
 from profiler.units import show
 
 from .claims import Claim, Note, Study
 from .table import Row, build_rows
+from .trainings import TrainedModel
 
 NOT_HERE = "not measured here"
 
 
-def claims_sections(studies: Sequence[Study], profiles: Sequence[Profile]) -> tuple[Section, ...]:
+def claims_sections(
+    studies: Sequence[Study],
+    profiles: Sequence[Profile],
+    trained: Sequence[TrainedModel] = (),
+) -> tuple[Section, ...]:
     """One section a study: what can be put beside a measurement first, then the rest."""
-    return tuple(_section(study, build_rows(study, profiles)) for study in studies)
+    return tuple(_section(study, build_rows(study, profiles, trained)) for study in studies)
 
 
 def _section(study: Study, rows: Sequence[Row]) -> Section:
@@ -60,7 +66,7 @@ def _compared(rows: Sequence[Row], notes: Sequence[Note]) -> Table:
             _figure(row.claim),
             row.setting,
             row.claim.text(),
-            show(row.here),
+            _shown(row),
             show(row.ratio),
             _basis(row.here),
             _numbers(row.claim, notes),
@@ -93,6 +99,14 @@ def _quoted(rows: Sequence[Row], notes: Sequence[Note]) -> Table:
     return Table(
         caption="Quoted from the study, with nothing here beside it", columns=columns, rows=cells
     )
+
+
+def _shown(row: Row) -> str:
+    """An accuracy in percent, as the papers write it."""
+    here = row.shown_here
+    if here is not None and row.claim.metric == ACCURACY:
+        here = here.scaled(100, "%")
+    return show(here)
 
 
 def _model(claim: Claim) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from profiler.comparison import compare, ratio_of
+from profiler.comparison import compare
 from profiler.estimate import Basis, Estimate, quotient
 from profiler.profile import Profile
+from profiler.quantities import ACCURACY
+from profiler.ratio import ratio_of
+from profiler.units import NOT_SEEN, show
 
 from .claims import Claim, Study
-from .metrics import METRICS
-
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+from .metrics import ACCURACY_PER_MAC, METRICS, TRAINING_METRICS
+from .trainings import TrainedModel, Training, dataset_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,26 +33,90 @@ class Row:
     here: Estimate | None
     ratio: Estimate | None
 
+    @property
+    def shown_here(self) -> Estimate | None:
+        """The figure to print: a duration in the unit of the paper, which is not always seconds."""
+        if self.here is None or self.here.unit != "s" or self.claim.unit not in ("min", "h"):
+            return self.here
+        return self.here.scaled(1 / self.claim.factor, self.claim.unit)
 
-def build_rows(study: Study, profiles: Sequence[Profile]) -> tuple[Row, ...]:
+
+def build_rows(
+    study: Study, profiles: Sequence[Profile], trained: Sequence[TrainedModel] = ()
+) -> tuple[Row, ...]:
     """Every claim of a study, once a setting that gives a figure of its own.
 
-    Claims that nothing here measures keep one row with `here` None.
+    Claims that nothing here measures keep one row with `here` None. An accuracy stands beside a
+    claim only if it was reached on the data set that the claim is about.
     """
-    known = [_with_accuracy(profile, study) for profile in profiles]
-    return tuple(row for claim in study.claims for row in _rows(claim, known))
+    known = [_with_accuracy(profile, study, trained) for profile in profiles]
+    return tuple(row for claim in study.claims for row in _rows(claim, known, trained))
 
 
-def _rows(claim: Claim, profiles: Sequence[Profile]) -> Iterable[Row]:
-    found = list(_figures(claim, profiles))
+def _rows(
+    claim: Claim, profiles: Sequence[Profile], trained: Sequence[TrainedModel]
+) -> Iterable[Row]:
+    found = [*_figures(claim, profiles), *_training_figures(claim, trained)]
     if not found:
         return [Row(claim=claim, setting="", here=None, ratio=None)]
-    if len({here.point for _, here in found}) == 1 and all(_is_exact(here) for _, here in found):
+    is_one = len({here.point for _, here in found}) == 1
+    if is_one and all(_is_exact(here) or claim.metric == ACCURACY_PER_MAC for _, here in found):
         found = [("", found[0][1])]
     return [
         Row(claim=claim, setting=setting, here=here, ratio=_ratio(claim, here))
         for setting, here in found
     ]
+
+
+def _training_figures(
+    claim: Claim, trained: Sequence[TrainedModel]
+) -> Iterable[tuple[str, Estimate]]:
+    """Of plain trainings on the claim's data set, as long as the claim says."""
+    read = TRAINING_METRICS.get(claim.metric or "")
+    if read is None:
+        return
+    fitting = [model for model in trained if _fits(claim, model)]
+    for model in (model for model in fitting if model.model == claim.about):
+        setting = model.setting
+        if claim.versus is None:
+            figures = [read(model)]
+            if claim.metric != ACCURACY:
+                setting += f"; {_joules(model.result.energy_j)}"
+        else:
+            others = (other for other in fitting if other.model == claim.versus)
+            figures = [
+                _over(read(model), read(other))
+                for other in others
+                if other.terms_beside() == model.terms_beside()
+            ]
+        yield from ((setting, figure) for figure in figures if figure is not None)
+
+
+def _joules(energy_j: Estimate | None) -> str:
+    return f"joules {NOT_SEEN}" if energy_j is None else f"{show(energy_j)} ({energy_j.basis})"
+
+
+def _fits(claim: Claim, model: TrainedModel) -> bool:
+    return (
+        model.dataset == claim.dataset
+        and claim.epochs in (None, model.epochs)
+        and (claim.device is None or _ran_on(claim.device, model.runs[0]))
+        and not model.is_distilled
+        and not model.is_resized
+    )
+
+
+def _ran_on(device: str, training: Training) -> bool:
+    """Whether it ran on the one device of a claim: an "RTX 3060 Ti" is no "RTX 3060"."""
+    if training.device == "cpu" or training.gpu_count > 1:
+        return device.lower() == training.device
+    return training.environment.device_name.endswith(device)
+
+
+def _over(first: Estimate | None, second: Estimate | None) -> Estimate | None:
+    if first is None or second is None:
+        return None
+    return quotient(first, second, unit="x", source=f"{first.source} / {second.source}")
 
 
 def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, Estimate]]:
@@ -74,12 +140,11 @@ def _of(model: str, claim: Claim, profiles: Sequence[Profile]) -> Iterable[Profi
 
 
 def _read(claim: Claim, profile: Profile) -> Estimate | None:
-    if claim.metric is None:
+    if claim.metric not in METRICS:
         return None
-    here = METRICS[claim.metric](profile)
-    if claim.metric == "accuracy" and here is not None and here.basis is Basis.QUOTED:
-        return None  # the claim itself
-    return here
+    if claim.metric == ACCURACY and (claim.epochs is not None or not _is_on(claim, profile)):
+        return None  # of a training whose length nothing says, of other images, or the claim itself
+    return METRICS[claim.metric](profile)
 
 
 def _relative(claim: Claim, profile: Profile, base: Profile) -> Estimate | None:
@@ -102,22 +167,32 @@ def _ratio(claim: Claim, here: Estimate) -> Estimate | None:
     return replace(ratio, confidence=None)
 
 
-def _with_accuracy(profile: Profile, study: Study) -> Profile:
-    """The profile with the study's own accuracy, unless one was measured on its data set."""
+def _with_accuracy(profile: Profile, study: Study, trained: Sequence[TrainedModel]) -> Profile:
+    """The profile with an accuracy on the study's data set, for what is derived from it.
+
+    Its own, where its checkpoint was evaluated on it; else that of the only training there is of
+    this model on it; else the study's own, quoted.
+    """
     for claim in study.claims:
         is_its = claim.about == profile.workload.model and claim.versus is None
-        if claim.metric != "accuracy" or claim.setting is not None or not is_its:
+        if claim.metric != ACCURACY or claim.setting is not None or not is_its:
             continue
-        if profile.accuracy is not None and _dataset(profile) == claim.dataset:
+        if profile.accuracy is not None and _is_on(claim, profile):
             return profile
+        fitting = [
+            model.result.accuracy
+            for model in trained
+            if model.model == claim.about and _fits(claim, model) and model.result.accuracy
+        ]
         quoted = replace(claim.estimate(""), source="accuracy quoted from the study")
-        return replace(profile, accuracy=quoted)
-    return replace(profile, accuracy=None)
+        accuracy = fitting[0] if len(fitting) == 1 else quoted
+        return replace(profile, accuracy=accuracy, accuracy_data=None)
+    return replace(profile, accuracy=None, accuracy_data=None)
 
 
-def _dataset(profile: Profile) -> str | None:
-    """What the images are; `Workload.data` starts with the name of their source."""
-    return DATASETS.get(profile.workload.data.partition(":")[0])
+def _is_on(claim: Claim, profile: Profile) -> bool:
+    """Whether the profile's accuracy was reached on the data set of the claim."""
+    return dataset_of(profile.accuracy_data or "") == claim.dataset
 
 
 def _terms(profile: Profile) -> tuple[object, ...]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profiler.errors import StoreError, UsageError
+from profiler.errors import UsageError
+from profiler.store.folders import check_writable
 
 from .options import add_carbon, add_model, precision, seconds, whole_number
 from .stdout import kept_clean
@@ -89,7 +89,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "--layers cannot look into a model that --compile has made one piece",
             hint="leave out one of the two",
         )
-    _check_writable(arguments.out)
+    check_writable(arguments.out)
     profiles, paths = [], []
     with kept_clean():
         target = load_target(arguments)
@@ -111,22 +111,6 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_writable(folder: Path) -> None:
-    """Before minutes of measuring: the run can be written at the end."""
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    try:
-        # Asking for the permission is not enough: the super-user has it even in /proc.
-        with tempfile.TemporaryDirectory(prefix=".wattprof-", dir=existing):
-            pass
-    except OSError as error:
-        raise StoreError(
-            f"runs cannot be written to {folder}: {error.strerror}",
-            hint="name a folder of yours with --out",
-        ) from error
-
-
 def _measure(
     arguments: argparse.Namespace,
     target: Target,
@@ -135,6 +119,7 @@ def _measure(
 ) -> Profile:
     from profiler.measurement import measure
     from profiler.profile import Workload
+    from profiler.trainedaccuracy import with_accuracy
 
     from .progress import shown_progress
 
@@ -146,7 +131,7 @@ def _measure(
         checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
     )
     with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
-        return measure(
+        profile = measure(
             target.model,
             batch.images,
             name=target.name,
@@ -162,6 +147,7 @@ def _measure(
             workload=workload,
             progress=progress,
         )
+    return profile if arguments.checkpoint is None else with_accuracy(profile, arguments.checkpoint)
 
 
 def _with_layers(

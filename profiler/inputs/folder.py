@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
 
-from .base import IMAGENET, Split, decode
+from .base import IMAGENET, Split, decode, short_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ class FolderImages:
                 hint=f"image files end in {', '.join(sorted(SUFFIXES))}",
             )
         kind = f" in {len(nested)} classes" if nested else ""
-        self.description = f"folder: {len(self._files)} images{kind} in {folder.name or folder}"
+        self.description = f"folder: {len(self._files)} images{kind} in {short_path(folder)}"
 
     def __len__(self) -> int:
         return len(self._files)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import InputDataError
 
-from .base import IMAGENET, Split, decode
+from .base import IMAGENET, Split, decode, short_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class ParquetImages:
         self.class_names = _class_names(table.schema.metadata)
         if not len(self):
             raise InputDataError(f"'{file}' holds no images")
-        self.description = f"parquet: {len(self)} images in {file.name}"
+        self.description = f"parquet: {len(self)} images in {short_path(file)}"
 
     def __len__(self) -> int:
         return len(self._encoded)
@@ -94,7 +94,10 @@ def open_parquet(path: str, split: Split | None, root: Path | None) -> ParquetIm
             )
         return ParquetImages(file)
     if not place.is_file():
-        raise InputDataError(f"there is no file or folder '{place}'")
+        raise InputDataError(
+            f"there is no file or folder '{place}'",
+            hint="name a .parquet file, or a folder with train.parquet and test.parquet in it",
+        )
     if split is not None and place.stem != split:
         raise InputDataError(
             f"'{place}' is one file: it has no {split} split",

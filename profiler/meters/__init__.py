@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import NamedTuple, cast
@@ -49,7 +49,12 @@ def make_meter(name: str) -> Meter:
     raise UsageError(f"unknown meter {name!r}", hint=f"the meters are {known_names}")
 
 
-def open_meters(names: Iterable[str] | None = None, *, clock: Clock | None = None) -> OpenedMeters:
+def open_meters(
+    names: Iterable[str] | None = None,
+    *,
+    clock: Clock | None = None,
+    made: Mapping[str, Meter] | None = None,
+) -> OpenedMeters:
     """Open every meter that this machine has: quick, silent, and never an exception of a sensor.
 
     Args:
@@ -57,6 +62,7 @@ def open_meters(names: Iterable[str] | None = None, *, clock: Clock | None = Non
             opened only where no sensor reads the CPU. By name it is opened in any case, as a second
             opinion, and is `uncountable` beside a sensor of the CPU.
         clock: times the reads that probe each channel's cost.
+        made: meters by name, not yet opened, that take the place of this machine's own.
 
     Returns:
         The meters that have channels; sensors that exist but cannot be read are its findings.
@@ -69,7 +75,7 @@ def open_meters(names: Iterable[str] | None = None, *, clock: Clock | None = Non
     for name in [known for known, _, _ in METERS] if names is None else names:
         if names is None and name == FALLBACK and is_cpu_read(_channels(opened)):
             continue
-        meter = make_meter(name)
+        meter = (made or {}).get(name) or make_meter(name)
         channels, seen = open_meter(meter, clock=clock)
         findings += seen
         if channels:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,16 +158,64 @@ def write_whole_file(path: Path, text: str) -> Path:
     Raises:
         StoreError: it could not be written; what was there before is untouched.
     """
+    return replace_whole_file(
+        path, lambda partial: partial.write_text(text, encoding="utf-8", newline="")
+    )
+
+
+def replace_whole_file(path: Path, write: Callable[[Path], object]) -> Path:
+    """Put a file that `write` makes in the place of `path`, whole and on the disk, or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        write: given another path in the same folder, writes the file there.
+
+    Raises:
+        StoreError: it could not be written; what was there before is untouched.
+    """
     partial = path.with_name(f"{path.name}.{_short_id()}{PARTIAL_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="")
+        write(partial)
         flush_to_disk(partial)
         partial.replace(path)
+        flush_to_disk(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        _unlink(partial)
         raise cannot_write(path, error) from error
+    except BaseException:
+        # Ctrl-C must leave no large file behind that nothing reads.
+        _unlink(partial)
+        raise
     return path
+
+
+def _unlink(partial: Path) -> None:
+    """Remove what was begun, where the folder still lets us."""
+    with suppress(OSError):
+        partial.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Before minutes of work: a run can be written into or below `folder` at the end.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    import tempfile
+
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        # Asking for the permission is not enough: the super-user has it even in /proc.
+        with tempfile.TemporaryDirectory(prefix=".wattprof-", dir=existing):
+            pass
+    except OSError as error:
+        raise StoreError(
+            f"runs cannot be written to {folder}: {error.strerror}",
+            hint="name a folder of yours with --out",
+        ) from error
 
 
 def flush_to_disk(path: Path) -> None:
@@ -182,6 +231,7 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
     """The error that a user meets for a failed write."""
     hints = {
         errno.ENOSPC: "make room on the disk, or give --out a path on another one",
+        errno.EDQUOT: "make room in your quota, or give --out a path on another disk",
         errno.EACCES: "give --out a path that you may write to",
         errno.EROFS: "give --out a path that you may write to",
         errno.ENOTDIR: "a part of the path is a file; give --out another path",

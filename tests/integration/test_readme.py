@@ -31,6 +31,21 @@ KNOWN = {
     f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
 }
+TRAIN = "--device cpu --epochs 1 --batch-size 256 --image-size 8 --threads 1"
+CHECKPOINT = "trainings/digits/best.safetensors"
+TRAINING = {
+    "python -m training train --recipe digits --out trainings/digits": TRAIN,
+    f"python -m training evaluate --checkpoint {CHECKPOINT}": "--seconds 0.2 --device cpu",
+    f"python -m training predict --checkpoint {CHECKPOINT} three.png": "--device cpu",
+    f"python -m training distill --recipe digits --teacher {CHECKPOINT} --student lightweight": (
+        TRAIN
+    ),
+    "python -m training ledger trainings/digits": "",
+    "python -m training experiment --recipe digits --model lightweight --model resnet18": (
+        f"{TRAIN} --seeds 1"
+    ),
+    "torchrun --nproc-per-node 2 -m training train --recipe digits": TRAIN,
+}
 MAKE = {"make measure", "make test"}
 
 
@@ -55,7 +70,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_every_command_of_the_readme_is_known_here() -> None:
-    assert set(SHELL) == {*KNOWN, *MAKE}
+    assert set(SHELL) == {*KNOWN, *TRAINING, *MAKE}
 
 
 @pytest.mark.parametrize("command", KNOWN)
@@ -73,8 +88,38 @@ def test_a_command_of_the_readme_runs(command: str, project: Path) -> None:
         assert "hint: " in done.stderr
 
 
+def test_the_trainings_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
+    """In their order, since each uses what the one before it has left."""
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "three.png")
+    for command, flags in TRAINING.items():
+        words = shlex.split(f"{command} {flags}")
+        module = ["-m", "torch.distributed.run"] if words[0] == "torchrun" else []
+        done = subprocess.run(
+            [sys.executable, *module, *words[1:]], cwd=tmp_path, env=environment(),
+            capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout, command
+        assert "Traceback" not in done.stderr
+
+
+def test_the_studies_scripts_are_command_lines_of_today() -> None:
+    from training.cli import PROGRAM
+
+    rows = re.findall(r"^\| `[a-z-]+(?: N)?` \| `((?:train|experiment) [^`]*)` \|$", README, re.M)
+    assert len(rows) == 3
+    for row in rows:
+        verb, *words = row.replace(" N", " 7").split()
+        arguments = PROGRAM.build_parser(verb).parse_args([verb, *words])
+        assert arguments.verb == verb
+
+
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    (program,) = [text for kind, text in BLOCKS if kind == "python"]
+    programs = [text for kind, text in BLOCKS if kind == "python"]
+    # Those of other people's trainers are run by test_lightning.py and test_huggingface.py.
+    (program,) = [text for text in programs if "profiler.integrations" not in text]
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(),
         capture_output=True, text=True, timeout=120, check=False,

@@ -21,7 +21,9 @@ def test_a_sensor_is_reported_as_it_behaves() -> None:
 
 
 def test_a_counter_that_stands_still_is_found() -> None:
-    findings = diagnose(0.2, opened=opened(SyntheticMeter([(1.0, 0.0)], update_period_s=0.02))).findings
+    findings = diagnose(
+        0.2, opened=opened(SyntheticMeter([(1.0, 0.0)], update_period_s=0.02))
+    ).findings
     assert "counter-frozen" in {finding.kind for finding in findings}
 
 

@@ -5,7 +5,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from profiler.estimate import Basis, Estimate, counted, stated
-from profiler.units import NOT_SEEN, show, show_count, show_point, show_share, show_short
+from profiler.units import (
+    NOT_SEEN,
+    show,
+    show_count,
+    show_duration,
+    show_point,
+    show_share,
+    show_short,
+)
 
 
 def interval(point, low, high, unit):
@@ -94,3 +102,22 @@ def test_the_last_digit_shown_is_no_finer_than_a_tenth_of_the_half_width(point, 
 @given(st.floats(allow_nan=False), st.sampled_from(["J", "s", "kWh", "B", "item/s", ""]))
 def test_every_float_can_be_shown(value, unit):
     assert show(stated(value, unit, Basis.QUOTED, "test"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, NOT_SEEN),
+        (0.0, "0 s"),
+        (0.3, "under 1 s"),
+        (12.4, "12 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185.0, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (3725.0, "1 h 02 min"),
+        (360_000.0, "100 h 00 min"),
+    ],
+)
+def test_a_duration_is_told_as_people_plan_their_day(seconds, text):
+    assert show_duration(seconds) == text

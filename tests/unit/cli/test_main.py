@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from profiler import cli
 from profiler.cli import VERBS, main
+from profiler.cli.program import Program
 from profiler.errors import UsageError
 
 
@@ -54,10 +54,10 @@ def test_a_wrong_flag_points_to_the_help_of_its_verb(capsys):
 
 
 def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_with_debug(monkeypatch, capsys):
-    def broken(verb):
+    def broken(program, verb):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli, "build_parser", broken)
+    monkeypatch.setattr(Program, "build_parser", broken)
     assert main(["runs"]) == 1
     assert capsys.readouterr().err.startswith("error: unexpected ZeroDivisionError: a bug\nhint: ")
     with pytest.raises(ZeroDivisionError):
@@ -67,31 +67,31 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_with_debug(mon
 
 
 def test_debug_behind_a_double_dash_belongs_to_the_command(monkeypatch):
-    def broken(verb):
+    def broken(program, verb):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "build_parser", broken)
+    monkeypatch.setattr(Program, "build_parser", broken)
     assert main(["run", "--", "tool", "--debug"]) == 1
 
 
 def test_an_interruption_is_one_line_and_130(monkeypatch, capsys):
-    def interrupted(verb):
+    def interrupted(program, verb):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "build_parser", interrupted)
+    monkeypatch.setattr(Program, "build_parser", interrupted)
     assert main(["runs"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, RecursionError, UsageError])
 def test_an_interruption_that_became_another_error_is_still_one(kind, monkeypatch, capsys):
-    def broken(verb):
+    def broken(program, verb):
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise kind("half imported") from None
 
-    monkeypatch.setattr(cli, "build_parser", broken)
+    monkeypatch.setattr(Program, "build_parser", broken)
     assert main(["runs"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -94,19 +94,45 @@ def test_accuracy_stays_quoted_until_a_run_on_that_dataset_supplies_it(study):
     assert rows["lightweight-accuracy"][0].here is None
 
 
-def test_an_accuracy_on_other_images_is_not_put_beside_the_paper(study):
-    on_digits = replace(sample_profile(), accuracy=counted(0.99, "", "digits"))
-    rows = rows_of(study, on_digits)
+def measured(accuracy_data):
+    """A profile whose checkpoint was evaluated on some data; the images it ran on are digits."""
+    return replace(
+        sample_profile(), accuracy=counted(0.668, "", "test split"), accuracy_data=accuracy_data
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "digits: test split, 450 images",
+        "cifar10: test split, 10000 images of 32x32",
+        "parquet: 10000 images in cifar100/test.parquet",
+        None,
+    ],
+)
+def test_an_accuracy_on_other_images_is_not_put_beside_the_paper(study, data):
+    rows = rows_of(study, measured(data))
     assert rows["lightweight-accuracy"][0].here is None
     assert rows["lightweight-accuracy-per-mac"][0].here.point == pytest.approx(70 / 12.159488)
 
 
-def test_an_accuracy_on_the_same_images_takes_the_place_of_the_quoted_one(study):
-    profile = replace(sample_profile(), accuracy=counted(0.668, "", "test split"))
+def test_the_images_that_were_run_do_not_make_it_an_accuracy_on_them(study):
+    profile = measured("digits: test split, 450 images")
     workload = replace(profile.workload, data="cifar100: test split, 10000 images of 32x32")
     rows = rows_of(study, replace(profile, workload=workload))
+    assert rows["lightweight-accuracy"][0].here is None
+
+
+def test_an_accuracy_on_the_same_images_takes_the_place_of_the_quoted_one(study):
+    rows = rows_of(study, measured("cifar100: test split, 10000 images of 32x32"))
     assert rows["lightweight-accuracy"][0].here.point == 0.668
     assert rows["lightweight-accuracy-per-mac"][0].here.basis is Basis.COUNTED
+
+
+def test_an_accuracy_of_unknown_epochs_is_not_put_beside_one_of_200(study):
+    rows = rows_of(study, measured("cifar100: test split, 10000 images of 32x32"))
+    assert rows["lightweight-accuracy-100"][0].here is None
+    assert rows["lightweight-accuracy-200"][0].here is None
 
 
 def test_what_no_sensor_saw_has_no_figure_here(study):

@@ -1,0 +1,161 @@
+"""A program of verbs: one parser a verb, and the one place that prints errors.
+
+A verb's module has three things: its docstring, which is its help, `configure(parser)`, which adds
+its flags, and `execute(arguments) -> int`, which returns the exit code. Only the chosen verb is
+imported, so that looking at stored runs never waits for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+
+from profiler.errors import ProfilerError, UsageError
+from profiler.usercode import told
+from profiler.version import __version__
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in the form of all others: one sentence and a hint."""
+
+    def error(self, message: str) -> None:  # type: ignore[override] # raising returns as little
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is typed before a verb, and the verbs behind it.
+
+    Args:
+        name: as it is typed.
+        package: dotted name of the package that holds a module for each verb.
+        description: one line for `--help`.
+        exit_codes: what they mean, for the last line of `--help`.
+        verbs: what each does, in one line.
+    """
+
+    name: str
+    package: str
+    description: str
+    exit_codes: str
+    verbs: Mapping[str, str]
+
+    def build_parser(self, verb: str | None) -> argparse.ArgumentParser:
+        """The parser of one verb; without one, the parser that only knows the verbs' names."""
+        parser = _Parser(
+            prog=self.name,
+            description=self.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=f"exit codes: {self.exit_codes}",
+            allow_abbrev=False,
+        )
+        parser.add_argument("--version", action="version", version=f"wattprof {__version__}")
+        parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+        for name, summary in self.verbs.items():
+            child = verbs.add_parser(
+                name,
+                help=summary,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                allow_abbrev=False,
+            )
+            if name == verb:
+                module = import_module(f"{self.package}.{name}")
+                child.description = module.__doc__
+                child.add_argument(
+                    "--debug", action="store_true", help="show the traceback of an error"
+                )
+                module.configure(child)
+        return parser
+
+    def run(self, arguments: Sequence[str] | None = None) -> int:
+        """Run one command line and return its exit code."""
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        verb = next((word for word in words if not word.startswith("-")), None)
+        debug = "--debug" in words[: words.index("--")] if "--" in words else "--debug" in words
+        try:
+            with _interruptions() as seen:
+                return self._dispatch(words, verb)
+        except BrokenPipeError:
+            # The reader of our output has gone (`| head`); the interpreter must not complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except (Exception, KeyboardInterrupt) as error:  # a user is shown a sentence
+            if debug:
+                raise
+            if seen or isinstance(error, KeyboardInterrupt):
+                print("interrupted", file=sys.stderr)
+                return INTERRUPTED
+            known = error if isinstance(error, ProfilerError) else _unexpected(error)
+            _complain(known)
+            return known.exit_code
+
+    def _dispatch(self, words: list[str], verb: str | None) -> int:
+        if verb is not None and verb not in self.verbs:
+            import difflib
+
+            near = difflib.get_close_matches(verb, self.verbs, n=1)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            raise UsageError(f"there is no verb {verb!r}{meant}", hint=f"see `{self.name} --help`")
+        parser = self.build_parser(verb)
+        namespace, unknown = parser.parse_known_args(words)
+        if unknown:
+            raise UsageError(
+                f"unrecognized arguments: {' '.join(unknown)}",
+                hint=f"see `{' '.join((self.name, *filter(None, [namespace.verb])))} --help`",
+            )
+        if namespace.verb is None:
+            parser.print_help(sys.stderr)
+            return UsageError.exit_code
+        module = import_module(f"{self.package}.{namespace.verb}")
+        code = module.execute(namespace)
+        sys.stdout.flush()
+        return int(code)
+
+
+def _unexpected(error: Exception) -> ProfilerError:
+    """An error that nobody thought of."""
+    return ProfilerError(
+        f"unexpected {told(error)}", hint="add --debug for the traceback, and report it"
+    )
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Fill a list when Ctrl-C is pressed.
+
+    A library that is interrupted while it is being imported may turn KeyboardInterrupt into any
+    other error; who pressed Ctrl-C is not to be told of that one.
+    """
+    seen: list[int] = []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield seen
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _complain(error: ProfilerError) -> None:
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)

@@ -1,0 +1,318 @@
+"""Every verb of `python -m training`, as a user has it: piped, on a terminal, interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes import environment
+from tests.integration.terminals import Terminal
+from training.cli import main
+
+TRAINING = (sys.executable, "-m", "training")
+# At 8x8 pixels an epoch of digits takes a tenth of a second.
+DIGITS = ("--recipe", "digits", "--device", "cpu", "--threads", "1", "--batch-size", "256")
+SMALL = (*DIGITS, "--image-size", "8", "--crop-padding", "1", "--dtype", "fp32")
+SHORT = (*SMALL, "--epochs", "2")
+PLENTY = (*SMALL, "--epochs", "50000")
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TRAINING, *words], cwd=folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one finished run in it."""
+    folder = tmp_path_factory.mktemp("project")
+    with start(folder, "train", *SHORT, "--out", "trainings/digits", "--country", "DEU") as process:
+        out, err = process.communicate(timeout=200)
+    (folder / "stdout").write_text(out)
+    (folder / "stderr").write_text(err)
+    assert process.returncode == 0, err
+    return folder
+
+
+@pytest.fixture
+def checkpoint(project: Path) -> str:
+    """The best weights of that run."""
+    return str(project / "trainings/digits/best.safetensors")
+
+
+@pytest.fixture
+def said(capfd, tmp_path, monkeypatch):
+    """Run a command line in a folder of its own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def say(*words: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = main([*words])
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return say
+
+
+def wait_for_epoch(folder: Path, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Until a run has finished an epoch."""
+    end_s, path = time.monotonic() + seconds, folder / "last.json"
+    while not path.exists() or json.loads(path.read_text())["info"]["epochs_done"] < 1:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def test_piped_there_is_a_line_an_epoch_on_stderr_and_the_result_on_stdout(project):
+    out, err = (project / "stdout").read_text(), (project / "stderr").read_text()
+    assert "\x1b" not in out + err
+    epochs = [line for line in err.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    assert all("loss" in line and "images/s" in line for line in epochs)
+    assert "test accuracy (top-1)" in out
+    assert "stored in trainings/digits" in out
+
+
+def test_what_is_no_measurement_says_so_in_every_line(project):
+    document = json.loads((project / "trainings/digits/result.json").read_text())
+    basis = document["ledger"]["energy_j"]["basis"]
+    lines = [
+        line
+        for line in (project / "stderr").read_text().splitlines()
+        if line.startswith("epoch ") and "so far" in line
+    ]
+    assert lines
+    if basis != "measured":
+        assert all(re.search(r"J \((estimated|assumed)\) so far", line) for line in lines)
+    assert all("(quoted)" in line for line in lines if "CO2e" in line)
+
+
+def test_a_runs_folder_holds_what_it_should(project):
+    names = set(os.listdir(project / "trainings/digits"))
+    assert {"recipe.json", "ledger.jsonl", "last.safetensors", "best.safetensors",
+            "last.json", "best.json", "result.json"} <= names  # fmt: skip
+    assert not [name for name in names if name.endswith(".partial")]
+
+
+def test_json_is_one_object_and_nothing_else(said, tmp_path):
+    code, out, err = said("train", *SHORT, "--json", "--quiet", "--epochs", "1")
+    assert (code, err) == (0, "")
+    (outcome,) = json.loads(out)["runs"]
+    assert outcome["epochs_done"] == 1
+    assert 0 <= outcome["test_accuracy"]["point"] <= 1
+    assert (tmp_path / outcome["folder"]).parent == tmp_path / "trainings"
+
+
+def test_several_models_are_trained_one_after_the_other(said, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def small(num_classes):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(),"
+        " nn.Linear(192, num_classes))\n"
+    )
+    words = ("--model", "net.py:small", "--model", "lightweight", "--epochs", "1")
+    code, out, err = said("train", *SHORT, *words, "--out", "both", "--json")
+    assert code == 0, err
+    first, second = json.loads(out)["runs"]
+    assert [first["recipe"]["model"], second["recipe"]["model"]] == ["net.py:small", "lightweight"]
+    assert sorted(os.listdir(tmp_path / "both")) == ["lightweight", "net.py-small"]
+
+
+def test_a_target_stops_the_run_that_reaches_it(said, tmp_path):
+    words = ("--epochs", "30", "--validation-share", "0.2", "--target-accuracy", "40%")
+    code, out, err = said("train", *SHORT, *words, "--out", "one", "--json")
+    assert code == 0, err
+    (outcome,) = json.loads(out)["runs"]
+    assert outcome["stopped_by"] == "target"
+    assert outcome["curve"][-1]["validation_accuracy"] >= 0.4
+    assert outcome["epochs_done"] < 30
+    assert "(validation)" in err
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_evaluate_tells_accuracy_and_cost(said, checkpoint, form):
+    words = ("--checkpoint", checkpoint, "--seconds", "0.3", "--device", "cpu")
+    code, out, err = said("evaluate", *words, *(["--json"] if form == "json" else []))
+    assert (code, err) == (0, "")
+    if form == "text":
+        assert "accuracy (top-1)" in out
+        assert "calibration error" in out
+        assert "image/s" in out
+        return
+    found = json.loads(out)
+    stored = json.loads(Path(checkpoint).with_name("result.json").read_text())
+    assert found["top1"]["point"] == stored["test_accuracy"]["point"]
+
+
+def test_predict_reads_files_and_folders(said, checkpoint, tmp_path):
+    from PIL import Image
+
+    from profiler.inputs import load_dataset
+
+    dataset = load_dataset("digits", "train")
+    for label in range(3):
+        index = int((dataset.labels == label).nonzero()[0])
+        pixels = dataset.images[index].permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(tmp_path / f"{label}.png")
+    words = ("predict", "--checkpoint", checkpoint, "--device", "cpu")
+    code, out, err = said(*words, ".", "--json", "--top", "2")
+    assert (code, err) == (0, "")
+    found = json.loads(out)["predictions"]
+    assert [Path(one["file"]).name for one in found] == ["0.png", "1.png", "2.png"]
+    assert all(len(one["guesses"]) == 2 for one in found)
+    _, shown, _ = said(*words, "0.png", "1.png")
+    assert "1.png" in shown
+    assert "%" in shown
+
+
+def test_a_student_learns_from_a_teacher(said, checkpoint):
+    words = ("--teacher", checkpoint, "--student", "lightweight", *SHORT, "--epochs", "1")
+    code, out, err = said("distill", *words, "--out", "student", "--json")
+    assert code == 0, err
+    (outcome,) = json.loads(out)["runs"]
+    assert outcome["recipe"]["teacher"] == checkpoint
+
+
+@pytest.mark.parametrize("reference", ["trainings/digits", "digi"])
+def test_the_ledger_is_found_by_folder_and_by_name(said, project, monkeypatch, reference):
+    monkeypatch.chdir(project)
+    code, out, err = said("ledger", reference)
+    assert (code, err) == (0, "")
+    assert "train" in out
+    assert "energy" in out
+
+
+def test_the_ledger_as_json_is_that_of_the_result(said, checkpoint):
+    folder = Path(checkpoint).parent
+    found = json.loads(said("ledger", str(folder), "--json")[1])
+    stored = json.loads((folder / "result.json").read_text())["ledger"]
+    assert found["energy_j"] == stored["energy_j"]
+    assert set(found["by_phase"]) >= {"setup", "data", "train", "evaluate", "checkpoint"}
+
+
+def test_an_experiment_goes_on_with_what_is_missing(said, tmp_path):
+    words = (*SHORT, "--epochs", "1", "--seeds", "2", "--out", "study")
+    code, out, err = said("experiment", *words)
+    assert code == 0, err
+    assert "lightweight" in out
+    assert "lightweight" in (tmp_path / "study/table.md").read_text()
+    kept = tmp_path / "study/lightweight-seed0/result.json"
+    before = kept.stat().st_mtime_ns
+    (tmp_path / "study/lightweight-seed1/result.json").unlink()
+    again = said("experiment", "--resume", "study", "--json", "--device", "cpu")
+    assert again[0] == 0, again[2]
+    assert kept.stat().st_mtime_ns == before
+    assert "lightweight-seed0" not in again[2]
+    document = json.loads(again[1])
+    assert [one["seed"] for one in document["runs"]] == [0, 1]
+    assert document["models"][0]["run_count"] == 2
+
+
+def test_control_c_ends_a_run_in_one_line_and_it_goes_on_where_it_was(said, tmp_path):
+    words = (*SHORT, "--epochs", "20", "--out", "my run", "--json", "--quiet")
+    with start(tmp_path, "train", *words) as process:
+        wait_for_epoch(tmp_path / "my run", process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == (
+        "interrupted; my run/last.safetensors is kept, go on with `python -m training train "
+        "--resume 'my run' --device cpu --threads 1`\n"
+    )
+    kept = json.loads((tmp_path / "my run" / "last.json").read_text())["info"]["epochs_done"]
+    code, _, err = said("train", "--resume", "my run", "--device", "cpu", "--threads", "1")
+    assert code == 0, err
+    assert f"20 epochs after {kept}" in err
+    result = json.loads((tmp_path / "my run" / "result.json").read_text())
+    assert result["epochs_done"] == 20
+    assert [one["ended"] for one in result["ledger"]["segments"]] == ["interrupted", "finished"]
+
+
+def test_sigterm_ends_a_run_as_a_scheduler_expects_and_its_ledger_can_always_be_read(
+    said, tmp_path
+):
+    with start(tmp_path, "train", *PLENTY, "--out", "one", "--quiet") as process:
+        wait_for_epoch(tmp_path / "one", process)
+        shutil.copytree(tmp_path / "one", tmp_path / "cut")
+        code, out, err = said("ledger", "one", "--json")
+        process.send_signal(signal.SIGTERM)
+        result = process.communicate(timeout=60)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["segments"][0]["ended"] in ("running", "killed")
+    assert (process.returncode, result[0]) == (143, "")
+    assert result[1].startswith("interrupted; one/last.safetensors is kept")
+    assert result[1].count("\n") == 1
+    # The copy has no process that will write an end: it is what a killed run leaves.
+    killed = json.loads(said("ledger", "cut", "--json")[1])
+    assert killed["segments"][0]["ended"] == "killed"
+    assert "killed" in said("ledger", "cut")[1]
+
+
+class TestOnATerminal:
+    """The live view: what is drawn, and what is left when it ends."""
+
+    def test_it_is_drawn_at_any_size_and_leaves_the_result(self, tmp_path):
+        sizes = iter([(40, 24), (12, 4), (40, 10), (120, 40)])
+
+        def drag(terminal: Terminal, written: str) -> None:
+            size = next(sizes, None) if "epoch 1/" in written else None
+            if size is not None:
+                terminal.resize(*size)
+
+        words = (*TRAINING, "train", *SHORT, "--epochs", "8", "--out", "one")
+        terminal = Terminal(tmp_path, words, columns=40)
+        written = terminal.read_all(drag)
+        assert terminal.process.returncode == 0, written
+        assert next(sizes, None) is None
+        assert "Traceback" not in written
+        assert "epoch 8/8" in written
+        assert "stored in one" in written
+        assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+    def test_control_c_gives_the_terminal_back(self, tmp_path):
+        pressed = []
+
+        def press(terminal: Terminal, written: str) -> None:
+            if "epoch 2/" in written and not pressed:
+                terminal.press_control_c()
+                pressed.append(True)
+
+        terminal = Terminal(tmp_path, (*TRAINING, "train", *PLENTY, "--out", "one"), columns=200)
+        written = terminal.read_all(press)
+        assert terminal.process.returncode == 130, written
+        last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).split("\n")[-2].strip()
+        assert last.startswith("interrupted; one/last.safetensors is kept, go on with")
+        assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+    def test_a_window_that_is_closed_does_not_end_the_run(self, tmp_path):
+        def shut(terminal: Terminal, written: str) -> None:
+            if "epoch 1/" in written:
+                terminal.close()
+
+        terminal = Terminal(tmp_path, (*TRAINING, "train", *SHORT, "--epochs", "6", "--out", "one"))
+        terminal.read_all(shut)
+        assert (tmp_path / "one/result.json").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("train", "--help"), ("ledger", "--help")])
+def test_help_imports_nothing_heavy(words):
+    code = (
+        "import sys\nfrom training.cli import main\n"
+        f"try:\n    main({list(words)!r})\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'rich'} & set(sys.modules)), file=sys.stderr)"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert seen.stderr.splitlines()[-1] == "[]"

@@ -1,0 +1,31 @@
+"""The command line of training: a table of verbs, one file a verb.
+
+Exit codes: 0 ok, 1 error, 2 usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.cli.program import Program
+
+VERBS = {
+    "train": "train models of a recipe, every joule in a ledger",
+    "distill": "train a small model with a trained one as its teacher",
+    "evaluate": "accuracy, calibration and joules per image of a checkpoint",
+    "predict": "what a checkpoint sees in image files",
+    "ledger": "where the joules of a run went, also of a running or killed one",
+    "experiment": "several models x several seeds, and one table of what they came to",
+}
+PROGRAM = Program(
+    name="python -m training",
+    package=__name__,
+    description="Training with an energy ledger: accuracy against joules, kWh and gCO2e.",
+    exit_codes="0 ok, 1 error, 2 usage, 130 interrupted, 143 terminated",
+    verbs=VERBS,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    return PROGRAM.run(arguments)

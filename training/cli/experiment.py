@@ -1,0 +1,184 @@
+"""Train several models with several seeds each, and say what they come to.
+
+Every run is a training of its own, with a ledger and a test at its end. An experiment that was
+interrupted goes on with --resume: what is finished is not trained again. It writes experiment.json
+and table.md beside the folders of its runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.cli.options import whole_number
+from profiler.cli.stdout import kept_clean
+from profiler.errors import UsageError
+from profiler.render.document import clean
+from profiler.store.folders import write_whole_file
+from training.experiment import PLAN, Plan, read_plan, read_run, write_experiment
+from training.recipe import flag_of
+
+from .options import add_output, add_place, add_recipe, chosen_recipe, share
+from .places import TRAININGS, check_new, is_run, new_folder, remove_unbegun
+from .running import ASKED_WRONGLY, agree, exit_code, run_training, say_interrupted, stoppable
+
+if TYPE_CHECKING:
+    from profiler.profile import CarbonFactors
+    from training.distribution import Group
+    from training.recipe import Recipe
+    from training.seeds import FinishedRun
+
+TABLE = "table.md"
+SEEDS = 3
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `experiment`."""
+    add = parser.add_argument
+    add("--model", action="append", metavar="REF", help="a model to train; give it several times")
+    add(
+        "--seeds",
+        type=whole_number("--seeds", 1, 1000),
+        metavar="N",
+        help=f"runs of each model, with the seeds 0 to N - 1 (default: {SEEDS})",
+    )
+    add("--out", type=Path, metavar="DIR", help="default: a new folder below trainings/")
+    add("--resume", type=Path, metavar="DIR", help="go on with the experiment in this folder")
+    add(
+        "--target-accuracy",
+        type=share("--target-accuracy"),
+        metavar="X",
+        help="stop each run at this accuracy on the validation split, such as 0.9 or 90%%",
+    )
+    add_place(parser)
+    add_output(parser)
+    add_recipe(parser, without=("model", "seed"))
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Train what is not trained yet, and print the table."""
+    from profiler.carbon import carbon_factors
+    from training.distribution import joined
+
+    with kept_clean(), stoppable(), joined(arguments.device) as group:
+        carbon = carbon_factors(
+            country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
+        )
+        folder, plan = agree(group, lambda: _begin(arguments))
+        try:
+            runs = _train(arguments, folder, plan, carbon, group)
+        except ASKED_WRONGLY:
+            if group.is_first and not any(path.is_dir() for path in folder.iterdir()):
+                remove_unbegun(folder, PLAN)
+            raise
+        except (KeyboardInterrupt, SystemExit) as stop:
+            code = exit_code(stop)
+            if group.is_first:
+                say_interrupted(arguments, folder, "what is finished is kept")
+            return code
+    if group.is_first:
+        _finish(arguments, folder, plan, runs)
+    return 0
+
+
+def _begin(arguments: argparse.Namespace) -> tuple[Path, Plan]:
+    """The folder and the plan, written before the first run."""
+    if arguments.resume is not None:
+        return arguments.resume, _resumed(arguments)
+    recipe = chosen_recipe(arguments)
+    plan = Plan(
+        recipe=recipe,
+        models=tuple(dict.fromkeys(arguments.model or [recipe.model])),
+        seeds=tuple(range(arguments.seeds or SEEDS)),
+    )
+    if arguments.out is None:
+        folder = new_folder(TRAININGS, "experiment")
+    else:
+        folder = arguments.out
+        check_new(folder)
+    write_experiment(folder, plan, ())
+    return folder, plan
+
+
+def _resumed(arguments: argparse.Namespace) -> Plan:
+    """The plan to go on with; a flag that would change it is refused."""
+    if arguments.out is not None:
+        raise UsageError("--resume goes on in the experiment's folder", hint="leave out --out")
+    plan = read_plan(arguments.resume)
+    changed = [
+        flag_of(name)
+        for name in plan.recipe.differences(chosen_recipe(arguments, base=plan.recipe))
+    ]
+    if arguments.model and tuple(dict.fromkeys(arguments.model)) != plan.models:
+        changed.append("--model")
+    if arguments.seeds not in (None, len(plan.seeds)):
+        changed.append("--seeds")
+    if changed:
+        raise UsageError(
+            f"an experiment goes on with the plan it began with; {', '.join(changed)} would "
+            "change it",
+            hint=f"leave out {', '.join(changed)}, or begin a new experiment",
+        )
+    return plan
+
+
+def _train(
+    arguments: argparse.Namespace, folder: Path, plan: Plan, carbon: CarbonFactors, group: Group
+) -> list[FinishedRun]:
+    """Every run of the plan, trained now or before."""
+    finished: list[FinishedRun] = []
+    runs = plan.runs()
+    for number, (name, recipe) in enumerate(runs, start=1):
+        done, is_begun = _known(group, folder, name, recipe)
+        if done is None:
+            _preload(recipe)
+            if group.is_first and not arguments.quiet:
+                print(f"run {number} of {len(runs)}: {name}", file=sys.stderr)
+            run_training(
+                recipe, folder / name, arguments, carbon=carbon, group=group, resume=is_begun
+            )
+            done, _ = _known(group, folder, name, recipe)
+        if done is not None:
+            finished.append(done)
+            if group.is_first:
+                write_experiment(folder, plan, finished)
+    return finished
+
+
+def _preload(recipe: Recipe) -> None:
+    """Import what the first training of a process would import inside its ledger.
+
+    All runs then pay for their own work alone, whichever is trained first.
+    """
+    from profiler.inputs.sources import open_source
+
+    import_module("torch._dynamo")  # which every optimizer imports
+    open_source(recipe.data, split="train", root=None)
+
+
+def _known(
+    group: Group, folder: Path, name: str, recipe: Recipe
+) -> tuple[FinishedRun | None, bool]:
+    """What a run came to, if it is finished, and whether it was begun."""
+    return agree(group, lambda: (read_run(folder, name, recipe), is_run(folder / name)))
+
+
+def _finish(
+    arguments: argparse.Namespace, folder: Path, plan: Plan, runs: Sequence[FinishedRun]
+) -> None:
+    """Write and print the table."""
+    from profiler.render import render_document
+    from training.experiment_table import experiment_document
+
+    document = experiment_document(plan, runs)
+    write_whole_file(folder / TABLE, render_document(document, "md"))
+    if arguments.json:
+        print(json.dumps(write_experiment(folder, plan, runs), allow_nan=False))
+        return
+    sys.stdout.write(render_document(document, "text"))
+    print(f"\nstored in {clean(str(folder))}")

@@ -1,0 +1,106 @@
+"""What a trained model sees in image files, prepared as the images it was trained on were.
+
+The probabilities are the model's own; `evaluate` says how far they are true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.cli.options import whole_number
+from profiler.cli.stdout import kept_clean
+from profiler.errors import InputDataError
+from profiler.render.document import Column, Table, clean
+from profiler.units import show_share
+
+from .options import add_checkpoint, add_json
+
+if TYPE_CHECKING:
+    from training.prediction import Prediction
+
+SCHEMA_VERSION = 1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `predict`."""
+    add_checkpoint(parser)
+    add = parser.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    add(
+        "--top",
+        type=whole_number("--top", 1),
+        default=3,
+        metavar="N",
+        help="classes to tell, likeliest first (default: %(default)s)",
+    )
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add_json(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Predict and print; the code is 1 where a file could not be read."""
+    files = [file for named in arguments.images for file in _files(named)]
+    with kept_clean():
+        from training.prediction import predict
+
+        predictions = predict(
+            arguments.checkpoint,
+            files,
+            top=arguments.top,
+            device=arguments.device,
+            model=arguments.model,
+        )
+    problems = [found for found in predictions if found.problem is not None]
+    if len(problems) == len(predictions):
+        raise InputDataError(
+            clean(problems[0].problem or ""),
+            hint="name image files that Pillow can read, such as PNG or JPEG",
+        )
+    if arguments.json:
+        print(json.dumps(_document(arguments.checkpoint, predictions), ensure_ascii=False))
+    else:
+        _print(predictions)
+    for found in problems:
+        print(f"error: {clean(found.problem or '')}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _files(named: Path) -> Sequence[Path]:
+    """A file, or the files of a folder."""
+    if not named.is_dir():
+        return [named]
+    inside = sorted(path for path in named.iterdir() if path.is_file())
+    if not inside:
+        raise InputDataError(f"the folder '{clean(str(named))}' holds no files", hint="name images")
+    return inside
+
+
+def _document(checkpoint: Path, predictions: Sequence[Prediction]) -> dict[str, object]:
+    from profiler.codec import encode
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "checkpoint": encode(str(checkpoint)),
+        "predictions": encode(predictions),
+    }
+
+
+def _print(predictions: Sequence[Prediction]) -> None:
+    from profiler.render.text import table_text
+
+    columns = (
+        Column(label="image"),
+        Column(label="class"),
+        Column(label="probability", role="number"),
+    )
+    rows = tuple(
+        (found.file if place == 0 else "", guess.name, show_share(guess.probability))
+        for found in predictions
+        for place, guess in enumerate(found.guesses)
+    )
+    print(table_text(Table(caption="What the model sees", columns=columns, rows=rows)))

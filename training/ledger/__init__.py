@@ -1,0 +1,32 @@
+"""The energy ledger: every joule of a training run from its first start to its last stop.
+
+    with Ledger(folder, recipe=..., epochs=100, carbon=carbon_factors()) as ledger:
+        with ledger.phase(Phase.TRAIN, epoch=1) as tally:
+            ...
+            tally.item_count += len(images)
+        ledger.note_epoch(1, accuracy=0.81)
+        ledger.settle()
+    ledger.summary().by_phase[Phase.TRAIN]
+
+What happens, in the order of the modules: `sensors` are opened; `ledger` cuts time into phases
+(`stretches`) and records them; `settlement` infers the joules of what is past; `file` appends them
+as `records`; `reading` joins them with the journal of a process that could not write its end
+(`accounts`); `summary` adds everything up, and `table` shows it.
+"""
+
+from __future__ import annotations
+
+from .entries import Entry, EpochNote, LedgerSummary, Phase, Segment, Tally
+from .ledger import Ledger
+from .reading import read_ledger
+
+__all__ = [
+    "Entry",
+    "EpochNote",
+    "Ledger",
+    "LedgerSummary",
+    "Phase",
+    "Segment",
+    "Tally",
+    "read_ledger",
+]

@@ -1,0 +1,186 @@
+"""Recipe: everything that decides what a training run computes, and nothing about where it runs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from profiler.errors import UsageError
+
+RECIPES = Path(__file__).parent / "recipes"
+CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("one-cycle", "cosine"),
+    "dtype": ("fp32", "bf16", "fp16"),
+}
+AT_LEAST_ONE = ("epochs", "batch_size")
+NOT_NEGATIVE = ("learning_rate", "weight_decay", "crop_padding", "cutout_size", "seed")
+SHARES = (
+    "momentum", "warmup_share", "label_smoothing", "ema_decay", "validation_share",
+    "distillation_weight",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One training run, reproducible from this and the code.
+
+    Args:
+        model: reference as `python -m profiler measure --model` takes it.
+        data: source as `--data` takes it; it must have labels.
+        epochs: passes over the training split.
+        batch_size: images of one step, over all devices together.
+        optimizer: "sgd" (Nesterov) or "adamw".
+        learning_rate: at its peak.
+        momentum: of SGD; the first beta of AdamW.
+        weight_decay: of matrices and kernels; biases and normalisation layers have none.
+        schedule: "one-cycle" (linear up, linear down to 0) or "cosine" (linear up, cosine to 0).
+        warmup_share: share of all steps in which the rate climbs.
+        label_smoothing: share of the target spread over all classes.
+        ema_decay: per step, of the averaged weights that are evaluated; None evaluates the last.
+        crop_padding: pixels of reflected border from which a random crop is cut; 0 for none.
+        flip: mirror half of the images.
+        cutout_size: side of the square that is blanked in each image; 0 for none.
+        dtype: of the forward pass, under autocast: "fp32", "bf16" or "fp16".
+        channels_last: memory format of model and images.
+        compile: whether torch.compile is used.
+        image_size: side to which images are resized; None keeps the stored size.
+        validation_share: share of the training split held out to choose the best checkpoint; with
+            0 the last checkpoint is the best. The test split never chooses anything.
+        seed: of the weights, the order and the augmentation.
+        deterministic: same machine, same bits; slower.
+        teacher: checkpoint written by this program whose model teaches; None for none.
+        temperature: that softens both distributions (Hinton et al., arXiv 1503.02531).
+        distillation_weight: alpha, the weight of the teacher; 1 - alpha is the labels'.
+    """
+
+    model: str = "lightweight"
+    data: str = "cifar10"
+    epochs: int = 100
+    batch_size: int = 256
+    optimizer: str = "sgd"
+    learning_rate: float = 0.3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "one-cycle"
+    warmup_share: float = 0.2
+    label_smoothing: float = 0.0
+    ema_decay: float | None = None
+    crop_padding: int = 4
+    flip: bool = True
+    cutout_size: int = 0
+    dtype: str = "bf16"
+    channels_last: bool = True
+    compile: bool = False
+    image_size: int | None = None
+    validation_share: float = 0.0
+    seed: int = 0
+    deterministic: bool = False
+    teacher: str | None = None
+    temperature: float = 4.0
+    distillation_weight: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise _wrong(self, name, f"one of {', '.join(known)}")
+        for name in AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise _wrong(self, name, "at least 1")
+        for name in NOT_NEGATIVE:
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise _wrong(self, name, "a finite number of at least 0")
+        for name in SHARES:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise _wrong(self, name, "between 0 and 1")
+        if self.validation_share > 0.5:
+            raise _wrong(self, "validation_share", "at most 0.5")
+        if self.image_size is not None and self.image_size < 1:
+            raise _wrong(self, "image_size", "at least 1")
+        if not 0 < self.temperature < float("inf"):
+            raise _wrong(self, "temperature", "positive")
+
+    def differences(self, other: Recipe) -> dict[str, tuple[object, object]]:
+        """By field, the values of both where they differ."""
+        pairs = {
+            item.name: (getattr(self, item.name), getattr(other, item.name))
+            for item in fields(self)
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def flag_of(field_name: str) -> str:
+    """The command line flag that sets a field."""
+    return "--" + field_name.replace("_", "-")
+
+
+def make_recipe(values: Mapping[str, Any], *, base: Recipe | None = None, origin: str) -> Recipe:
+    """A recipe from plain values, checked field by field.
+
+    Args:
+        values: by field name, as TOML or JSON gives them.
+        base: recipe whose other fields are kept.
+        origin: where the values come from, for the error ("recipe.toml").
+
+    Raises:
+        UsageError: an unknown field, a value of the wrong type, or one out of range.
+    """
+    typed = {name: _typed(name, value, origin) for name, value in values.items()}
+    return replace(base or Recipe(), **typed)
+
+
+def _typed(name: str, value: Any, origin: str) -> Any:
+    hints = get_type_hints(Recipe)
+    if name not in hints:
+        raise UsageError(
+            f"{origin} has the unknown field '{name}'", hint=f"the fields are {', '.join(hints)}"
+        )
+    kinds = get_args(hints[name]) or (hints[name],)
+    if type(value) in kinds:
+        return value
+    if type(value) is int and float in kinds:
+        return float(value)
+    wanted = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
+    raise UsageError(
+        f"{name} in {origin} is {value!r}, not of type {wanted}",
+        hint='write numbers as 3 or 0.1, switches as true or false, and text in quotes: "sgd"',
+    )
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The named recipes."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("*.toml")))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A named recipe, or one from a TOML file.
+
+    Raises:
+        UsageError: there is no such recipe, or the file is no valid one.
+    """
+    path = RECIPES / f"{name_or_path}.toml"
+    if name_or_path not in recipe_names():
+        path = Path(name_or_path).expanduser()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"there is no recipe '{name_or_path}'",
+            hint=f"the recipes are {', '.join(recipe_names())}, or give a TOML file",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"the recipe '{path}' is no TOML file: {error}",
+            hint=f"write a field a line, such as epochs = 10; {RECIPES.name}/quick.toml is one",
+        ) from error
+    return make_recipe(values, origin=f"'{path.name}'")
+
+
+def _wrong(recipe: Recipe, name: str, wanted: str) -> UsageError:
+    value = getattr(recipe, name)
+    return UsageError(f"{name} is {value!r}, not {wanted}", hint=f"set it with {flag_of(name)}")
