@@ -15,6 +15,7 @@ from profiler.findings import Finding, contended
 from profiler.gpu_watch import GpuWatch
 
 from .accuracy import top1_accuracy
+from .distillation import teacher_finding
 from .header import Info
 from .ledger import LedgerSummary, read_ledger
 from .optimization import count_parameters
@@ -55,6 +56,7 @@ def conclude(
     outcome = None
     if run.group.is_first:
         ledger = read_ledger(run.folder)
+        taught = teacher_finding(run.learner.criterion, ledger)
         outcome = Outcome(
             folder=str(run.folder),
             recipe=run.recipe,
@@ -69,7 +71,7 @@ def conclude(
             best_epoch=info.best_epoch,
             curve=_settled(info.curve, ledger),
             ledger=ledger,
-            findings=everything,
+            findings=everything if taught is None else (*everything, taught),
         )
         write_outcome(outcome, run.folder)
     shared = run.group.from_first(outcome)

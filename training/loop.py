@@ -11,6 +11,7 @@ AVX-512, no AMX), torch 2.15, other work on the machine.
     gradients channels last too (`layout`)                                         1990
     batch 256                                                                      2220
 
+On two threads: 1560 images/s for the plain loop (1480 with two workers), 4120 for this one.
 Three quarters of what is left are the convolutions' own kernels, which run at what this CPU can do
 in bf16: twice its fp32. Without instructions for bf16 it is a loss: see `precision`.
 """
@@ -32,7 +33,6 @@ from profiler.gpu_watch import GpuWatch
 from profiler.profile import CarbonFactors
 from profiler.recorder import OpenMeter
 
-from .accuracy import top1_accuracy
 from .batches import batches
 from .bookkeeping import opened_ledger
 from .conclusion import conclude
@@ -225,6 +225,4 @@ def test(run: Run, info: Info) -> Estimate | None:
         return None
     run.view.stage("evaluating")
     run.take_back_best()
-    correct, total = run.count_correct(run.splits.test, None)
-    source = f"top-1 on {run.splits.test_description}, in {run.recipe.dtype}"
-    return top1_accuracy(correct, total, source)
+    return run.test()

@@ -9,7 +9,8 @@ from profiler.codec import encode
 from profiler.errors import StoreError, UsageError
 from profiler.store.folders import write_whole_file
 
-from .checkpoint import LAST, check_recipe, load_checkpoint
+from .checkpoint import BEST, LAST, check_recipe, load_checkpoint
+from .outcome import is_concluded
 from .recipe import Recipe, make_recipe
 from .state import State
 
@@ -68,6 +69,13 @@ def begin(recipe: Recipe, folder: Path, *, resume: bool) -> State | None:
     if (folder / LAST).exists():
         state = load_checkpoint(folder / LAST)
         check_recipe(state.info.recipe, recipe)
+        if state.info.is_finished and is_concluded(folder):
+            raise UsageError(
+                f"the run in '{folder}' is finished: {state.info.epochs_done} of "
+                f"{recipe.epochs} epochs",
+                hint=f"python -m training evaluate --checkpoint {folder / BEST}, or train into "
+                "another --out",
+            )
         return state
     check_recipe(stored_recipe(folder), recipe)
     return None

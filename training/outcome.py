@@ -11,6 +11,7 @@ from profiler.codec import encode
 from profiler.estimate import Estimate
 from profiler.findings import Finding
 from profiler.profile import Environment
+from profiler.store.folders import write_whole_file
 
 from .recipe import Recipe
 
@@ -99,4 +100,13 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write result.json."""
     text = json.dumps(outcome_document(outcome), indent=1, allow_nan=False)
-    (folder / RESULT).write_text(text + "\n", encoding="utf-8")
+    write_whole_file(folder / RESULT, text + "\n")
+
+
+def is_concluded(folder: Path) -> bool:
+    """Whether a folder's run came to its end, and was tested."""
+    try:
+        document = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("stopped_by") == STOPPED_BY_EPOCHS

@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from profiler.codec import decode
 from profiler.device import Device
+from profiler.estimate import Estimate
 from profiler.profile import CarbonFactors
 from profiler.quantities import JOULES_PER_KWH, grams
 from profiler.workbench import explained
 
+from .accuracynote import accuracy_note, keep_accuracy
 from .batches import steps_per_epoch
 from .bookkeeping import Books, images_per_step, joules_so_far
 from .checkpoint import BEST, LAST, load_model, save_checkpoint, save_weights
@@ -110,8 +113,35 @@ class Run:
                 channels_last=self.recipe.channels_last,
                 group=self.group,
             )
-            tally.item_count += count.total
+            tally.item_count += count.total if self.group.is_first else 0
         return count.correct, count.total
+
+    def test(self) -> Estimate:
+        """Top-1 of the best weights on the test split, noted in their checkpoint for `measure`.
+
+        They are tested in fp32 as well, the precision in which they will mostly be measured.
+        """
+        recipe, splits = self.recipe, self.splits
+        assert splits.test is not None
+        with self.ledger.phase(Phase.EVALUATE) as tally, self.told():
+            self.group.copy_from_first(self.learner.evaluated)
+            note = accuracy_note(
+                self.learner.evaluated,
+                splits.test,
+                splits.normalization,
+                data=splits.test_description,
+                dtypes=(recipe.dtype, "fp32"),
+                batch_size=recipe.batch_size,
+                channels_last=recipe.channels_last,
+                group=self.group,
+            )
+            passes = len(note["by_dtype"]) if self.group.is_first else 0
+            tally.item_count += passes * len(splits.test)
+        with self.ledger.phase(Phase.CHECKPOINT):
+            if self.group.is_first:
+                keep_accuracy(self.folder / BEST, note)
+        accuracy: Estimate = decode(note["by_dtype"][recipe.dtype], Estimate, "accuracy")
+        return accuracy
 
     def point(
         self, epoch: int, loss: float, train_accuracy: float, accuracy: float | None, speed: float

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from profiler.errors import TrainingError
+from profiler.errors import CheckpointError, TrainingError
 
 from .distribution import Group
 from .recipe import Recipe
@@ -61,7 +61,13 @@ def sums_from(notes: Mapping[str, object] | None) -> Sums:
     names = ("loss", "right", "seen")
     if not isinstance(kept, dict):
         return Sums()
-    return Sums(**{name: float(kept.get(name, 0.0)) for name in names})
+    values = [kept.get(name, 0.0) for name in names]
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        raise CheckpointError(
+            f"the checkpoint's sums of an unfinished epoch are {kept!r}, not numbers",
+            hint="train anew, into another --out",
+        )
+    return Sums(**{name: float(value) for name, value in zip(names, values, strict=True)})
 
 
 class Running:

@@ -21,7 +21,6 @@ from tests.integration.ranks import POWER_W, count_right, make_model, take_steps
 from training.checkpoint import LAST, load_checkpoint
 from training.distribution import ALONE
 from training.ledger import read_ledger
-from training.recipe import load_recipe
 from training.loop import train
 from training.recipe import flag_of, load_recipe
 
