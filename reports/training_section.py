@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from profiler.estimate import Estimate
 from profiler.render import Column, Section, Table
+from profiler.render.curve import Curves, Line, draw_curves
 from profiler.units import NOT_SEEN, show
 
 from .claims import Study
@@ -51,6 +52,7 @@ def trainings_sections(
                 )
                 for (data, place), models in places.items()
             ),
+            curves=tuple(filter(None, map(_curves, trained))),
             notes=(*_elsewhere(trained, studies), *_sources(trained), *_findings(trained)),
         ),
     )
@@ -71,6 +73,27 @@ def _row(trained: TrainedModel) -> tuple[str, ...]:
         show(result.energy_j),
         show(result.images_per_joule),
         NOT_SEEN if result.energy_j is None else result.energy_j.basis.value,
+    )
+
+
+def _curves(trained: TrainedModel) -> Curves | None:
+    """Accuracy against joules, one curve a seed; None where no sensor saw the joules."""
+    runs = [run for run in trained.runs if run.curve]
+    if not runs:
+        return None
+    bases = sorted({energy_j.basis.value for run in runs for energy_j, _ in run.curve})
+    return draw_curves(
+        f"{trained.model}: accuracy on {runs[0].curve_of} against the joules until then (basis "
+        f"{' and '.join(bases)}), after each epoch, {trained.setting}",
+        "kJ since the start",
+        "accuracy, %",
+        [
+            Line(
+                label=f"seed {run.run.seed}",
+                points=tuple((energy_j.point / 1e3, 100 * share) for energy_j, share in run.curve),
+            )
+            for run in runs
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from profiler.estimate import Estimate
 from profiler.findings import Finding
 from profiler.profile import Environment
 from profiler.render.document import clean
+from training.outcome import CurvePoint
 from training.seeds import FinishedRun, ModelResult, summarize
 
 from .errors import ReportDataError
@@ -22,6 +24,8 @@ RESULT = "result.json"
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 FINISHED = ("epochs", "target")
 SCHEMA_VERSION = 1
+VALIDATION_SPLIT = "the validation split"
+TRAINING_SPLIT = "the augmented training images, while they were being learnt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,8 @@ class Training:
         device: as torch names it: "cpu", "cuda:0".
         environment: the machine.
         gpu_count: GPUs in its ledger, over all hosts.
+        curve: (joules until then, accuracy then) after each epoch whose joules are known.
+        curve_of: the split of these accuracies.
     """
 
     run: FinishedRun
@@ -43,6 +49,8 @@ class Training:
     device: str
     environment: Environment
     gpu_count: int = 0
+    curve: tuple[tuple[Estimate, float], ...] = ()
+    curve_of: str = TRAINING_SPLIT
 
     @property
     def place(self) -> str:
@@ -188,6 +196,8 @@ def _training(document: Mapping[str, Any], file: Path) -> Training:
     recipe = _field(document, "recipe", Mapping[str, Any])
     ledger = _field(document, "ledger", Mapping[str, Any])
     environment = _field(document, "environment", Environment)
+    points = decode(document.get("curve", []), tuple[CurvePoint, ...], "curve")
+    validated = any(point.validation_accuracy is not None for point in points)
     run = FinishedRun(
         folder=file.parent.name,
         model=_field(recipe, "model", str),
@@ -209,6 +219,15 @@ def _training(document: Mapping[str, Any], file: Path) -> Training:
         device=_field(document, "device", str),
         environment=environment,
         gpu_count=_gpu_count(ledger),
+        curve=tuple(
+            (point.energy_j, accuracy)
+            for point in points
+            if point.energy_j is not None
+            and math.isfinite(point.energy_j.point)
+            and (accuracy := point.validation_accuracy if validated else point.train_accuracy)
+            is not None
+        ),
+        curve_of=VALIDATION_SPLIT if validated else TRAINING_SPLIT,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,9 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
-    """Write result.json."""
-    text = json.dumps(outcome_document(outcome), indent=1, allow_nan=False)
+    """Write result.json, with the bare name of its folder: it may be moved, or published."""
+    document = outcome_document(replace(outcome, folder=folder.name))
+    text = json.dumps(document, indent=1, allow_nan=False)
     write_whole_file(folder / RESULT, text + "\n")
 
 

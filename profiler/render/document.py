@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from profiler.profile import Profile
 
 if TYPE_CHECKING:
+    from .curve import Curves
     from .roofline import Roofline
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -79,6 +80,7 @@ class Section:
     paragraphs: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
     rooflines: tuple[Roofline, ...] = ()
+    curves: tuple[Curves, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from reports.build import build_document
 from reports.claims import load_claims
 from reports.errors import ReportDataError
 from reports.table import build_rows
+from reports.training_section import trainings_sections
 from reports.trainings import load_trainings
 from tests.sample import resnet18, sample_profile
 from training.accuracy import top1_accuracy
@@ -279,3 +280,55 @@ def test_a_damaged_result_is_one_sentence(tmp_path, old, new, message):
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(StoreError, match=message):
         load_trainings([tmp_path])
+
+
+def with_curve(path, *, validated):
+    document = json.loads((path / "result.json").read_text())
+    document["curve"] = [
+        {
+            "epoch": epoch, "loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1,
+            "validation_accuracy": 0.1 * epoch if validated else None, "duration_s": 1.0,
+            "energy_j": encode(joules(1000.0 * epoch)), "images_per_s": None,
+        }
+        for epoch in (1, 2)
+    ]  # fmt: skip
+    (path / "result.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("validated", "split", "accuracies"),
+    [(True, "the validation split", [0.1, 0.2]), (False, "augmented training", [0.5, 0.5])],
+)
+def test_a_curve_shows_accuracy_against_joules_and_names_its_split(
+    tmp_path, validated, split, accuracies
+):
+    with_curve(write(tmp_path), validated=validated)
+    (trained,) = load_trainings([tmp_path])
+    points = trained.runs[0].curve
+    assert [energy_j.point for energy_j, _ in points] == [1000.0, 2000.0]
+    assert [share for _, share in points] == pytest.approx(accuracies)
+    (section,) = trainings_sections([trained], [])
+    (shape,) = section.curves
+    assert split in shape.caption
+    assert "measured" in shape.caption
+
+
+def test_a_training_without_a_sensor_has_no_curve(tmp_path):
+    path = write(tmp_path)
+    with_curve(path, validated=True)
+    document = json.loads((path / "result.json").read_text())
+    for point in document["curve"]:
+        point["energy_j"] = None
+    (path / "result.json").write_text(json.dumps(document))
+    (section,) = trainings_sections(load_trainings([tmp_path]), [])
+    assert section.curves == ()
+
+
+def test_joules_that_are_no_number_are_not_drawn(tmp_path):
+    path = write(tmp_path)
+    with_curve(path, validated=True)
+    document = json.loads((path / "result.json").read_text())
+    for point in document["curve"]:
+        point["energy_j"] |= {"point": "Infinity", "low": None, "high": None, "confidence": None}
+    (path / "result.json").write_text(json.dumps(document))
+    assert load_trainings([tmp_path])[0].runs[0].curve == ()
