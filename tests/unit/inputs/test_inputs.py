@@ -1,5 +1,7 @@
 import io
 import socket
+from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pyarrow
@@ -233,14 +235,30 @@ def test_noise_is_no_dataset():
         load_dataset("synthetic", "train")
 
 
+def unreachable(url, filename, *_):
+    raise URLError("Name or service not known")
+
+
+def cut_off(url, filename, *_):
+    Path(filename).write_bytes(b"the first half")
+    raise ConnectionResetError("Connection reset by peer")
+
+
+def shortened(url, filename, *_):
+    Path(filename).write_bytes(b"the first half")
+
+
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_a_download_that_fails_tells_what_to_do(tmp_path, name):
-    with pytest.raises(
-        InputDataError, match=f"{name} is not in .* could not be downloaded"
-    ) as error:
-        load_inputs(name, batch_size=1, seed=0, root=tmp_path / "cache")
-    assert cifar_module.ARCHIVES[name] in error.value.hint
-    assert "--data digits" in error.value.hint
+@pytest.mark.parametrize("download", [unreachable, cut_off, shortened])
+def test_a_download_that_fails_tells_what_to_do(monkeypatch, tmp_path, name, download):
+    monkeypatch.setattr("torchvision.datasets.utils._urlretrieve", download)
+    for _ in range(2):  # what the first attempt left behind is not taken for the data
+        with pytest.raises(
+            InputDataError, match=f"{name} is not in .* could not be downloaded"
+        ) as error:
+            load_inputs(name, batch_size=1, seed=0, root=tmp_path / "cache")
+        assert cifar_module.ARCHIVES[name] in error.value.hint
+        assert "--data digits" in error.value.hint
 
 
 def test_cifar_is_cached_where_the_documentation_says(monkeypatch, tmp_path):
