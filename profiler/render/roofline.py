@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from profiler.hardware import FLOPS_A_MAC
 from profiler.units import show, show_number
 
+from .curve import Mark
 from .document import Column, Section, Table, clean
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ class Dot:
     x: float
     y: float
     radius: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A tick of an axis."""
-
-    at: float
     text: str
 
 
