@@ -35,6 +35,7 @@ class Workload:
         threads: CPU threads of torch.
         seed: seed of everything random.
         checkpoint: file name of the weights, or None for fresh ones.
+        class_count: outputs that the model was asked to have; None for its own default.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Workload:
     threads: int | None = None
     seed: int | None = None
     checkpoint: str | None = None
+    class_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

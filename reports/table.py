@@ -16,6 +16,8 @@ from .claims import Claim, Study
 from .metrics import ACCURACY_PER_MAC, METRICS, TRAINING_METRICS
 from .trainings import TrainedModel, Training, dataset_of
 
+CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -135,8 +137,15 @@ def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, E
 def _of(model: str, claim: Claim, profiles: Sequence[Profile]) -> Iterable[Profile]:
     for profile in profiles:
         size = profile.workload.batch_size
-        if profile.workload.model == model and claim.batch_size in (None, size):
+        same_work = claim.batch_size in (None, size) and _has_its_classes(claim, profile)
+        if profile.workload.model == model and same_work:
             yield profile
+
+
+def _has_its_classes(claim: Claim, profile: Profile) -> bool:
+    """Whether the network has the claim's classes: with others it is another network."""
+    classes = profile.workload.class_count
+    return classes is None or classes == CLASS_COUNTS.get(claim.dataset, classes)
 
 
 def _read(claim: Claim, profile: Profile) -> Estimate | None:

@@ -129,6 +129,7 @@ def _measure(
         device=arguments.device,
         data=batch.description,
         checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
+        class_count=arguments.classes,
     )
     with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
         profile = measure(

@@ -43,6 +43,14 @@ def test_counts_stand_beside_the_paper_once(study):
     assert operations.ratio.point == pytest.approx(769.6, rel=1e-4)
 
 
+def test_a_network_with_other_classes_stands_beside_no_claim(study):
+    profile = sample_profile()
+    for classes, is_shown in ((None, True), (100, True), (10, False)):
+        other = replace(profile, workload=replace(profile.workload, class_count=classes))
+        rows = rows_of(study, other)["lightweight-parameters"]
+        assert [row.here is not None for row in rows] == [is_shown]
+
+
 def test_the_mac_ratio_is_45_7_and_not_35_3(study):
     (row,) = rows_of(study, sample_profile(), resnet18())["ratio-macs"]
     assert row.here.point == pytest.approx(45.68, abs=0.005)
