@@ -23,7 +23,7 @@ from profiler.stats import mean_interval
 from .accuracy import CONFIDENCE
 from .checkpoint import load_model
 from .classes import check_same_classes
-from .data import MOST_PIXEL_BYTES, Pixels, load_splits
+from .data import MOST_PIXEL_BYTES, Pixels, described, load_splits
 from .evaluation import Evaluation, count_correct, evaluate
 from .forward import BATCH_SIZE
 from .header import Info
@@ -205,7 +205,8 @@ def _load(
         return (
             StreamedPixels(source, on_device, (height, width)),
             source.class_names,
-            source.description,
+            described(source, info.recipe),
         )
     images = stack(source.images(range(len(source))), (height, width))
-    return Pixels(images.to(device.name), on_device), source.class_names, source.description
+    pixels = Pixels(images.to(device.name), on_device)
+    return pixels, source.class_names, described(source, info.recipe)

@@ -96,9 +96,15 @@ def load_splits(
         test=test,
         class_names=names,
         normalization=source.normalization,
-        description=f"{source.description}; {', '.join(counts)}",
-        test_description=test_source.description if test_source else "",
+        description=f"{described(source, recipe)}; {', '.join(counts)}",
+        test_description=described(test_source, recipe) if test_source else "",
     )
+
+
+def described(source: ImageSet, recipe: Recipe) -> str:
+    """What a source is, with the size that its images are brought to where that is another."""
+    side = recipe.image_size
+    return source.description + ("" if side is None else f", resized to {side}x{side}")
 
 
 def has_test_split(spec: str) -> bool:

@@ -15,6 +15,8 @@ from .distribution import Group
 from .recipe import Recipe
 
 NEVER = 2.0**53
+RATES = {"sgd": 0.3, "adamw": 1e-3}
+"""Peaks that are usual for each optimizer, to try where a larger one diverged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ def diverged(recipe: Recipe, epoch: int, step: int, steps: int, rate: float) -> 
         steps: of an epoch.
         rate: learning rate of that step.
     """
-    tries = [f"--learning-rate {recipe.learning_rate / 3:.2g}"]
+    usual = RATES[recipe.optimizer]
+    tries = [f"--learning-rate {min(recipe.learning_rate / 3, usual):.2g}"]
     if recipe.warmup_share < 0.2:
         tries.append("--warmup-share 0.2")
     if recipe.dtype != "fp32":

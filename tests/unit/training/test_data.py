@@ -131,6 +131,7 @@ def test_sizes_that_differ_between_the_splits_are_refused_unless_resized(tmp_pat
     with pytest.raises(InputDataError, match=r"the test images are 6x6, the training images 8x8"):
         load_splits(recipe_of(spec), "cpu")
     splits = load_splits(recipe_of(spec, image_size=6), "cpu")
+    assert splits.description.partition(";")[0].endswith(", resized to 6x6")
     assert splits.test is not None
     assert splits.test.size == splits.train.size == (6, 6)
 
