@@ -97,11 +97,15 @@ def evaluate_checkpoint(
     finally:
         if meters is None:
             close_meters(opened.meters)
+    return _with_cost(found, cost, (*place.findings, *opened.findings))
+
+
+def _with_cost(found: Evaluation, cost: Cost, findings: tuple[Finding, ...]) -> Evaluation:
     return replace(
         found,
         energy_per_image_j=cost.energy_per_image_j,
         images_per_s=cost.images_per_s,
-        findings=tuple(dict.fromkeys((*place.findings, *opened.findings, *cost.findings))),
+        findings=tuple(dict.fromkeys((*findings, *cost.findings))),
     )
 
 
