@@ -11,37 +11,37 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .comparison import Comparison, compare
+    from .comparison.verdicts import Comparison, compare
     from .counting import Costs, count
     from .errors import ProfilerError
-    from .estimate import Basis, Estimate
-    from .findings import Finding
-    from .layercost import LayerCost
     from .layers import LayerReport, measure_layers
-    from .measurement import measure
-    from .profile import Profile
-    from .recording import Recording, record
-    from .score import efficiency_score
+    from .measurement.model import measure
+    from .recording.recording import Recording, record
     from .store import load, save
+    from .values.estimate import Basis, Estimate
+    from .values.findings import Finding
+    from .values.layer_cost import LayerCost
+    from .values.profile import Profile
+    from .values.score import efficiency_score
 
 _HOMES = {
-    "Basis": "estimate",
-    "Comparison": "comparison",
+    "Basis": "values.estimate",
+    "Comparison": "comparison.verdicts",
     "Costs": "counting",
-    "Estimate": "estimate",
-    "Finding": "findings",
-    "LayerCost": "layercost",
+    "Estimate": "values.estimate",
+    "Finding": "values.findings",
+    "LayerCost": "values.layer_cost",
     "LayerReport": "layers",
-    "Profile": "profile",
+    "Profile": "values.profile",
     "ProfilerError": "errors",
-    "Recording": "recording",
-    "compare": "comparison",
+    "Recording": "recording.recording",
+    "compare": "comparison.verdicts",
     "count": "counting",
-    "efficiency_score": "score",
+    "efficiency_score": "values.score",
     "load": "store",
-    "measure": "measurement",
+    "measure": "measurement.model",
     "measure_layers": "layers",
-    "record": "recording",
+    "record": "recording.recording",
     "save": "store",
 }
 

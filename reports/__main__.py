@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.errors import ProfilerError, UsageError
-from profiler.render import Column, Document, Section, Table, render_document
+from profiler.render import Column, Document, Section, Table
+from profiler.render.formats import render_document
 from profiler.store import load_all
 
 from .build import build_document, shortened, write_report

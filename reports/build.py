@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from profiler.profile import Profile
-from profiler.render import Document, render_document
-from profiler.render.story import BASIS_LEGEND, UNIT_LEGEND, tell
-from profiler.store.folders import write_whole_file
+from profiler.files import write_whole_file
+from profiler.render import Document
+from profiler.render.formats import render_document
+from profiler.render.report import BASIS_LEGEND, UNIT_LEGEND, tell
+from profiler.values.profile import Profile
 
+from .claim_sections import claims_sections
 from .claims import load_claims
-from .sections import claims_sections
 from .training_section import TRAININGS, trainings_sections
 from .trainings import TrainedModel
 

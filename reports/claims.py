@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from profiler.estimate import Basis, Estimate
+from profiler.values.estimate import Basis, Estimate
 
-from .errors import ReportDataError
+from .data_error import ReportDataError
 from .metrics import METRICS, TRAINING_METRICS
-from .toml import Table, files_in, read_toml
+from .toml_file import TomlTable, files_in, read_toml
 
 FOLDER = Path(__file__).parent / "claims"
 
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class ClaimNote:
     """A remark about claims.
 
     Args:
@@ -81,7 +81,7 @@ class Claim:
     factor: float
     method: str
     here: str
-    notes: tuple[Note, ...]
+    notes: tuple[ClaimNote, ...]
 
     def text(self) -> str:
         """The figure as the study writes it: "2 to 5 ms", "258,292"."""
@@ -147,16 +147,16 @@ def read_study(file: Path) -> Study:
     return study
 
 
-def _note(table: Table) -> Note:
+def _note(table: TomlTable) -> ClaimNote:
     status = table.text("status")
     if status not in list(Status):
         raise ReportDataError(f"{table.place}: 'status' is none of {_listed(Status)}: {status!r}")
-    note = Note(id=table.text("id"), status=Status(status), text=table.text("text"))
+    note = ClaimNote(id=table.text("id"), status=Status(status), text=table.text("text"))
     table.end()
     return note
 
 
-def _claim(table: Table, notes: dict[str, Note]) -> Claim:
+def _claim(table: TomlTable, notes: dict[str, ClaimNote]) -> Claim:
     batch_size, epochs = table.number("batch_size"), table.number("epochs")
     factor = table.number("factor")
     claim = Claim(
@@ -184,7 +184,7 @@ def _claim(table: Table, notes: dict[str, Note]) -> Claim:
     return claim
 
 
-def _named(name: str, notes: dict[str, Note], table: Table) -> Note:
+def _named(name: str, notes: dict[str, ClaimNote], table: TomlTable) -> ClaimNote:
     if name not in notes:
         raise ReportDataError(f"{table.place}: 'notes' names '{name}', which is no note")
     return notes[name]

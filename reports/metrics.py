@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from profiler.estimate import Estimate, quotient
-from profiler.profile import Profile
-from profiler.quantities import ACCURACY, MILLION, QUANTITIES, per_item
+from profiler.values.estimate import Estimate, quotient
+from profiler.values.profile import Profile
+from profiler.values.quantities import ACCURACY, MILLION, QUANTITIES, per_item
 
 from .trainings import TrainedModel
 

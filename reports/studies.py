@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.profile import Profile
 from profiler.store import load_all
+from profiler.values.profile import Profile
 
-from .errors import ReportDataError
-from .toml import Table, files_in, read_toml
+from .data_error import ReportDataError
+from .toml_file import TomlTable, files_in, read_toml
 
 FOLDER = Path(__file__).parent / "studies"
 
@@ -75,7 +75,7 @@ def read_plan(file: Path) -> StudyPlan:
     return plan
 
 
-def _flags(table: Table) -> tuple[str, ...]:
+def _flags(table: TomlTable) -> tuple[str, ...]:
     flags = ("--model", table.text("model"), *table.texts("flags"))
     table.end()
     return flags

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.estimate import Estimate
 from profiler.render import Column, Section, Table
-from profiler.render.curve import Curves, Line, draw_curves
-from profiler.units import NOT_SEEN, show
+from profiler.render.document import Curves, Line
+from profiler.values.estimate import Estimate
+from profiler.values.units import NOT_SEEN, show
 
 from .claims import Study
 from .trainings import TrainedModel, findings_of
@@ -82,18 +82,18 @@ def _curves(trained: TrainedModel) -> Curves | None:
     if not runs:
         return None
     bases = sorted({energy_j.basis.value for run in runs for energy_j, _ in run.curve})
-    return draw_curves(
-        f"{trained.model}: accuracy on {runs[0].curve_of} against the joules until then (basis "
-        f"{' and '.join(bases)}), after each epoch, {trained.setting}",
-        "kJ since the start",
-        "accuracy, %",
-        [
+    return Curves(
+        caption=f"{trained.model}: accuracy on {runs[0].curve_of} against the joules until then "
+        f"(basis {' and '.join(bases)}), after each epoch, {trained.setting}",
+        x_label="kJ since the start",
+        y_label="accuracy, %",
+        lines=tuple(
             Line(
                 label=f"seed {run.run.seed}",
                 points=tuple((energy_j.point / 1e3, 100 * share) for energy_j, share in run.curve),
             )
             for run in runs
-        ],
+        ),
     )
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from profiler.codec import FormError, decode
 from profiler.errors import StoreError
-from profiler.estimate import Estimate
-from profiler.findings import Finding
-from profiler.profile import Environment
-from profiler.render.document import clean
-from training.outcome import CurvePoint
-from training.seeds import FinishedRun, ModelResult, summarize
+from profiler.values.codec import FormError, decode
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
+from profiler.values.plain_text import clean
+from profiler.values.profile import Environment
+from training.experiments.seeds import FinishedRun, ModelResult, summarize
+from training.result import CurvePoint
 
-from .errors import ReportDataError
+from .data_error import ReportDataError
 
 RESULT = "result.json"
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}

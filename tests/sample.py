@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from profiler.estimate import Basis, Estimate, counted, stated
-from profiler.findings import Finding
-from profiler.layercost import LayerCost
-from profiler.profile import CarbonFactors, EnergyPart, Environment, Profile, Workload
-from profiler.trace import (
+from profiler.values.estimate import Basis, Estimate, counted, stated
+from profiler.values.findings import Finding
+from profiler.values.layer_cost import LayerCost
+from profiler.values.profile import CarbonFactors, EnergyPart, Environment, Profile, Workload
+from profiler.values.trace import (
     Channel,
     ChannelKind,
     CounterTrace,

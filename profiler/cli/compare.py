@@ -14,16 +14,16 @@ import math
 import sys
 from typing import Any
 
-from profiler.codec import encode
-from profiler.comparison import Comparison, compare
+from profiler.comparison.gate import Gate, judge
+from profiler.comparison.pairing import Pairing, pair
+from profiler.comparison.verdicts import Comparison, compare
 from profiler.errors import UsageError
-from profiler.gate import Gate, judge
-from profiler.pairing import Pairing, pair
-from profiler.profile import SCHEMA_VERSION
-from profiler.quantities import QUANTITIES
-from profiler.render.chapters import comparison_section
-from profiler.render.text import section_blocks
+from profiler.render.formats.text import section_blocks
+from profiler.render.report_sections import comparison_section
 from profiler.store import load_all
+from profiler.values.codec import encode
+from profiler.values.profile import SCHEMA_VERSION
+from profiler.values.quantities import QUANTITIES
 
 EXIT_REGRESSION = 3
 EXIT_INCONCLUSIVE = 4

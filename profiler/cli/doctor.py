@@ -12,18 +12,18 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from profiler.codec import encode
 from profiler.errors import UsageError
 from profiler.render.document import Column, Section, Table
+from profiler.render.formats.text import section_blocks
 from profiler.render.roofline import best_tables
-from profiler.render.text import section_blocks
-from profiler.units import NOT_SEEN, show_number
+from profiler.values.codec import encode
+from profiler.values.units import NOT_SEEN, show_number
 
 from .options import number
 
 if TYPE_CHECKING:
-    from profiler.diagnosis import Diagnosis, SensorReport
-    from profiler.hardware import HardwareBest
+    from profiler.machine.diagnosis import Diagnosis, SensorReport
+    from profiler.values.hardware import HardwareBest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Watch and print."""
-    from profiler.diagnosis import diagnose
+    from profiler.machine.diagnosis import diagnose
 
     if not 0 < arguments.seconds <= 600:
         raise UsageError(
@@ -70,8 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _calibrated(device: str) -> HardwareBest:
-    from profiler.calibration import hardware_best
-    from profiler.device import find_device
+    from profiler.layers.calibration import hardware_best
+    from profiler.machine.device import find_device
 
     return hardware_best(find_device(device), refresh=True)
 

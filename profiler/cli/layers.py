@@ -12,16 +12,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.layergroups import SORT_KEYS
-from profiler.profile import SCHEMA_VERSION
+from profiler.render.layer_groups import SORT_KEYS
+from profiler.values.profile import SCHEMA_VERSION
 
 from .options import add_model, precision, seconds, whole_number
-from .stdout import kept_clean
+from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
 if TYPE_CHECKING:
-    from profiler.layercost import LayerCost
     from profiler.layers import LayerReport
+    from profiler.values.layer_cost import LayerCost
 
 FORMATS = ("text", "md", "html", "csv", "json")
 
@@ -71,10 +71,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    from profiler.render.layers import arrange
-    from profiler.store.folders import write_whole_file
+    from profiler.files import write_whole_file
+    from profiler.render.layer_sections import arrange
 
-    with kept_clean():
+    with stdout_to_stderr():
         report = _measure(arguments)
     rows = arrange(
         report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth
@@ -117,17 +117,17 @@ def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str) -> str
     if form == "json":
         return json.dumps(_document(report, rows), allow_nan=False) + "\n"
     if form == "csv":
-        from profiler.layertable import LAYER_COLUMNS, layer_rows, write_csv
+        from profiler.values.layer_table import LAYER_COLUMNS, layer_rows, write_csv
 
         return write_csv(LAYER_COLUMNS, layer_rows(rows))
-    from profiler.render import render_document
-    from profiler.render.layers import layer_document
+    from profiler.render.formats import render_document
+    from profiler.render.layer_sections import layer_document
 
     return render_document(layer_document(report, rows), form)
 
 
 def _document(report: LayerReport, rows: tuple[LayerCost, ...]) -> dict[str, Any]:
-    from profiler.codec import encode
+    from profiler.values.codec import encode
 
     document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **encode(report)}
     document["layers"] = [encode(row) for row in rows]

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import UsageError
-from profiler.store.folders import check_writable
+from profiler.files import check_writable
 
 from .options import add_carbon, add_model, precision, seconds, whole_number
-from .stdout import kept_clean
+from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
 if TYPE_CHECKING:
-    from profiler.profile import CarbonFactors, Profile
-    from profiler.target import Target
+    from profiler.values.profile import CarbonFactors, Profile
+    from profiler.workload.target import Target
 
 DEFAULT_BATCH_SIZES = (1, 128)
 
@@ -77,9 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, store and print."""
-    from profiler.carbon import carbon_factors
-    from profiler.codec import profile_document
+    from profiler.machine.carbon import carbon_factors
     from profiler.store import save_run
+    from profiler.values.codec import profile_document
 
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
@@ -91,7 +91,7 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     check_writable(arguments.out)
     profiles, paths = [], []
-    with kept_clean():
+    with stdout_to_stderr():
         target = load_target(arguments)
         for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
             profile = _measure(arguments, target, batch_size, carbon)
@@ -105,7 +105,7 @@ def execute(arguments: argparse.Namespace) -> int:
         documents = [profile_document(profile) for profile in profiles]
         print(json.dumps({"schema_version": profiles[0].schema_version, "profiles": documents}))
     else:
-        from profiler.render.brief import render_brief
+        from profiler.cli.screen import render_brief
 
         sys.stdout.write(render_brief(profiles, paths))
     return 0
@@ -117,9 +117,9 @@ def _measure(
     batch_size: int,
     carbon: CarbonFactors,
 ) -> Profile:
-    from profiler.measurement import measure
-    from profiler.profile import Workload
-    from profiler.trainedaccuracy import with_accuracy
+    from profiler.measurement.model import measure
+    from profiler.values.profile import Workload
+    from profiler.workload.stated_accuracy import with_accuracy
 
     from .progress import shown_progress
 

@@ -19,7 +19,7 @@ from importlib import import_module
 from types import FrameType
 
 from profiler.errors import ProfilerError, UsageError
-from profiler.usercode import told
+from profiler.values.plain_text import one_line
 from profiler.version import __version__
 
 INTERRUPTED = 130
@@ -126,7 +126,7 @@ class Program:
 def _unexpected(error: Exception) -> ProfilerError:
     """An error that nobody thought of."""
     return ProfilerError(
-        f"unexpected {told(error)}", hint="add --debug for the traceback, and report it"
+        f"unexpected {one_line(error)}", hint="add --debug for the traceback, and report it"
     )
 
 

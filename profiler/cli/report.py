@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from profiler.render import RENDERERS, render_profiles
+from profiler.files import write_whole_file
+from profiler.render.formats import RENDERERS, render_profiles
 from profiler.store import load_all
-from profiler.store.folders import write_whole_file
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from profiler.errors import StoreError, UsageError
 from .options import add_carbon
 
 if TYPE_CHECKING:
-    from profiler.profile import Profile
+    from profiler.values.profile import Profile
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
@@ -39,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run, report, and pass the exit code on."""
-    from profiler.carbon import carbon_factors
-    from profiler.command import StartFailure, run_command
+    from profiler.machine.carbon import carbon_factors
+    from profiler.measurement.command import StartFailure, run_command
 
     words = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not words:
@@ -76,9 +76,9 @@ def _prepare(root: Path, name: str) -> tuple[Path | None, Path | None]:
 
     The command matters more than its record: it is run in any case.
     """
-    from profiler.journal import JOURNAL_FILE
+    from profiler.files import PARTIAL_SUFFIX
+    from profiler.recording.journal import JOURNAL_FILE
     from profiler.store import new_run_path
-    from profiler.store.folders import PARTIAL_SUFFIX
 
     path = new_run_path(root, name)
     folder = path.with_name(path.name + PARTIAL_SUFFIX)
@@ -116,7 +116,7 @@ def _store(profile: Profile, path: Path | None, journal: Path | None) -> None:
 
 
 def _report(arguments: argparse.Namespace, profile: Profile, path: Path | None) -> None:
-    from profiler.codec import profile_document
+    from profiler.values.codec import profile_document
 
     if arguments.json:
         document = profile_document(profile)
@@ -124,7 +124,7 @@ def _report(arguments: argparse.Namespace, profile: Profile, path: Path | None) 
         if path is not None and not arguments.quiet:
             print(f"stored in {path}", file=sys.stderr)
     elif not arguments.quiet:
-        from profiler.render.brief import render_brief
+        from profiler.cli.screen import render_brief
 
         stored = [] if path is None else [str(path)]
         sys.stderr.write(render_brief([profile], stored))

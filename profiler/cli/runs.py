@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from profiler.errors import StoreError
-from profiler.profile import SCHEMA_VERSION, Profile
 from profiler.render.document import Column, Table
-from profiler.render.text import table_text
+from profiler.render.formats.text import table_text
 from profiler.store import StoredRun, list_runs, load_all
-from profiler.units import NOT_SEEN, show
+from profiler.values.profile import SCHEMA_VERSION, Profile
+from profiler.values.units import NOT_SEEN, show
 
 _PARTIAL = "partial: cut short while it was written; it can be deleted"
 

@@ -10,9 +10,9 @@ import json
 import sys
 
 from profiler.errors import UsageError
-from profiler.profile import SCHEMA_VERSION, Profile
-from profiler.score import Score, efficiency_score
 from profiler.store import load_all
+from profiler.values.profile import SCHEMA_VERSION, Profile
+from profiler.values.score import Score, efficiency_score
 
 _BITS = {"fp32": 32, "fp16": 16, "bf16": 16}
 

@@ -12,20 +12,20 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from profiler.codec import encode
-from profiler.profile import SCHEMA_VERSION
 from profiler.render.document import Column, Section, Table
-from profiler.render.text import section_blocks
-from profiler.units import show_count, show_number
+from profiler.render.formats.text import section_blocks
+from profiler.values.codec import encode
+from profiler.values.profile import SCHEMA_VERSION
+from profiler.values.units import show_count, show_number
 
 from .options import add_model, whole_number
-from .stdout import kept_clean
+from .stdout import stdout_to_stderr
 
 if TYPE_CHECKING:
     from profiler.counting import Costs
     from profiler.counting.costs import SecondOpinion
-    from profiler.layercost import LayerCost
-    from profiler.target import Target
+    from profiler.values.layer_cost import LayerCost
+    from profiler.workload.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
-    from profiler.target import resolve
+    from profiler.workload.target import resolve
 
-    with kept_clean():
+    with stdout_to_stderr():
         target = resolve(arguments.model, num_classes=arguments.classes)
         costs = _count(target, arguments)
     if arguments.json:
@@ -70,7 +70,7 @@ def _count(target: Target, arguments: argparse.Namespace) -> Costs:
     costs = count_on_meta(target.model.eval(), torch.empty(shape, device="meta"))
     if not arguments.second_opinion:
         return costs
-    from profiler.counting.opinion import ask_fvcore
+    from profiler.counting.second_opinion import ask_fvcore
 
     images = torch.zeros(()).expand(shape)  # takes no memory, however large
 

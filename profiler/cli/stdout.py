@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
-def kept_clean() -> Iterator[None]:
+def stdout_to_stderr() -> Iterator[None]:
     """Send what a model, its import or a compiler prints to stderr.
 
     The file descriptor is moved as well: a child process or a C library does not ask Python.

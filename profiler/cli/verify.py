@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.render.document import Column, Section, Table
-from profiler.render.text import section_blocks
-from profiler.units import show
+from profiler.render.formats.text import section_blocks
+from profiler.values.units import show
 
 if TYPE_CHECKING:
-    from profiler.profile import Profile
-    from profiler.verification import Verification
+    from profiler.measurement.verification import Verification
+    from profiler.values.profile import Profile
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Verify each profile that the reference stands for."""
-    from profiler.journal import JOURNAL_FILE
+    from profiler.measurement.verification import verify
+    from profiler.recording.journal import JOURNAL_FILE
     from profiler.store import load_all
-    from profiler.verification import verify
 
     journal = Path(arguments.run) / JOURNAL_FILE
     if journal.is_file():
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _document(profile: Profile, verification: Verification) -> dict[str, Any]:
-    from profiler.codec import encode
+    from profiler.values.codec import encode
 
     return {
         "name": profile.name,
@@ -99,9 +99,9 @@ def _columns(*labels: str) -> tuple[Column, ...]:
 
 def _recovered(journal: Path, as_json: bool) -> int:
     """What a killed run had recorded: its windows, up to the last reading."""
-    from profiler.codec import encode
     from profiler.inference import infer_energies
-    from profiler.journal import last_instant_s, recover
+    from profiler.recording.journal import last_instant_s, recover
+    from profiler.values.codec import encode
 
     traces, windows = recover(journal)
     now_s = last_instant_s(traces, windows)

@@ -9,16 +9,16 @@ from profiler.errors import InputDataError
 
 if TYPE_CHECKING:
     from profiler.inputs import Batch
-    from profiler.target import Target
+    from profiler.workload.target import Target
 
 
 def load_target(arguments: argparse.Namespace) -> Target:
     """The model, seeded, with its weights."""
     import torch
 
-    from profiler.checkpoint import load_weights
-    from profiler.device import find_device
-    from profiler.target import resolve
+    from profiler.machine.device import find_device
+    from profiler.workload.target import resolve
+    from profiler.workload.weights import load_weights
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
@@ -33,7 +33,7 @@ def load_target(arguments: argparse.Namespace) -> Target:
 def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:
     """Inputs of one call."""
     from profiler.inputs import load_inputs
-    from profiler.workbench import is_out_of_memory
+    from profiler.workload.prepared import is_out_of_memory
 
     item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
     try:

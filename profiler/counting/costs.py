@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from profiler.layercost import LayerCost
+from profiler.values.layer_cost import LayerCost
 
 if TYPE_CHECKING:
     import pandas

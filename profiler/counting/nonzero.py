@@ -9,11 +9,10 @@ import torch
 from .tensors import has_values
 
 if TYPE_CHECKING:
-    from .ledger import Tally
-    from .traffic import Weights
+    from .traffic import TrafficTally, Weights
 
 
-def effective_macs(tallies: dict[int, Tally], weights: Weights) -> dict[int, int] | None:
+def effective_macs(tallies: dict[int, TrafficTally], weights: Weights) -> dict[int, int] | None:
     """Effective MACs by module; None where a weight has no values to look at.
 
     In a convolution or a matrix product every element of the weight takes part equally often, so

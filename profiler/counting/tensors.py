@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,3 +47,20 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from tensors_in(item)
+
+
+def copy_lazy(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a model of which some tensors have no shape yet."""
+    memo: dict[int, Any] = {}
+    for tensor in [*model.parameters(), *model.buffers()]:
+        if is_lazy(tensor):
+            memo[id(tensor)] = unshaped(tensor)
+    return copy.deepcopy(model, memo)
+
+
+def unshaped(tensor: Any, device: torch.device | None = None) -> Any:
+    """Another tensor without a shape, of the same kind; torch cannot copy these itself."""
+    twin = type(tensor)(
+        requires_grad=tensor.requires_grad, device=device or tensor.device, dtype=tensor.dtype
+    )
+    return twin

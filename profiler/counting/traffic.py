@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .definitions import Formula
+from .operators.definitions import Formula
 from .tensors import byte_count, has_values, storage_key, tensors_in
 
 if TYPE_CHECKING:
-    from .ledger import Tally
-    from .plans import Plan
+    pass
+    from .operators.plans import CountingPlan
+from collections import Counter
+from dataclasses import dataclass, field
 
 
 class Weights:
@@ -80,7 +82,7 @@ class Weights:
         return key
 
 
-def mutated_in(plan: Plan, args: Any, kwargs: dict[str, Any]) -> list[Any]:
+def mutated_in(plan: CountingPlan, args: Any, kwargs: dict[str, Any]) -> list[Any]:
     """The arguments that an operator writes to."""
     given = (m for m in plan.mutated if not isinstance(m, int) or m < len(args))
     return [args[m] if isinstance(m, int) else kwargs.get(m) for m in given]
@@ -92,7 +94,9 @@ class Traffic:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
 
-    def add(self, tally: Tally, plan: Plan, args: Any, kwargs: dict[str, Any], out: Any) -> None:
+    def add(
+        self, tally: TrafficTally, plan: CountingPlan, args: Any, kwargs: dict[str, Any], out: Any
+    ) -> None:
         """Adds what one call of an operator reads and writes."""
         made = 0
         if plan.writes:
@@ -117,3 +121,15 @@ class Traffic:
         if all_weights:
             for tensor in tensors_in(out):
                 self._weights.add(tensor)
+
+
+@dataclass(slots=True)
+class TrafficTally:
+    """What has been added up for one module in one direction."""
+
+    mac_count: int = 0
+    weight_read_bytes: int = 0
+    activation_read_bytes: int = 0
+    written_bytes: int = 0
+    uncounted: dict[str, None] = field(default_factory=dict)
+    weighted: Counter[tuple[Any, ...]] = field(default_factory=Counter)

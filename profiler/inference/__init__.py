@@ -10,9 +10,9 @@ PowerTrace ──▶ power (trapezoids) ─────────────�
 from __future__ import annotations
 
 from .combine import infer_energies
-from .counter import infer_counter
 from .energies import ChannelEnergy, TargetEnergy
-from .power import integrate_power
+from .energy_counter import infer_counter
+from .trapezoids import integrate_power
 
 __all__ = [
     "ChannelEnergy",

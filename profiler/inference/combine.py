@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from profiler.estimate import Basis, total
-from profiler.findings import Finding
-from profiler.trace import Channel, CounterTrace, PowerTrace, Trace, Window
+from profiler.values.estimate import Basis, total
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, CounterTrace, PowerTrace, Trace, Window
 
-from . import judgement
-from .counter import infer_counter
+from . import findings as judgement
 from .energies import ChannelEnergy, TargetEnergy
-from .power import integrate_power
+from .energy_counter import infer_counter
+from .trapezoids import integrate_power
 
 
 def infer_energies(

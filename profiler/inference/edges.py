@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .kriging import build_model
 from .moves import Floats
 from .panel import Panel, ask_cells
+from .segment_model import build_model
 
 LEAST_STRAY_S = 1e-3
 FEWEST_EDGES = 8

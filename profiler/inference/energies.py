@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from profiler.estimate import Estimate
-from profiler.findings import Finding
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from profiler.trace import CounterTrace, Trace, Window
+from profiler.values.trace import CounterTrace, Trace, Window
 
 NEAR_COUNT = 24
 BETWEEN_COUNT = 8

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .kriging import Model
 from .moves import Floats, Moves
 from .panel import NO_LAG, Lag
-from .weights import USUAL_STRENGTHS, Setting, likeliest
+from .segment_model import Model
+from .strengths import USUAL_STRENGTHS, Setting, likeliest
 
 COARSE_STEP_S = 0.004
 FINE_STEP_S = 0.001

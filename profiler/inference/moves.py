@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.estimate import Basis
-from profiler.trace import Channel, CounterTrace, FaultKind
+from profiler.values.estimate import Basis
+from profiler.values.trace import Channel, CounterTrace, FaultKind
 
 Floats = NDArray[np.float64]
 

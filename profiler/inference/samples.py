@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profiler.trace import PowerTrace
+from profiler.values.trace import PowerTrace
 
 from .moves import Floats, Moves
 

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .edges import FEWEST_EDGES, LEAST_STRAY_S, MOST_FLUCTUATION, true_edges
-from .kriging import Model, build_model
 from .lag import plausible_lags
 from .moves import Floats, Moves
 from .panel import NO_LAG, Lag, Panel, build_panel
 from .samples import NO_SAMPLES, Samples
-from .timeline import Timeline
-from .weights import (
+from .segment_model import Model, build_model
+from .strengths import (
     FLUCTUATIONS,
     STRAY,
     Setting,
@@ -25,6 +24,7 @@ from .weights import (
     likeliest,
     with_loose_edges,
 )
+from .timeline import Timeline
 
 Anchor = tuple[float, int]
 Group = tuple[list[Anchor], tuple[float, float]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.trace import Window
+from profiler.values.trace import Window
 
 from .moves import Floats
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from profiler.carbon import carbon_factors
-from profiler.estimate import Estimate
-from profiler.findings import Finding
-from profiler.profile import CarbonFactors
-from profiler.quantities import JOULES_PER_KWH, grams
-from profiler.recording import Recording, record
+from profiler.machine.carbon import carbon_factors
+from profiler.recording.recording import Recording, record
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
+from profiler.values.profile import CarbonFactors
+from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.version import __version__
 
 from .harmless import Shield

@@ -30,14 +30,14 @@ from types import FrameType
 from typing import Any
 from weakref import WeakValueDictionary
 
-from profiler.estimate import Estimate
-from profiler.recording import Recording, record
+from profiler.recording.recording import Recording, record
+from profiler.values.estimate import Estimate
 
 from .callback import EnergyReport, for_loggers
 from .harmless import MEASURE, harmless
 from .job import JobEnergy
-from .nodes import Place
-from .watch import LoopWatch, calling_loop
+from .loop_watch import LoopWatch, calling_loop
+from .nodes import RankPlace
 
 try:
     from transformers.trainer_callback import CallbackHandler, ExportableState, TrainerCallback
@@ -256,9 +256,9 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
                     )
 
 
-def _place(args: Any) -> Place:
+def _place(args: Any) -> RankPlace:
     local_world_size = os.environ.get("LOCAL_WORLD_SIZE")
-    return Place(
+    return RankPlace(
         local_rank=args.local_process_index,
         global_rank=args.process_index,
         world_size=args.world_size,

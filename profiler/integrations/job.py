@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from profiler.codec import decode, encode
-from profiler.estimate import Estimate
-from profiler.findings import Finding
-from profiler.recording import Recording, record
+from profiler.machine.identity import hardware, host_name
+from profiler.recording.recording import Recording, record
+from profiler.values.codec import decode, encode
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
 
-from . import remarks
+from . import findings as remarks
 from .harmless import MEASURE, Shield
-from .host import hardware, host_name
-from .nodes import Place, gather, unshared
+from .nodes import RankPlace, gather, unshared
 from .segment import OTHER, LiveSegment, SegmentEnergy, add_up
 
 STATE_VERSION = 1
@@ -35,7 +35,7 @@ class JobEnergy:
 
     def __init__(self, record: Callable[[], Recording] = record) -> None:
         self.shield = Shield()
-        self.place = Place()
+        self.place = RankPlace()
         self._record = record
         self._earlier: list[SegmentEnergy] = []
         self._segments: list[SegmentEnergy] = []
@@ -58,7 +58,7 @@ class JobEnergy:
         """Whether the measurement broke down."""
         return MEASURE in self.shield.failures
 
-    def start(self, stage: str, place: Place) -> None:
+    def start(self, stage: str, place: RankPlace) -> None:
         """Begin a segment, on the process that records for its host; once if called again."""
         self.place = place
         if self._live is None and place.reads_sensors and not self.is_lost:
@@ -224,7 +224,7 @@ class JobEnergy:
         Raises:
             StoreError: it could not be written.
         """
-        from profiler.store.folders import write_whole_file
+        from profiler.files import write_whole_file
 
         segments = self._known() if self.is_running else self.segments
         document = {
@@ -238,7 +238,7 @@ class JobEnergy:
 
     def summary(self) -> str:
         """A few lines of text: what was drawn, by what is it known, what to mind."""
-        from profiler.units import show
+        from profiler.values.units import show
 
         segments = self.segments
         total_j = self._total(segments)

@@ -20,12 +20,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from profiler.estimate import Estimate
-from profiler.recording import Recording, record
+from profiler.recording.recording import Recording, record
+from profiler.values.estimate import Estimate
 
 from .callback import EnergyReport, for_loggers
 from .harmless import harmless
-from .nodes import Place
+from .nodes import RankPlace
 
 HOSTS = ("lightning.pytorch", "pytorch_lightning")
 FIT = "fit"
@@ -65,7 +65,7 @@ class EnergyCallback(EnergyReport, _Callback):
     @harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         world_size = trainer.world_size
-        place = Place(
+        place = RankPlace(
             local_rank=trainer.local_rank,
             global_rank=trainer.global_rank,
             world_size=world_size,

@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from profiler.codec import decode, encode
-from profiler.findings import Finding
+from profiler.values.codec import decode, encode
+from profiler.values.findings import Finding
 
-from . import remarks
+from . import findings as remarks
 from .segment import SegmentEnergy, add_up
 
 DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RankPlace:
     """Where this process stands in its job.
 
     Args:
@@ -57,7 +57,7 @@ class Place:
 
 
 def gather(
-    segment: SegmentEnergy | None, place: Place, turn: int, *, deadline_s: float = DEADLINE_S
+    segment: SegmentEnergy | None, place: RankPlace, turn: int, *, deadline_s: float = DEADLINE_S
 ) -> SegmentEnergy | None:
     """The joules of this host, on the first process those of all hosts.
 
@@ -88,7 +88,7 @@ def gather(
     return _incomplete(seen, missing) if missing and seen else merge(seen)
 
 
-def unshared(segment: SegmentEnergy, place: Place) -> SegmentEnergy:
+def unshared(segment: SegmentEnergy, place: RankPlace) -> SegmentEnergy:
     """What one host knows before, or without, the sum over hosts."""
     if not place.has_other_hosts:
         return segment

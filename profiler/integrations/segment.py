@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from profiler.estimate import Estimate, total
-from profiler.findings import Finding, no_sensor
 from profiler.inference import TargetEnergy, infer_energies
 from profiler.inference.excerpt import beside, excerpt
-from profiler.recording import Recording
-from profiler.trace import Trace, Window
+from profiler.recording.recording import Recording
+from profiler.values.estimate import Estimate, total
+from profiler.values.findings import Finding, no_sensor
+from profiler.values.trace import Trace, Window
 
 Label = tuple[str, int]
 OTHER: Label = ("other", 0)

@@ -7,7 +7,8 @@ survey ──▶ timing in situ ──▶ seconds ──┐
 
 from __future__ import annotations
 
-from .conductor import measure_layers
-from .report import LayerReport, LeftOut
+from profiler.values.layer_report import LayerReport, LeftOut
+
+from .measurement import measure_layers
 
 __all__ = ["LayerReport", "LeftOut", "measure_layers"]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from profiler.estimate import Basis, Estimate, weakest
+from profiler.values.estimate import Basis, Estimate, weakest
 
-from .power import Powers
-from .statistics import Summary
+from .replay_power import Powers
+from .trimmed_mean import Summary
 
 OWN_SOURCE = "mean power of the whole model, between the lowest and the highest of its layers"
 

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.device import Device
-from profiler.workbench import map_tensors, tensors_in
+from profiler.machine.device import Device
+from profiler.values.layer_report import LeftOut
+from profiler.workload.prepared import map_tensors, tensors_in
 
-from .report import LeftOut
 from .signature import CallKey
 from .survey import Arguments, Call, Survey, intercepted
 

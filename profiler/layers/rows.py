@@ -10,14 +10,14 @@ from torch import nn
 
 from profiler.counting import count
 from profiler.errors import MeasurementError
-from profiler.estimate import Basis, Estimate
-from profiler.findings import Finding
-from profiler.hardware import HardwareBest
-from profiler.layercost import LayerCost
+from profiler.values.estimate import Basis, Estimate
+from profiler.values.findings import Finding
+from profiler.values.hardware import HardwareBest
+from profiler.values.layer_cost import LayerCost
 
 from .joules import seconds_of
-from .statistics import Summary
 from .survey import Survey
+from .trimmed_mean import Summary
 
 NOT_COUNTED = "not counted"
 

@@ -37,7 +37,7 @@ class StampCost:
         return self.inside_s + self.outside_s
 
 
-class Timeline(Protocol):
+class CallTimeline(Protocol):
     """Where stamps are made: the host's clock, or a GPU's own."""
 
     def stamp(self) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 from profiler.errors import MeasurementError
 
 from .stamps import StampCost
-from .statistics import Floats
 from .survey import Survey
+from .trimmed_mean import Floats
 
 Whole = np.ndarray[tuple[int], np.dtype[np.intp]]
 

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 
 from profiler.errors import MeasurementError
-from profiler.findings import inputs_renewed
-from profiler.workbench import Workbench, map_tensors, tensors_in
+from profiler.values.findings import inputs_renewed
+from profiler.values.layer_report import LeftOut
+from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
 
-from .report import LeftOut
 from .signature import CallKey, call_key
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -128,7 +128,7 @@ def intercepted(modules: Sequence[tuple[int, nn.Module]], wrap: Wrap) -> Iterato
 _ABSENT = object()
 
 
-def survey(bench: Workbench, device: str) -> Survey:
+def survey(bench: PreparedModel, device: str) -> Survey:
     """Run the model once and write down its calls.
 
     Args:

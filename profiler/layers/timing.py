@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .stamps import StampCost, Timeline, stamping
-from .statistics import Floats, Summary, summarize
+from .stamps import CallTimeline, StampCost, stamping
 from .structure import Structure
 from .survey import Survey, intercepted
+from .trimmed_mean import Floats, Summary, summarize
 
 BLOCK_S = 0.02
 SURELY_ALONE_S = 1.0
@@ -71,7 +71,7 @@ class InSitu:
 
     survey: Survey
     structure: Structure
-    timeline: Timeline
+    timeline: CallTimeline
     precision: float
     deadline_s: float
     seed: int

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import NamedTuple, cast
 
-from profiler.clock import Clock, MonotonicClock
 from profiler.errors import SensorError, UsageError
-from profiler.findings import Finding
-from profiler.trace import Channel
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel
 
 from .base import Meter
+from .clock import Clock, MonotonicClock
 from .overlap import is_cpu_read, without_double_counts
 
 METERS: tuple[tuple[str, str, str], ...] = (
@@ -129,3 +129,12 @@ def _with_read_cost(meter: Meter, channel: Channel, clock: Clock) -> Channel:
         if costs_s[-1] > SLOW_READ_S:
             break
     return replace(channel, read_cost_s=sorted(costs_s)[len(costs_s) // 2]) if costs_s else channel
+
+
+OpenMeter = tuple[Meter, tuple[Channel, ...]]
+
+
+def close_meters(meters: Sequence[OpenMeter]) -> None:
+    """Let go of the sensors; what was recorded from them stays."""
+    for meter, _ in meters:
+        meter.close()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from profiler.errors import SensorError
-from profiler.findings import Finding
-from profiler.trace import Channel, Reading
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, Reading
 
 
 class Meter(Protocol):

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.errors import SensorError
-from profiler.estimate import Basis
-from profiler.findings import Finding
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.estimate import Basis
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
 from .codecarbon_tables import (

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from profiler.errors import SensorError
-from profiler.findings import Finding
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
 from .sysfs import SysfsReader, permission_remedy

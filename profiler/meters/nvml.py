@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from profiler.errors import SensorError
-from profiler.findings import Finding
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
 from .gpu_facts import GpuFacts, gpu_facts

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from profiler.trace import Reading
+from profiler.values.trace import Reading
 
 from .nvml_session import NvmlSession
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from profiler.estimate import Basis
-from profiler.trace import Channel
+from profiler.values.estimate import Basis
+from profiler.values.trace import Channel
 
 WHOLE_MACHINE = ("board", "battery")
 

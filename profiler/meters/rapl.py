@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from profiler.errors import SensorError
-from profiler.findings import Finding
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
 from .sysfs import SysfsReader, permission_remedy

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from profiler.clock import Clock, MonotonicClock
 from profiler.errors import SensorError
-from profiler.findings import Finding
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.findings import Finding
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
+from .clock import Clock, MonotonicClock
 
 PowerScript = Callable[[float], float] | Sequence[tuple[float, float]]
 INTEGRATION_STEP_S = 1e-3

@@ -1,62 +1,10 @@
-"""Finished profiles in the formats people read.
+"""What a report says, as a document: headings, tables and figures as data, in no format yet.
 
-A format is one module with `render(document) -> str` and one row in `RENDERERS`. Modules are loaded
-when they are asked for, so that Markdown does not pay for the HTML template engine.
+`formats/` prints documents; nothing here knows of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from importlib import import_module
-
-from profiler.profile import Profile
-
 from .document import Bar, Column, Document, Plot, Section, Table
 
-RENDERERS = {
-    "text": "text",
-    "md": "markdown",
-    "html": "html",
-    "csv": "csv",
-    "json": "json",
-    "latex": "latex",
-}
-"""Format -> module of this package."""
-
-__all__ = [
-    "RENDERERS",
-    "Bar",
-    "Column",
-    "Document",
-    "Plot",
-    "Section",
-    "Table",
-    "render_document",
-    "render_profiles",
-]
-
-
-def render_profiles(
-    profiles: Sequence[Profile],
-    form: str,
-    *,
-    title: str | None = None,
-    extra: Iterable[Section] = (),
-) -> str:
-    """Tell the story of profiles in one of the formats of `RENDERERS`.
-
-    Args:
-        profiles: at least one; the first of a workload is the base of comparisons.
-        form: a key of `RENDERERS`.
-        title: heading; None makes one of the profiles' names.
-        extra: further sections, for example a claims table.
-    """
-    from .story import tell
-
-    return render_document(tell(profiles, title=title, extra=extra), form)
-
-
-def render_document(document: Document, form: str) -> str:
-    """Print a document in one of the formats of `RENDERERS`."""
-    text: str = import_module(f".{RENDERERS[form]}", __name__).render(document)
-    return text
+__all__ = ["Bar", "Column", "Document", "Plot", "Section", "Table"]

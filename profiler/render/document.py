@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from profiler.profile import Profile
-
-if TYPE_CHECKING:
-    from .curve import Curves
-    from .roofline import Roofline
+from profiler.values.profile import Profile
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -73,6 +69,56 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One curve: its points in order, at least one, and its name."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Curves on two linear axes.
+
+    Args:
+        caption: what they show, every basis named.
+        x_label: quantity and unit of the first coordinate; y_label: of the second.
+        lines: at least one, in the units of the labels.
+    """
+
+    caption: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """One layer under the roof: where it stands, its share of the time, and its name."""
+
+    label: str
+    flop_per_byte: float
+    flop_per_s: float
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roofline:
+    """What each layer reached, under what a device can do at its arithmetic intensity.
+
+    Args:
+        caption: what it shows.
+        flop_per_s: the flat part of the roof; byte_per_s: the slope of the other part.
+        dots: at least one.
+    """
+
+    caption: str
+    flop_per_s: float
+    byte_per_s: float
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """One heading and what stands under it, in this order."""
 
@@ -100,11 +146,6 @@ class Document:
     lead: tuple[str, ...]
     sections: tuple[Section, ...]
     profiles: tuple[Profile, ...] = ()
-
-
-def clean(text: str) -> str:
-    """Text on one line without control characters: a name must not move a terminal's cursor."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def bind(text: str) -> str:

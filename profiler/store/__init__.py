@@ -17,8 +17,8 @@ JSON format history:
 
 from __future__ import annotations
 
-from .folders import StoredRun, list_runs, new_run_path, resolve_runs
-from .runs import load, load_all, save, save_run
+from .run_files import load, load_all, save, save_run
+from .stored_runs import StoredRun, list_runs, new_run_path, resolve_runs
 
 __all__ = [
     "StoredRun",

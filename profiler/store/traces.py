@@ -8,9 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from profiler.codec import FormError, decode, encode
 from profiler.errors import StoreError
-from profiler.trace import CounterTrace, PowerTrace, Trace
+from profiler.values.codec import FormError, decode, encode
+from profiler.values.trace import CounterTrace, PowerTrace, Trace
 
 TRACE_FILE = "trace.parquet"
 _METADATA_KEY = b"wattprof.traces"

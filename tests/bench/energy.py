@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from profiler.inference import infer_energies
-from profiler.trace import CounterTrace, Trace, Window
+from profiler.values.trace import CounterTrace, Trace, Window
 from tests.bench import scenarios
 from tests.bench.scenarios import Load, Scenario, make
 from tests.bench.virtual_recording import record_load

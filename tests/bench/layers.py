@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from profiler.layers import LayerReport, measure_layers
-from profiler.target import resolve
+from profiler.workload.target import resolve
 from tests.virtual.workload import Load, LoadMeter, LoadPower
 
 MODELS = ("resnet18", "lightweight", "torchvision:mobilenet_v2", "torchvision:vit_b_16")

@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable
 
 import profiler
-from profiler.meters import open_meter
+from profiler.meters import OpenMeter, open_meter
 from profiler.meters.nvml import NvmlMeter
-from profiler.recorder import OpenMeter
 from tests.virtual.nvml import Scenario, VirtualGpu, install
 from tests.virtual.power import constant
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from profiler.trace import Window
+from profiler.values.trace import Window
 from tests.virtual.power import Piece, PowerScript
 
 Draw = random.Random

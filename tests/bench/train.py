@@ -30,22 +30,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from profiler.carbon import carbon_factors
-from profiler.device import find_device
-from profiler.environment import cpu_name
 from profiler.inputs.base import Normalization
-from profiler.target import resolve
-from training.bookkeeping import NoLedger
-from training.data import Pixels
+from profiler.ledger import Tally
+from profiler.machine.carbon import carbon_factors
+from profiler.machine.device import find_device
+from profiler.machine.environment import cpu_name
+from profiler.workload.target import resolve
+from training.data.splits import Pixels
 from training.distribution import ALONE
-from training.interruption import Interruption
-from training.ledger import Tally
-from training.loop import train, train_epoch
+from training.progress.view import SILENT
 from training.recipe import Recipe, load_recipe
-from training.run import Run, set_up
-from training.running import Sums
-from training.settings import settings
-from training.view import SILENT
+from training.run.epoch_sums import Sums
+from training.run.interruption import Interruption
+from training.run.loop import train, train_epoch
+from training.run.open_ledger import NoLedger
+from training.run.torch_settings import settings
+from training.run.training_run import Run, set_up
 
 PLAIN_BATCH = 128
 IMAGES = 10_240

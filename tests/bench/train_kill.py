@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiler.errors import ProfilerError
+from profiler.ledger import LedgerSummary, read_ledger
 from tests.virtual.power import constant
 from tests.virtual.sysfs import SysfsTree, add_domain, counter_uj
-from training.checkpoint import BEST, LAST, load_checkpoint, load_info
-from training.ledger import LedgerSummary, read_ledger
+from training.checkpoints.checkpoint import BEST, LAST, load_checkpoint, load_info
 from training.recipe import Recipe
 
 POWER_W = 100.0
@@ -68,10 +68,10 @@ def small_recipe(epochs: int) -> Recipe:
 
 def train_here(folder: Path, epochs: int, *, resume: bool = False) -> None:
     """Train in this process, its power exactly `POWER_W`."""
-    from profiler.carbon import carbon_factors
+    from profiler.machine.carbon import carbon_factors
     from profiler.meters import open_meter
     from profiler.meters.rapl import RaplMeter
-    from training.loop import train
+    from training.run.loop import train
 
     with tempfile.TemporaryDirectory() as name:
         tree = SysfsTree(Path(name), time.monotonic)

@@ -20,21 +20,21 @@ from pathlib import Path
 
 import torch
 
-from profiler.carbon import carbon_factors
-from profiler.device import find_device
-from profiler.environment import cpu_name
-from profiler.stats import mean_interval
-from training.bookkeeping import NoLedger
+from profiler.ledger import Ledger, Phase
+from profiler.ledger.settler import LEAST_PAUSE_S, SHARE
+from profiler.machine.carbon import carbon_factors
+from profiler.machine.device import find_device
+from profiler.machine.environment import cpu_name
+from profiler.values.statistics import mean_interval
 from training.distribution import ALONE
-from training.interruption import Interruption
-from training.ledger import Ledger, Phase
-from training.ledger.settling import LEAST_PAUSE_S, SHARE
-from training.loop import train_epoch
+from training.progress.view import SILENT
 from training.recipe import load_recipe
-from training.run import Run, set_up
-from training.running import Sums
-from training.settings import settings
-from training.view import SILENT
+from training.run.epoch_sums import Sums
+from training.run.interruption import Interruption
+from training.run.loop import train_epoch
+from training.run.open_ledger import NoLedger
+from training.run.torch_settings import settings
+from training.run.training_run import Run, set_up
 
 GOAL = 0.005
 IMAGES = 2_560

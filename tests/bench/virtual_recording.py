@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from profiler.meters.nvml import NvmlMeter
-from profiler.sampler import MeterSampler
-from profiler.trace import Trace
+from profiler.recording.sampler import MeterSampler
+from profiler.values.trace import Trace
 from tests.bench.scenarios import Load
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Scenario, VirtualGpu, install

@@ -18,13 +18,14 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from profiler.carbon import carbon_factors
+from profiler.ledger import Ledger, Phase
+from profiler.machine.carbon import carbon_factors
 from profiler.meters.rapl import RaplMeter
 from tests.virtual.power import constant
 from tests.virtual.sysfs import SysfsTree, add_domain, counter_uj
 from training import cli
-from training.distribution import Group, agreement, joined
-from training.ledger import Ledger, Phase
+from training.distribution import Group, joined
+from training.distribution import exchange as agreement
 
 T = TypeVar("T")
 POWER_W = 100.0

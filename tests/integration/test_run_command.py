@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.journal import JOURNAL_FILE, recover
+from profiler.recording.journal import JOURNAL_FILE, recover
 from tests.virtual.nvml import Fault, Scenario, VirtualGpu
 from tests.virtual.power import constant
 from tests.virtual.process import environment

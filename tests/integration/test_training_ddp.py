@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from profiler.carbon import carbon_factors
-from profiler.estimate import Basis
+from profiler.ledger import read_ledger
+from profiler.machine.carbon import carbon_factors
+from profiler.values.estimate import Basis
 from tests.integration.ranks import POWER_W, count_right, make_model, take_steps
-from training.checkpoint import LAST, load_checkpoint
+from training.checkpoints.checkpoint import LAST, load_checkpoint
 from training.distribution import ALONE
-from training.ledger import read_ledger
-from training.loop import train
 from training.recipe import flag_of, load_recipe
+from training.run.loop import train
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")

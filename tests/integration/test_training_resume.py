@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from profiler.carbon import carbon_factors
 from profiler.errors import CheckpointError, UsageError
+from profiler.ledger import Phase, read_ledger
+from profiler.machine.carbon import carbon_factors
 from tests.bench import train_kill
-from training.checkpoint import BEST, LAST, load_checkpoint, load_model
-from training.ledger import Phase, read_ledger
-from training.loop import train
-from training.view import SILENT
+from training.checkpoints.checkpoint import BEST, LAST, load_checkpoint, load_model
+from training.progress.view import SILENT
+from training.run.loop import train
 
 EPOCHS = 3
 

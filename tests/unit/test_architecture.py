@@ -1,79 +1,222 @@
-"""The dependency rule of CONTRIBUTING.md, read off the imports themselves."""
+"""The house as CONTRIBUTING.md draws it, held against the imports themselves."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILER = ROOT / "profiler"
-NEIGHBOURS = {"models", "training", "reports", "tests"}
-CORE = (
-    "errors", "units", "trace", "estimate", "stats", "inference", "layercost", "profile",
-    "quantities", "findings", "reproducibility", "codec", "layertable", "comparison", "pairing",
-    "gate", "score", "callcost", "render",
-)  # fmt: skip
+TOPS = ("profiler", "models", "training", "reports")
+
+# Room -> the rooms that it may import, lazily and for types too. A module that lies flat in its
+# top-level folder is a room of its own. `profiler` is the library's face, which hands on what lies
+# in its rooms; errors and version may be imported from anywhere.
+MAY_IMPORT: dict[str, str] = {
+    "profiler.files": "",
+    "profiler.values": "",
+    "profiler.inputs": "",
+    "profiler.inference": "values",
+    "profiler.comparison": "values",
+    "profiler.counting.operators": "",
+    "profiler.counting": "counting.operators values",
+    "profiler.meters": "values",
+    "profiler.recording": "inference meters values",
+    "profiler.machine": "meters values",
+    "profiler.store": "files values",
+    "profiler.render": "comparison values",
+    "profiler.render.formats": "render values",
+    "profiler.workload": "machine values",
+    "profiler.measurement": "counting inference machine meters recording values workload",
+    "profiler.layers": "counting inference machine measurement meters recording values workload",
+    "profiler.ledger": "inference machine meters recording render render.formats values",
+    "profiler.integrations": "files inference machine recording values",
+    "profiler.cli": "comparison counting files inference inputs layers machine measurement"
+    " recording render render.formats store values workload",
+    "profiler": "comparison counting layers measurement recording store values",
+    "profiler.__main__": "cli",
+    "models": "",
+    "models.outline": "models",
+    "models.__main__": "models models.outline counting",
+    "training.recipe": "",
+    "training.distribution": "machine meters values",
+    "training.data": "inputs values training.distribution training.recipe",
+    "training.result": "files ledger values training.recipe",
+    "training.checkpoints": "files inputs values workload training.recipe training.result",
+    "training.progress": "values training.recipe training.result",
+    "training.evaluation": "inputs machine meters recording values workload"
+    " training.checkpoints training.data training.distribution",
+    "training.experiments": "files render values training.evaluation training.progress"
+    " training.recipe training.result",
+    "training.run": "files inputs ledger machine meters values workload training.checkpoints"
+    " training.data training.distribution training.evaluation training.progress training.recipe"
+    " training.result",
+    "training.cli": "cli files inputs ledger machine render render.formats store values"
+    " training.checkpoints training.distribution training.evaluation training.experiments"
+    " training.progress training.recipe training.result training.run",
+    "training.__main__": "training.cli",
+    "training": "",
+    "reports.data_error": "",
+    "reports.toml_file": "reports.data_error",
+    "reports.studies": "store values reports.data_error reports.toml_file",
+    "reports.trainings": "values reports.data_error training.experiments training.result",
+    "reports.metrics": "values reports.trainings",
+    "reports.claims": "values reports.data_error reports.metrics reports.toml_file",
+    "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
+    "reports.training_section": "render values reports.claims reports.trainings",
+    "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
+    "reports.build": "files render render.formats values reports.claim_sections reports.claims"
+    " reports.training_section reports.trainings",
+    "reports.__main__": "render render.formats store reports.build reports.claims reports.studies"
+    " reports.trainings",
+    "reports": "",
+}
+
+FROM_ANYWHERE = {"profiler.errors", "profiler.version"}
+CORE = ("errors", "values", "inference", "comparison", "render")
 OUTSIDE_WORLD = {
     "torch", "torchvision", "time", "datetime", "os", "pathlib", "shutil", "tempfile",
     "subprocess", "socket", "threading", "pynvml", "codecarbon", "psutil",
 }  # fmt: skip
-OUTER_ROOMS = {
-    "meters", "recorder", "recording", "sampler", "clock", "measurement", "experiment", "device",
-    "environment", "store", "journal", "cli", "target", "inputs", "workbench", "command",
-}  # fmt: skip
+MOST_FLAT = {"profiler": 6, "training": 5}
 
 
-def modules(*rooms: str) -> list[Path]:
-    found = []
-    for room in rooms:
-        folder = PROFILER / room
-        found += sorted(folder.rglob("*.py")) if folder.is_dir() else [PROFILER / f"{room}.py"]
-    return found
+def modules(*tops: str) -> list[Path]:
+    return sorted(path for top in tops for path in (ROOT / top).rglob("*.py"))
 
 
-def imports(path: Path, *, only_at_run_time: bool = True) -> set[str]:
-    """Absolute dotted names that a module imports anywhere, type-checking blocks left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            skipped.update(child for item in node.body for child in ast.walk(item))
+@cache
+def module_of(dotted: str) -> Path | None:
+    """The file of a module or package of this tree."""
+    path = ROOT.joinpath(*dotted.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute dotted names that a module imports anywhere, type-checking blocks included."""
+    package = path.relative_to(ROOT).parts[:-1]
     names: set[str] = set()
-    package = path.relative_to(ROOT).with_suffix("").parts
-    package = package[:-1]
-    for node in ast.walk(tree):
-        if only_at_run_time and node in skipped:
-            continue
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             stem = ".".join((*base, *((node.module,) if node.module else ())))
-            names.add(stem)
-            names.update(f"{stem}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                inner = f"{stem}.{alias.name}"
+                names.add(inner if module_of(inner) else stem)
     return names
 
 
-@pytest.mark.parametrize("path", modules(*CORE), ids=lambda path: str(path.relative_to(ROOT)))
+def room(path: Path) -> str:
+    """The package of a module, or the module itself where it lies flat in its top-level folder."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if len(parts) == 2:
+        return parts[0] if parts[1] == "__init__" else ".".join(parts)
+    return ".".join(parts[:-1])
+
+
+@cache
+def house() -> dict[str, dict[str, list[str]]]:
+    """Room -> room that it imports -> the files that do."""
+    arrows: dict[str, dict[str, list[str]]] = {}
+    for path in modules(*TOPS):
+        for name in imports(path):
+            target = module_of(name)
+            if name.split(".")[0] in TOPS and target and room(target) != room(path):
+                files = arrows.setdefault(room(path), {}).setdefault(room(target), [])
+                files.append(str(path.relative_to(ROOT)))
+    return arrows
+
+
+def allowed(name: str) -> set[str]:
+    tops = ("models", "training", "reports")
+    full = {
+        word if word.split(".")[0] in tops else f"profiler.{word}"
+        for word in MAY_IMPORT[name].split()
+    }
+    return full | FROM_ANYWHERE
+
+
+@pytest.mark.parametrize("name", sorted({room(path) for path in modules(*TOPS)} - FROM_ANYWHERE))
+def test_a_room_imports_what_the_table_lets_it(name: str) -> None:
+    too_much = {
+        target: files
+        for target, files in house().get(name, {}).items()
+        if target not in allowed(name)
+    }
+    assert too_much == {}
+
+
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
+def test_the_table_allows_no_arrow_that_nobody_needs(name: str) -> None:
+    assert allowed(name) - FROM_ANYWHERE <= set(house().get(name, {}))
+
+
+def test_no_arrow_runs_back_up() -> None:
+    done: set[str] = set()
+
+    def walk(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " -> ".join((*above, name))
+        if name not in done:
+            for target in house().get(name, {}):
+                walk(target, (*above, name))
+            done.add(name)
+
+    for name in house():
+        walk(name, ())
+
+
+def test_no_two_modules_import_each_other_in_a_loop() -> None:
+    arrows = {path: {module_of(name) for name in imports(path)} for path in modules(*TOPS)}
+    done: set[Path] = set()
+
+    def walk(path: Path, above: tuple[Path, ...]) -> None:
+        assert path not in above, " -> ".join(str(item.relative_to(ROOT)) for item in above)
+        if path not in done:
+            for target in arrows.get(path, ()):
+                # A package's face hands on what lies inside, which may import its sisters.
+                if target is not None and target != path and target.name != "__init__.py":
+                    walk(target, (*above, path))
+            done.add(path)
+
+    for path in arrows:
+        walk(path, ())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in modules("profiler")
+        if path.relative_to(ROOT).with_suffix("").parts[1] in CORE
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_the_core_knows_no_torch_no_clock_no_disk(path: Path) -> None:
-    tops = {name.split(".")[0] for name in imports(path)}
-    assert not tops & OUTSIDE_WORLD
-    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("profiler.")}
-    assert not rooms & OUTER_ROOMS
+    assert not {name.split(".")[0] for name in imports(path)} & OUTSIDE_WORLD
 
 
-@pytest.mark.parametrize("path", sorted(PROFILER.rglob("*.py")), ids=lambda p: str(p.name))
-def test_the_library_imports_none_of_its_neighbours(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(path)} & NEIGHBOURS
+def test_the_library_imports_none_of_its_neighbours() -> None:
+    neighbours = {"models", "training", "reports", "tests"}
+    offenders = {
+        str(path.relative_to(ROOT))
+        for path in modules("profiler")
+        if {name.split(".")[0] for name in imports(path)} & neighbours
+    }
+    assert offenders == set()
 
 
-def test_the_rule_would_catch_an_offender(tmp_path: Path) -> None:
-    offender = PROFILER / "measurement.py"
+def test_the_rules_would_catch_an_offender() -> None:
+    offender = ROOT / "profiler" / "measurement" / "model.py"
     assert {name.split(".")[0] for name in imports(offender)} & OUTSIDE_WORLD
+    assert "profiler.measurement" not in allowed("profiler.values")
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
@@ -109,14 +252,30 @@ def test_every_public_name_can_be_had() -> None:
 
 def test_modules_and_functions_stay_small() -> None:
     long_modules, long_functions = [], []
-    for path in [*PROFILER.rglob("*.py"), *(ROOT / "models").rglob("*.py")]:
+    for path in modules(*TOPS):
         text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(ROOT))
         if text.count("\n") > 300:
-            long_modules.append(path.name)
+            long_modules.append(name)
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
                 if node.end_lineno - node.lineno + 1 > 60 and node.name != "measure":
-                    long_functions.append(f"{path.name}:{node.name}")
+                    long_functions.append(f"{name}:{node.name}")
     assert long_modules == []
     assert long_functions == []
+
+
+@pytest.mark.parametrize("top", sorted(MOST_FLAT))
+def test_few_files_lie_flat(top: str) -> None:
+    assert len(list((ROOT / top).glob("*.py"))) <= MOST_FLAT[top]
+
+
+def test_a_class_name_means_one_thing() -> None:
+    homes: dict[str, set[str]] = {}
+    for path in modules(*TOPS):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
+    # Each host's callback has the name that its users import it by.
+    assert {name for name, files in homes.items() if len(files) > 1} <= {"EnergyCallback"}

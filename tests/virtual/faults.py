@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
-from profiler.estimate import Estimate
-from profiler.findings import Finding
 from profiler.meters import Meter
 from profiler.meters.rapl import RaplMeter
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Fault, Scenario, VirtualGpu
 from tests.virtual.power import PowerScript, bursts, constant, ramp, square_noise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from profiler.meters import OpenMeter
 from profiler.meters.synthetic import SyntheticMeter
-from profiler.recorder import OpenMeter
 from tests.virtual.clock import FakeClock
 from tests.virtual.recording import VirtualRecording
 

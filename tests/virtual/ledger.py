@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from profiler.carbon import carbon_factors
+from profiler.ledger import Ledger
+from profiler.machine.carbon import carbon_factors
+from profiler.meters import OpenMeter
 from profiler.meters.synthetic import PowerScript, SyntheticMeter
-from profiler.recorder import OpenMeter, Recorder
+from profiler.recording.recorder import Recorder
 from tests.virtual.clock import FakeClock
 from tests.virtual.recording import VirtualRecorder
-from training.ledger import Ledger
 
 STEADY = ((1.0, 100.0),)
 

@@ -16,11 +16,11 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from profiler.findings import Finding
-from profiler.meters import Meter, open_meter
+from profiler.meters import Meter, OpenMeter, open_meter
 from profiler.meters.nvml import NvmlMeter
-from profiler.recorder import OpenMeter, Recorder
-from profiler.recording import Recording
+from profiler.recording.recorder import Recorder
+from profiler.recording.recording import Recording
+from profiler.values.findings import Finding
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Scenario, install
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from profiler.trace import Channel, ChannelKind, Reading
+from profiler.values.trace import Channel, ChannelKind, Reading
 
 
 class LoadPower:

@@ -13,13 +13,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import number, whole_number
-from profiler.cli.stdout import kept_clean
+from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
 
 from .options import add_checkpoint, add_json
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.evaluation.evaluation import Evaluation
 
 SCHEMA_VERSION = 1
 
@@ -59,10 +59,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
-    with kept_clean():
+    with stdout_to_stderr():
         found = _evaluate(arguments)
     if arguments.json:
-        from profiler.codec import encode
+        from profiler.values.codec import encode
 
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(document, allow_nan=False, ensure_ascii=False))
         return 0
-    from .report import render_evaluation
+    from .screens import render_evaluation
 
     sys.stdout.write(render_evaluation(arguments.checkpoint, found))
     return 0
@@ -80,8 +80,8 @@ def execute(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:
     import torch
 
-    from training.appraisal import COST_SECONDS, evaluate_checkpoint
-    from training.forward import BATCH_SIZE
+    from training.evaluation.checkpoint_evaluation import COST_SECONDS, evaluate_checkpoint
+    from training.evaluation.forward import BATCH_SIZE
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)

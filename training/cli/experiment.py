@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import whole_number
-from profiler.cli.stdout import kept_clean
+from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
-from profiler.render.document import clean
-from profiler.store.folders import write_whole_file
-from training.experiment import PLAN, Plan, read_plan, read_run, write_experiment
+from profiler.files import write_whole_file
+from profiler.values.plain_text import clean
+from training.experiments.plan import PLAN, ExperimentPlan, read_plan, read_run, write_experiment
 from training.recipe import flag_of
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
-from .places import TRAININGS, check_new, is_run, new_folder, remove_unbegun
-from .running import ASKED_WRONGLY, agree, exit_code, run_training, say_interrupted, stoppable
+from .output_folders import TRAININGS, check_new, is_run, new_folder, remove_unbegun
+from .session import ASKED_WRONGLY, agree, exit_code, run_training, say_interrupted, stoppable
 
 if TYPE_CHECKING:
-    from profiler.profile import CarbonFactors
+    from profiler.values.profile import CarbonFactors
     from training.distribution import Group
+    from training.experiments.seeds import FinishedRun
     from training.recipe import Recipe
-    from training.seeds import FinishedRun
 
 TABLE = "table.md"
 SEEDS = 3
@@ -62,10 +62,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train what is not trained yet, and print the table."""
-    from profiler.carbon import carbon_factors
+    from profiler.machine.carbon import carbon_factors
     from training.distribution import joined
 
-    with kept_clean(), stoppable(), joined(arguments.device) as group:
+    with stdout_to_stderr(), stoppable(), joined(arguments.device) as group:
         carbon = carbon_factors(
             country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
         )
@@ -86,12 +86,12 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _begin(arguments: argparse.Namespace) -> tuple[Path, Plan]:
+def _begin(arguments: argparse.Namespace) -> tuple[Path, ExperimentPlan]:
     """The folder and the plan, written before the first run."""
     if arguments.resume is not None:
         return arguments.resume, _resumed(arguments)
     recipe = chosen_recipe(arguments)
-    plan = Plan(
+    plan = ExperimentPlan(
         recipe=recipe,
         models=tuple(dict.fromkeys(arguments.model or [recipe.model])),
         seeds=tuple(range(arguments.seeds or SEEDS)),
@@ -105,7 +105,7 @@ def _begin(arguments: argparse.Namespace) -> tuple[Path, Plan]:
     return folder, plan
 
 
-def _resumed(arguments: argparse.Namespace) -> Plan:
+def _resumed(arguments: argparse.Namespace) -> ExperimentPlan:
     """The plan to go on with; a flag that would change it is refused."""
     if arguments.out is not None:
         raise UsageError("--resume goes on in the experiment's folder", hint="leave out --out")
@@ -128,7 +128,11 @@ def _resumed(arguments: argparse.Namespace) -> Plan:
 
 
 def _train(
-    arguments: argparse.Namespace, folder: Path, plan: Plan, carbon: CarbonFactors, group: Group
+    arguments: argparse.Namespace,
+    folder: Path,
+    plan: ExperimentPlan,
+    carbon: CarbonFactors,
+    group: Group,
 ) -> list[FinishedRun]:
     """Every run of the plan, trained now or before."""
     finished: list[FinishedRun] = []
@@ -169,11 +173,11 @@ def _known(
 
 
 def _finish(
-    arguments: argparse.Namespace, folder: Path, plan: Plan, runs: Sequence[FinishedRun]
+    arguments: argparse.Namespace, folder: Path, plan: ExperimentPlan, runs: Sequence[FinishedRun]
 ) -> None:
     """Write and print the table."""
-    from profiler.render import render_document
-    from training.experiment_table import experiment_document
+    from profiler.render.formats import render_document
+    from training.experiments.table import experiment_document
 
     document = experiment_document(plan, runs)
     write_whole_file(folder / TABLE, render_document(document, "md"))

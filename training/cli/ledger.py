@@ -11,7 +11,7 @@ import json
 import sys
 
 from .options import add_json
-from .places import find_run
+from .output_folders import find_run
 
 SCHEMA_VERSION = 1
 
@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Read and print."""
-    from profiler.codec import encode
-    from training.ledger import read_ledger
+    from profiler.ledger import read_ledger
+    from profiler.values.codec import encode
 
     folder = find_run(arguments.run)
     summary = read_ledger(folder)
@@ -40,9 +40,9 @@ def execute(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(document, allow_nan=False, ensure_ascii=False))
         return 0
-    from training.ledger.table import render_ledger
+    from profiler.ledger.table import render_ledger
 
-    from .report import render_epochs
+    from .screens import render_epochs
 
     sys.stdout.write(render_ledger(summary, str(folder)) + render_epochs(summary))
     return 0

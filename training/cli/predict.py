@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import whole_number
-from profiler.cli.stdout import kept_clean
+from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import InputDataError
-from profiler.render.document import Column, Table, clean
-from profiler.units import show_share
+from profiler.render.document import Column, Table
+from profiler.values.plain_text import clean
+from profiler.values.units import show_share
 
 from .options import add_checkpoint, add_json
 
 if TYPE_CHECKING:
-    from training.prediction import Prediction
+    from training.evaluation.prediction import Prediction
 
 SCHEMA_VERSION = 1
 
@@ -45,8 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Predict and print; the code is 1 where a file could not be read."""
     files = [file for named in arguments.images for file in _files(named)]
-    with kept_clean():
-        from training.prediction import predict
+    with stdout_to_stderr():
+        from training.evaluation.prediction import predict
 
         predictions = predict(
             arguments.checkpoint,
@@ -81,7 +82,7 @@ def _files(named: Path) -> Sequence[Path]:
 
 
 def _document(checkpoint: Path, predictions: Sequence[Prediction]) -> dict[str, object]:
-    from profiler.codec import encode
+    from profiler.values.codec import encode
 
     return {
         "schema_version": SCHEMA_VERSION,
@@ -91,7 +92,7 @@ def _document(checkpoint: Path, predictions: Sequence[Prediction]) -> dict[str, 
 
 
 def _print(predictions: Sequence[Prediction]) -> None:
-    from profiler.render.text import table_text
+    from profiler.render.formats.text import table_text
 
     columns = (
         Column(label="image"),

@@ -13,24 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.cli.stdout import kept_clean
+from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
-from training.experiment import folder_names
+from training.experiments.plan import folder_names
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
-from .places import TRAININGS, check_new, find_run, new_folder
-from .running import (
-    agree,
-    exit_code,
-    kept_checkpoint,
-    run_training,
-    say_interrupted,
-    stoppable,
-)
+from .output_folders import TRAININGS, check_new, find_run, new_folder
+from .session import agree, exit_code, kept_checkpoint, run_training, say_interrupted, stoppable
 
 if TYPE_CHECKING:
-    from training.outcome import Outcome
     from training.recipe import Recipe
+    from training.result import TrainingResult
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +84,8 @@ def _asked_for(arguments: argparse.Namespace) -> list[tuple[Recipe, Path]]:
 
 def _resumed(arguments: argparse.Namespace, forced: Mapping[str, Any]) -> tuple[Recipe, Path]:
     """The run to go on with; a flag that would change its recipe is refused."""
-    from training.checkpoint import check_recipe
-    from training.opening import stored_recipe
+    from training.checkpoints.checkpoint import check_recipe
+    from training.run.start import stored_recipe
 
     folder = find_run(arguments.resume)
     stored = stored_recipe(folder)
@@ -122,11 +115,11 @@ def train_all(
         arguments: of a parser that `add_training` and `add_recipe` filled.
         decide: recipes and folders; one process alone is asked, and tells its errors.
     """
-    from profiler.carbon import carbon_factors
+    from profiler.machine.carbon import carbon_factors
     from training.distribution import joined
 
-    outcomes: list[Outcome] = []
-    with kept_clean(), stoppable(), joined(arguments.device) as group:
+    outcomes: list[TrainingResult] = []
+    with stdout_to_stderr(), stoppable(), joined(arguments.device) as group:
         carbon = carbon_factors(
             country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
         )
@@ -147,13 +140,13 @@ def train_all(
     return 0
 
 
-def _print(arguments: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
+def _print(arguments: argparse.Namespace, outcomes: Sequence[TrainingResult]) -> None:
     if arguments.json:
-        from training.outcome import SCHEMA_VERSION, outcome_document
+        from training.result import SCHEMA_VERSION, result_document
 
-        documents = [outcome_document(outcome) for outcome in outcomes]
+        documents = [result_document(outcome) for outcome in outcomes]
         print(json.dumps({"schema_version": SCHEMA_VERSION, "runs": documents}, allow_nan=False))
         return
-    from .report import render_outcomes
+    from .screens import render_results
 
-    sys.stdout.write(render_outcomes(outcomes))
+    sys.stdout.write(render_results(outcomes))

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from profiler.errors import ProfilerError, TrainingError
-from profiler.findings import Finding
 from profiler.meters import OpenedMeters
+from profiler.values.findings import Finding
 
 from . import shards
-from .pulse import GO_ON, Pulse
+from .heartbeat import GO_ON, Pulse
 
 if TYPE_CHECKING:
     import torch
@@ -144,7 +144,7 @@ class Group:
             return
         import torch.distributed as dist
 
-        from .collecting import own_files, put_files
+        from .gather_ledgers import own_files, put_files
 
         files = own_files(folder, self.host) if self.host else {}
         received: list[Any] | None = [None] * self.world_size if self.is_first else None
@@ -167,7 +167,7 @@ class Group:
             yield
         except BaseException as error:
             lost = self._lost(self.pulse, error)
-            self.pulse.say_end(told(error) if lost is None else lost.message)
+            self.pulse.say_end(one_sentence(error) if lost is None else lost.message)
             if lost is None:
                 raise
             raise lost from error
@@ -177,7 +177,7 @@ class Group:
         is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
         if not is_signal and not _is_connection(error):
             return None
-        with _deaf():
+        with _ignoring_signals():
             lost = pulse.roll_call()
             if is_signal and not lost:
                 return None
@@ -185,13 +185,13 @@ class Group:
 
     def may_speak(self, error: BaseException) -> bool:
         """Whether this rank is the one to print an error that several ranks may have met."""
-        return self.pulse is None or self.pulse.board.claim(told(error))
+        return self.pulse is None or self.pulse.board.claim(one_sentence(error))
 
 
 ALONE = Group()
 
 
-def told(error: BaseException) -> str:
+def one_sentence(error: BaseException) -> str:
     """An error in one sentence, for another rank to print."""
     if isinstance(error, ProfilerError):
         return error.message
@@ -202,7 +202,7 @@ def told(error: BaseException) -> str:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _ignoring_signals() -> Iterator[None]:
     """Let no signal end this process inside: torchrun sends one as soon as it misses a rank."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from profiler.device import find_device
 from profiler.errors import ProfilerError, TrainingError
-from profiler.recorder import close_meters
+from profiler.machine.device import find_device
+from profiler.meters import close_meters
 
-from .agreement import (
+from .exchange import (
     JOIN_TIMEOUT_S,
     check_places,
     exchange_places,
@@ -20,9 +20,10 @@ from .agreement import (
     number,
     own_place,
 )
-from .board import Board
-from .group import ALONE, Group, told
-from .hosts import (
+from .group import ALONE, Group, one_sentence
+from .heartbeat import Pulse
+from .notice_board import Board
+from .sensor_readers import (
     gpus_in_use,
     host_findings,
     machine_leaders,
@@ -31,7 +32,6 @@ from .hosts import (
     ranks_apart,
     reading_ranks,
 )
-from .pulse import Pulse
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -110,7 +110,8 @@ def _connect() -> Store:
     except RuntimeError as error:
         address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainingError(
-            f"rank {rank} of {world_size} cannot reach the others at {address}: {told(error)}",
+            f"rank {rank} of {world_size} cannot reach the others at {address}: "
+            f"{one_sentence(error)}",
             hint="see MASTER_ADDR and MASTER_PORT, or torchrun's --rdzv-endpoint",
         ) from error
     return cast("Store", store)

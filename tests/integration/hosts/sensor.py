@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from profiler.estimate import Estimate
 from profiler.integrations.callback import EnergyReport
 from profiler.meters.synthetic import SyntheticMeter
-from profiler.recording import Recording, record
+from profiler.recording.recording import Recording, record
+from profiler.values.estimate import Estimate
 
 POWER_W = 100.0
 

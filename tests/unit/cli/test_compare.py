@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from profiler.cli import main
-from profiler.profile import Environment
 from profiler.store import save
+from profiler.values.profile import Environment
 from tests.sample import measured, resnet18, sample_profile
 
 

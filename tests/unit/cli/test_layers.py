@@ -15,7 +15,7 @@ WORDS = ["layers", "--model", "lightweight", "--device", "cpu", "--data", "synth
 def _calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device is known already: no test waits for a calibration."""
     best = best_of_device()
-    monkeypatch.setattr("profiler.layers.conductor.hardware_best", lambda *_, **__: best)
+    monkeypatch.setattr("profiler.layers.measurement.hardware_best", lambda *_, **__: best)
 
 
 def test_json_is_one_object_with_rows_and_closure(capsys: pytest.CaptureFixture[str]) -> None:

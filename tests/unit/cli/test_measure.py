@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from profiler.cli import main
-from profiler.cli.stdout import kept_clean
-from profiler.measurement import measure
+from profiler.cli.stdout import stdout_to_stderr
+from profiler.measurement.model import measure
 
 TINY = ("--device", "cpu", "--max-seconds", "0.4", "--batch-size", "1", "--data", "synthetic")
 HEADER = """
@@ -124,7 +124,7 @@ def test_what_the_model_prints_stays_off_stdout(capfd):
 
 
 def test_stdout_is_itself_again_afterwards(capfd):
-    with kept_clean():
+    with stdout_to_stderr():
         print("talk")
     print("result")
     os.write(1, b"more\n")

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from profiler.counting import count
-from profiler.counting.nomacs import has_no_macs
+from profiler.counting.operators.no_macs import has_no_macs
 from tests.unit.counting.zoo import Calls, r
 
 aten = torch.ops.aten

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from profiler.estimate import Basis
 from profiler.inference import infer_energies
-from profiler.trace import Channel, ChannelKind, CounterTrace, Window
+from profiler.values.estimate import Basis
+from profiler.values.trace import Channel, ChannelKind, CounterTrace, Window
 
 
 def steady(device: str, power_w: float, basis: Basis) -> CounterTrace:

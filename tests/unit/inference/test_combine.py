@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from profiler.estimate import Basis
 from profiler.inference import infer_energies
-from profiler.trace import CounterTrace, PowerTrace, Window
+from profiler.values.estimate import Basis
+from profiler.values.trace import CounterTrace, PowerTrace, Window
 from tests.unit.inference.truth import COUNTER, POWER, counter_trace, power_trace
 from tests.virtual.power import constant
 

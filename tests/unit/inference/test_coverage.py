@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from profiler.inference import infer_counter
-from profiler.trace import Window
+from profiler.values.trace import Window
 from tests.bench.scenarios import ALIGNED_KINDS, EVERY_KIND, loose_edges, make
 from tests.unit.inference.truth import counter_trace
 from tests.virtual.power import constant

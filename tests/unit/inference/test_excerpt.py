@@ -6,7 +6,7 @@ import pytest
 
 from profiler.inference import infer_energies
 from profiler.inference.excerpt import beside, excerpt
-from profiler.trace import Channel, ChannelKind, CounterTrace, PowerTrace, Window
+from profiler.values.trace import Channel, ChannelKind, CounterTrace, PowerTrace, Window
 
 PERIOD_S = 0.1
 COUNTER = Channel(

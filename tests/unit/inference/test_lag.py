@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from profiler.estimate import Basis
 from profiler.inference import infer_counter
-from profiler.inference.counter import LEAST_LAG_S
-from profiler.trace import CounterTrace, Window
+from profiler.inference.energy_counter import LEAST_LAG_S
+from profiler.values.estimate import Basis
+from profiler.values.trace import CounterTrace, Window
 from tests.unit.inference.truth import busy_and_idle, counter_trace
 from tests.virtual.power import PowerScript, steps
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from profiler.inference import infer_counter
-from profiler.trace import CounterTrace, PowerTrace, Window
+from profiler.values.trace import CounterTrace, PowerTrace, Window
 from tests.unit.inference.truth import POWER, busy_and_idle, counter_trace
 from tests.virtual.power import PowerScript
 

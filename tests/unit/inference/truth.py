@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from profiler.trace import Channel, ChannelKind, CounterTrace, Fault, PowerTrace, Window
+from profiler.values.trace import Channel, ChannelKind, CounterTrace, Fault, PowerTrace, Window
 from tests.virtual.power import PowerScript, steps
 
 COUNTER = Channel(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from profiler.errors import UsageError
-from profiler.estimate import Basis, Estimate
 from profiler.integrations.callback import EnergyReport, for_loggers
-from profiler.integrations.nodes import Place
+from profiler.integrations.nodes import RankPlace
+from profiler.values.estimate import Basis, Estimate
 from tests.virtual.jobs import VirtualMachine, never_records
 
 KWH_J = 3.6e6
@@ -21,7 +21,7 @@ KWH_J = 3.6e6
 def ended(power_w: float, duration_s: float) -> EnergyReport:
     machine = VirtualMachine([(1e6, power_w)])
     report = EnergyReport(record=machine.record)
-    report._job.start("train", Place())
+    report._job.start("train", RankPlace())
     machine.sleep(duration_s)
     report._job.finish()
     return report

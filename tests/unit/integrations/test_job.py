@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from profiler.integrations.job import JobEnergy
-from profiler.integrations.nodes import Place
+from profiler.integrations.nodes import RankPlace
 from tests.virtual.jobs import VirtualMachine, broken_driver, never_records
 
 
 def trained(machine: VirtualMachine, *, epochs: int = 2) -> JobEnergy:
     """A job of 5 s an epoch."""
     job = JobEnergy(machine.record)
-    job.start("fit", Place())
+    job.start("fit", RankPlace())
     for epoch in range(epochs):
         job.switch("train_epoch", epoch)
         machine.sleep(5.0)
@@ -43,7 +43,7 @@ def test_a_job_has_a_total_and_the_joules_of_each_epoch() -> None:
 
 def test_only_the_first_process_of_a_host_opens_sensors() -> None:
     job = JobEnergy(never_records)
-    job.start("fit", Place(local_rank=1, global_rank=1, world_size=2, local_world_size=2))
+    job.start("fit", RankPlace(local_rank=1, global_rank=1, world_size=2, local_world_size=2))
     job.switch("train_epoch", 0)
     assert job.finish() == ()
     assert job.total is None
@@ -54,7 +54,7 @@ def test_only_the_first_process_of_a_host_opens_sensors() -> None:
 def test_starting_twice_is_one_segment() -> None:
     machine = VirtualMachine()
     job = trained(machine)
-    job.start("fit", Place())
+    job.start("fit", RankPlace())
     job.finish()
     assert len(machine.recordings) == 1
     assert len(job.segments) == 1
@@ -77,7 +77,7 @@ def test_a_resumed_job_goes_on_counting_and_says_what_it_cannot_know() -> None:
 def test_a_checkpoint_in_the_middle_of_an_epoch_holds_the_part_that_is_over() -> None:
     machine = VirtualMachine([(600.0, 100.0)])
     job = JobEnergy(machine.record)
-    job.start("fit", Place())
+    job.start("fit", RankPlace())
     job.switch("train_epoch", 0)
     machine.sleep(5.0)
     state = job.state()
@@ -133,7 +133,7 @@ def test_an_interrupted_job_keeps_its_joules_and_says_so() -> None:
 def test_the_share_of_one_host_is_never_the_total_of_the_job(ends: bool) -> None:
     machine = VirtualMachine([(600.0, 100.0)])
     job = JobEnergy(machine.record)
-    job.start("fit", Place(world_size=2, local_world_size=1))
+    job.start("fit", RankPlace(world_size=2, local_world_size=1))
     job.switch("train_epoch", 0)
     machine.sleep(5.0)
     if ends:
@@ -151,7 +151,7 @@ def test_the_share_of_one_host_is_never_the_total_of_the_job(ends: bool) -> None
 def test_a_driver_that_fails_leaves_no_number(caplog: pytest.LogCaptureFixture) -> None:
     job = JobEnergy(broken_driver)
     with caplog.at_level(logging.WARNING), job.shield("measure the energy of this job"):
-        job.start("fit", Place())
+        job.start("fit", RankPlace())
     job.give_up()
     assert job.is_lost
     assert job.total is None

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from profiler.codec import encode
-from profiler.estimate import Basis, Estimate
 from profiler.integrations import nodes
-from profiler.integrations.nodes import Place, gather, merge
+from profiler.integrations.nodes import RankPlace, gather, merge
 from profiler.integrations.segment import SegmentEnergy
+from profiler.values.codec import encode
+from profiler.values.estimate import Basis, Estimate
 
 
 def energy(energy_j: float) -> Estimate:
@@ -29,8 +29,10 @@ def host(name: str, energy_j: float | None, **parts: float) -> SegmentEnergy:
     )  # fmt: skip
 
 
-def place(rank: int, *, local_rank: int = 0, world_size: int = 2) -> Place:
-    return Place(local_rank=local_rank, global_rank=rank, world_size=world_size, local_world_size=1)
+def place(rank: int, *, local_rank: int = 0, world_size: int = 2) -> RankPlace:
+    return RankPlace(
+        local_rank=local_rank, global_rank=rank, world_size=world_size, local_world_size=1
+    )
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_one_host_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "_store", lambda: pytest.fail("no store is needed"))
-    alone = Place(world_size=8, local_world_size=8)
+    alone = RankPlace(world_size=8, local_world_size=8)
     assert gather(host("a", 100.0), alone, 1) == host("a", 100.0)
 
 
@@ -117,7 +119,7 @@ def test_a_host_that_saw_nothing_makes_the_sum_unknown() -> None:
 
 
 def test_a_segment_travels_as_json() -> None:
-    from profiler.codec import decode
+    from profiler.values.codec import decode
 
     sent = host("a", 100.0, epoch=40.0)
     assert decode(json.loads(json.dumps(encode(sent))), SegmentEnergy) == sent

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from profiler.estimate import Estimate
 from profiler.integrations import segment as segment_module
 from profiler.integrations.segment import LiveSegment, SegmentEnergy
+from profiler.values.estimate import Estimate
 from tests.virtual.jobs import VirtualMachine
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from profiler.device import Device
-from profiler.estimate import Basis, Estimate, stated
-from profiler.hardware import CopyRate, HardwareBest
 from profiler.layers.survey import Survey, survey
-from profiler.workbench import prepare
+from profiler.machine.device import Device
+from profiler.values.estimate import Basis, Estimate, stated
+from profiler.values.hardware import CopyRate, HardwareBest
+from profiler.workload.prepared import prepare
 
 CPU = Device(name="cpu", label="a CPU", identity=None, synchronize=lambda: None)
 

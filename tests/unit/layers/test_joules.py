@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from profiler.estimate import Basis, Estimate
 from profiler.layers.joules import replayed_joules, shared_joules
-from profiler.layers.power import WHOLE, Powers
-from profiler.layers.statistics import Summary
+from profiler.layers.replay_power import WHOLE, Powers
+from profiler.layers.trimmed_mean import Summary
+from profiler.values.estimate import Basis, Estimate
 
 
 def summary(rows_s: list[float], whole_s: float, half: float = 0.0) -> Summary:

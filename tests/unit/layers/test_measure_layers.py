@@ -8,8 +8,8 @@ from torch import nn
 
 import profiler
 from profiler.errors import MeasurementError, UsageError
-from profiler.estimate import Basis
 from profiler.layers import LayerReport, measure_layers
+from profiler.values.estimate import Basis
 from tests.unit.layers.samples import best_of_device
 from tests.virtual.workload import Load, LoadMeter, LoadPower
 

@@ -10,12 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.estimate import Basis
-from profiler.meters.codecarbon import (
-    CodeCarbonMeter,
-    carbon_intensity_g_per_kwh,
-    known_countries,
-)
+from profiler.meters.codecarbon import CodeCarbonMeter, carbon_intensity_g_per_kwh, known_countries
 from profiler.meters.codecarbon_tables import (
     CPU_TABLE,
     cpu_tdp_w,
@@ -23,7 +18,8 @@ from profiler.meters.codecarbon_tables import (
     package_folder,
     ram_power_w,
 )
-from profiler.trace import Channel
+from profiler.values.estimate import Basis
+from profiler.values.trace import Channel
 from tests.virtual.clock import FakeClock
 from tests.virtual.sysfs import SysfsTree, add_proc
 

@@ -20,7 +20,7 @@ from profiler.meters.hwmon import HwmonMeter
 from profiler.meters.nvml import NvmlMeter
 from profiler.meters.rapl import RaplMeter
 from profiler.meters.synthetic import SyntheticMeter
-from profiler.trace import Channel, ChannelKind
+from profiler.values.trace import Channel, ChannelKind
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Scenario, VirtualGpu, install
 from tests.virtual.power import constant

@@ -7,7 +7,7 @@ import pytest
 
 from profiler.errors import SensorError
 from profiler.meters.hwmon import HwmonMeter
-from profiler.trace import Channel
+from profiler.values.trace import Channel
 from tests.virtual.clock import FakeClock
 from tests.virtual.power import constant, steps
 from tests.virtual.sysfs import SysfsTree, counter_uj, power_uw

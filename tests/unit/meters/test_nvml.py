@@ -8,7 +8,7 @@ import pytest
 from profiler.errors import SensorError
 from profiler.meters import open_meter
 from profiler.meters.nvml import NvmlMeter, gpu_facts
-from profiler.trace import Channel, ChannelKind
+from profiler.values.trace import Channel, ChannelKind
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Fault, Scenario, VirtualGpu, VirtualNvml, install
 from tests.virtual.power import constant, ramp

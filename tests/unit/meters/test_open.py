@@ -10,11 +10,11 @@ import pytest
 
 import profiler.meters as meters
 from profiler.errors import SensorError, UsageError
-from profiler.estimate import Basis
 from profiler.meters import METERS, make_meter, open_meter, open_meters
 from profiler.meters.overlap import without_double_counts
 from profiler.meters.synthetic import SyntheticMeter
-from profiler.trace import Channel, ChannelKind
+from profiler.values.estimate import Basis
+from profiler.values.trace import Channel, ChannelKind
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Scenario, install
 

@@ -6,7 +6,7 @@ import pytest
 
 from profiler.errors import SensorError
 from profiler.meters.rapl import RaplMeter
-from profiler.trace import Channel
+from profiler.values.trace import Channel
 from tests.virtual.clock import FakeClock
 from tests.virtual.power import constant
 from tests.virtual.sysfs import SysfsTree, add_domain, add_rapl, counter_uj

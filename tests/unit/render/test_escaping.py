@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from profiler.findings import Finding
-from profiler.render import render_profiles
-from profiler.render.markdown import escape
+from profiler.render.formats import render_profiles
+from profiler.render.formats.markdown import escape
+from profiler.values.findings import Finding
 from tests.sample import resnet18, sample_profile
 
 HOSTILE = (

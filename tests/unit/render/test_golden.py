@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler.render import RENDERERS, Column, Section, Table, render_profiles
+from profiler.render import Column, Section, Table
+from profiler.render.formats import RENDERERS, render_profiles
 from tests.sample import resnet18, sample_profile
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from profiler.estimate import Basis
+from profiler.values.estimate import Basis
 from reports.__main__ import main
 from reports.claims import Status, load_claims, read_study
-from reports.errors import ReportDataError
+from reports.data_error import ReportDataError
 from reports.metrics import METRICS, TRAINING_METRICS
 
 STUDY = """

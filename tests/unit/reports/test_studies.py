@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from profiler.codec import profile_document
+from profiler.values.codec import profile_document
 from reports import studies
 from reports.__main__ import DEFAULT_STUDY, main
-from reports.errors import ReportDataError
+from reports.data_error import ReportDataError
 from tests.sample import sample_profile
 
 

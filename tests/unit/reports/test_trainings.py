@@ -3,20 +3,20 @@ from dataclasses import replace
 
 import pytest
 
-from profiler.codec import encode
 from profiler.errors import StoreError
-from profiler.estimate import Basis, Estimate
-from profiler.render import render_document
+from profiler.render.formats import render_document
 from profiler.store import save
+from profiler.values.codec import encode
+from profiler.values.estimate import Basis, Estimate
 from reports.__main__ import main
 from reports.build import build_document
+from reports.claim_rows import build_rows
 from reports.claims import load_claims
-from reports.errors import ReportDataError
-from reports.table import build_rows
+from reports.data_error import ReportDataError
 from reports.training_section import trainings_sections
 from reports.trainings import load_trainings
 from tests.sample import resnet18, sample_profile
-from training.accuracy import top1_accuracy
+from training.evaluation.accuracy import top1_accuracy
 from training.recipe import Recipe
 
 H100 = {"device_name": "NVIDIA H100", "fingerprint": "gpu-1", "facts": {}}

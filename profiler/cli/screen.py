@@ -1,0 +1,142 @@
+"""One screen of text for a measurement that has just ended: the figures that matter, on one page.
+
+The whole report is a renderer's; this is what a terminal shows in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.render.citations import Sources, sources_of
+from profiler.render.document import Column, Section, Table
+from profiler.render.formats.text import bullet, paragraph, section_blocks
+from profiler.render.report import labels_of
+from profiler.values.estimate import Estimate
+from profiler.values.profile import HOST, Profile
+from profiler.values.quantities import QUANTITIES, per_item
+from profiler.values.units import show, show_share
+
+_ALWAYS = (
+    "latency_s",
+    "throughput_per_s",
+    "energy_per_item_j",
+    "net_energy_per_item_j",
+    "power_w",
+    "idle_power_w",
+    "peak_memory_bytes",
+    "energy_per_million_kwh",
+    "carbon_per_million_g",
+    "mac_count_per_item",
+    "parameter_count",
+    "size_bytes",
+    "score",
+)
+_WHERE_SEEN = ("accuracy",)
+_OF_SEVERAL_ITEMS = ("latency_per_item_s",)
+_WITHOUT_ITEMS = {
+    "energy_per_item_j": "energy_j",
+    "net_energy_per_item_j": "net_energy_j",
+    "carbon_per_million_g": "carbon_g",
+    "mac_count_per_item": "mac_count",
+}
+_OF_A_COMMAND = ("latency_s", "energy_j", "power_w", "carbon_g")
+
+
+def render_brief(profiles: Sequence[Profile], paths: Sequence[str]) -> str:
+    """Print profiles for a terminal, and where they were stored; ends in a newline."""
+    sources = sources_of(*profiles)
+    blocks = []
+    for profile, label in zip(profiles, labels_of(profiles), strict=True):
+        blocks += section_blocks(_section(profile, label, sources))
+    blocks += [
+        "\n".join(map(paragraph, sources.notes())),
+        "\n".join(_findings(profiles, sources)),
+        "\n".join(f"stored in {path}" for path in paths),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _section(profile: Profile, label: str, sources: Sources) -> Section:
+    columns = (
+        Column(label="quantity"),
+        Column(label="value", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="source"),
+    )
+    rows = tuple(_rows(profile, sources))
+    workload = profile.workload
+    setting = ", ".join(part for part in (workload.device, workload.dtype) if part)
+    where = f"{profile.environment.device_name} ({setting})"
+    return Section(
+        title=f"{label}, on {where}",
+        tables=(Table(caption=_ending(profile), columns=columns, rows=rows),),
+    )
+
+
+def _ending(profile: Profile) -> str:
+    reached = {
+        "precision": "measured until the intervals were as narrow as asked",
+        "budget": "measured until the time was spent",
+    }.get(profile.stopped_by or "", "measured")
+    return f"{reached}; ± and [low, high] are 95 % intervals"
+
+
+def _rows(profile: Profile, sources: Sources) -> list[tuple[str, str, str, str]]:
+    by_key = {row.key: row for row in QUANTITIES}
+    rows = []
+    for key in _keys(profile):
+        quantity = by_key[key]
+        rows.append(_row(quantity.label, quantity.of(profile), sources))
+        if key in ("energy_per_item_j", "energy_j"):
+            rows += _parts(profile, sources, per_call=key == "energy_j")
+    return rows
+
+
+def _keys(profile: Profile) -> list[str]:
+    """The rows that say something about this workload, in order."""
+    if profile.workload.device == HOST:
+        return list(_OF_A_COMMAND)
+    size = profile.workload.batch_size
+    keys = [key if size else _WITHOUT_ITEMS.get(key, key) for key in _ALWAYS]
+    if size and size > 1:
+        keys[1:1] = _OF_SEVERAL_ITEMS
+    if not size:
+        keys = [key for key in keys if "per_million" not in key and key != "throughput_per_s"]
+    seen = [row.key for row in QUANTITIES if row.key in _WHERE_SEEN and row.of(profile) is not None]
+    return [*keys, *seen]
+
+
+def _parts(
+    profile: Profile, sources: Sources, *, per_call: bool
+) -> list[tuple[str, str, str, str]]:
+    """Which device drew the joules, where there is more to say than the total does."""
+    if len(profile.energy_parts) < 2:
+        return []
+    whole_j = sum(part.energy_j.point for part in profile.energy_parts if part.in_total)
+    rows = []
+    for part in profile.energy_parts:
+        drawn_j = part.energy_j if per_call else per_item(part.energy_j, profile, "J")
+        share = show_share(part.energy_j.point / whole_j if whole_j else None)
+        role = f"of it {part.device}, {share}" if part.in_total else f"beside it {part.device}"
+        rows.append(_row(f"  {role}", drawn_j, sources))
+    return rows
+
+
+def _row(label: str, estimate: Estimate | None, sources: Sources) -> tuple[str, str, str, str]:
+    if estimate is None:
+        return (label, show(None), "", "")
+    return (label, show(estimate), estimate.basis.value, sources.cite(estimate))
+
+
+def _findings(profiles: Sequence[Profile], sources: Sources) -> list[str]:
+    """Each distinct one once, with the runs that it is about where it is not about all."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for profile, label in zip(profiles, labels_of(profiles), strict=True):
+        for finding in profile.findings:
+            about.setdefault((finding.observed, finding.remedy), []).append(label)
+    points = []
+    for (observed, remedy), labels in about.items():
+        whose = "" if len(labels) == len(profiles) else f"{'; '.join(labels)}: "
+        advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
+        points.append(bullet(f"{whose}{sources.shorten(observed)}{advice}."))
+    return points

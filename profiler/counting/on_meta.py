@@ -1,0 +1,72 @@
+"""Counting without computing: a copy of the model whose tensors have shapes but no values."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+import torch
+from torch.nn.parameter import is_lazy
+from torch.utils import _pytree as pytree
+
+from profiler.errors import MeasurementError
+
+from .call import sentence
+from .costs import Costs
+from .count_call import count
+from .tensors import unshaped
+
+
+def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False) -> Costs:
+    """Counts a model on the meta device: nothing is computed, nothing is allocated.
+
+    The copy shares the structure of the model and none of its memory. Effective MACs are None,
+    since weights without values have no zeros.
+
+    Args:
+        model: the module to count; it is not run and not changed.
+        inputs: as for `count`; only shapes and dtypes matter.
+        backward: whether to count the backward pass as well.
+
+    Raises:
+        MeasurementError: if the model cannot be copied, or needs values to run.
+    """
+    twin = _twin(model)
+    shapes = pytree.tree_map_only(torch.Tensor, _shape_of, inputs)
+    try:
+        with torch.device("meta"):
+            return count(twin, shapes, backward=backward)
+    except MeasurementError as error:
+        raise MeasurementError(
+            f"{type(model).__name__} cannot be counted on the meta device: {error.message}",
+            hint="count it where it can run, with profiler.count(model, inputs)",
+        ) from error
+
+
+def _twin(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with every tensor replaced by its shape."""
+    memo: dict[int, Any] = {}
+    try:
+        for module in model.modules():
+            held = pytree.tree_leaves(list(vars(module).values()))
+            for value in (*module._parameters.values(), *module._buffers.values(), *held):
+                if isinstance(value, torch.Tensor) and id(value) not in memo:
+                    memo[id(value)] = _shape_of(value)
+        return copy.deepcopy(model, memo)
+    except Exception as error:
+        # Any object may refuse to be copied, each with an exception of its own.
+        raise MeasurementError(
+            f"{type(model).__name__} cannot be copied to the meta device: {sentence(error)}",
+            hint="count it where it can run, with profiler.count(model, inputs)",
+        ) from error
+
+
+def _shape_of(tensor: torch.Tensor) -> torch.Tensor:
+    if is_lazy(tensor):
+        return cast(torch.Tensor, unshaped(tensor, torch.device("meta")))
+    if tensor.is_meta:
+        return tensor
+    shape = tensor.detach().to("meta")
+    if isinstance(tensor, torch.nn.Parameter):
+        return torch.nn.Parameter(shape, requires_grad=tensor.requires_grad)
+    return shape.requires_grad_(tensor.requires_grad)

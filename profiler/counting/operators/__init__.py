@@ -1,0 +1,1 @@
+"""The tables of operators: what one call of each costs."""

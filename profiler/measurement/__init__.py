@@ -1,0 +1,1 @@
+"""The measuring protocol, and what is measured by it: a model, a command."""

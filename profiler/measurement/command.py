@@ -1,0 +1,211 @@
+"""One command, run under the recorder: its signals, its exit code and its joules."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from profiler.errors import ProfilerError
+from profiler.inference.call_cost import TimedRun, cost_per_call
+from profiler.machine.environment import cpu_name, describe
+from profiler.recording.recording import Recording
+from profiler.values.estimate import Basis, Estimate
+from profiler.values.profile import HOST, CarbonFactors, Profile, Workload
+from profiler.values.trace import CounterTrace
+
+FORWARDED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+LIVE_STEP_S = 0.5
+WINDOW_NAME = "command"
+
+Live = Callable[[float, float | None], None]
+
+
+class StartFailure(ProfilerError):
+    """The command could not be started; `missing` tells a wrong name from a lack of rights."""
+
+    def __init__(self, words: Sequence[str], error: OSError) -> None:
+        reason = error.strerror or str(error)
+        super().__init__(f"{words[0]!r} cannot be started: {reason}")
+        self.missing = isinstance(error, FileNotFoundError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOutcome:
+    """What a command left.
+
+    Args:
+        exit_code: its own, or 128 + the number of the signal that ended it.
+        profile: its joules, as one call.
+    """
+
+    exit_code: int
+    profile: Profile
+
+
+def run_command(
+    words: Sequence[str],
+    *,
+    name: str,
+    carbon: CarbonFactors,
+    journal: Path | None = None,
+    stdout: IO[str] | None = None,
+    live: Live | None = None,
+) -> CommandOutcome:
+    """Run a command to its end and infer what it drew.
+
+    Args:
+        words: the command and its arguments; no shell is involved.
+        name: name of the profile.
+        carbon: factors from joules to grams.
+        journal: file that is appended to while the command runs.
+        stdout: where the command's stdout goes; None leaves it alone.
+        live: called twice a second with the seconds and the joules so far.
+
+    Raises:
+        StartFailure: the command does not exist or may not be run.
+    """
+    recording = Recording(journal=journal).start()
+    try:
+        recording.begin(WINDOW_NAME)
+        exit_code = _run_to_end(words, stdout, recording, live)
+        recording.end(WINDOW_NAME, iteration_count=1)
+    finally:
+        recording.stop()
+    return CommandOutcome(exit_code=exit_code, profile=_profile(recording, words, name, carbon))
+
+
+def _run_to_end(
+    words: Sequence[str], stdout: IO[str] | None, recording: Recording, live: Live | None
+) -> int:
+    with _signals() as pass_to:
+        try:
+            child = subprocess.Popen(list(words), stdout=stdout)
+        except OSError as error:
+            raise StartFailure(words, error) from error
+        pass_to(child)
+        with _told(recording, live):
+            code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _told(recording: Recording, live: Live | None) -> Iterator[None]:
+    """Call `live` twice a second from a thread: a wait with a timeout notices an end late."""
+    if live is None:
+        yield
+        return
+    ended = threading.Event()
+    started_s = recording.now_s
+
+    def tell() -> None:
+        while not ended.wait(LIVE_STEP_S):
+            live(recording.now_s - started_s, joules_so_far(recording))
+
+    thread = threading.Thread(target=tell, name="wattprof-live", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Forward signals to the child instead of dying of them ourselves.
+
+    What a terminal sends reaches the child anyway, since it is in our process group; forwarding it
+    too would interrupt the child twice. What we were told to ignore (nohup) stays ignored, by the
+    child as well, which inherits that.
+    """
+    child: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        if number in FROM_TERMINAL and _in_foreground():
+            return
+        if child:
+            child[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def pass_to(process: subprocess.Popen[bytes]) -> None:
+        child.append(process)
+        for number in early:
+            process.send_signal(number)
+
+    heeded = [number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, forward) for number in heeded}
+    try:
+        yield pass_to
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_foreground() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
+
+
+def joules_so_far(recording: Recording) -> float | None:
+    """What the counters have moved by since the start: for a live line, not for a report."""
+    moved_j = [
+        trace.energy_j[-1]
+        for trace in recording.traces
+        if isinstance(trace, CounterTrace) and trace.energy_j and not trace.channel.uncountable
+    ]
+    return sum(moved_j) if moved_j else None
+
+
+def _profile(
+    recording: Recording, words: Sequence[str], name: str, carbon: CarbonFactors
+) -> Profile:
+    windows = recording.windows
+    run = TimedRun(blocks=windows[:1], idles=(), windows=windows, now_s=recording.now_s)
+    cost = cost_per_call(recording.traces, run)
+    seconds = run.duration_s
+    return Profile(
+        name=name,
+        created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        environment=describe(cpu_name()),
+        workload=Workload(model=shlex.join(words), device=HOST, dtype="", data="command"),
+        latency_s=Estimate(
+            point=seconds, low=seconds, high=seconds, unit="s", confidence=1.0,
+            basis=Basis.MEASURED, source="monotonic clock, from start to exit",
+        ),
+        energy_j=cost.energy_j,
+        net_energy_j=None,
+        power_w=cost.power_w,
+        idle_power_w=None,
+        peak_memory_bytes=None,
+        energy_parts=cost.parts,
+        carbon=carbon,
+        traces=recording.traces,
+        windows=windows,
+        findings=tuple(dict.fromkeys((*recording.own_findings, *cost.findings))),
+    )  # fmt: skip

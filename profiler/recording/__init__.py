@@ -1,0 +1,1 @@
+"""When the sensors are looked at, what was seen, and `record()` for any code."""

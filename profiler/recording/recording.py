@@ -1,0 +1,283 @@
+"""`profiler.record()`: the joules of any code at all, on every sensor this process may see.
+
+    import profiler
+
+    with profiler.record() as recording:
+        with recording.window("epoch 1"):
+            train_one_epoch()
+    print(recording["epoch 1"].energy_j)
+
+It needs neither torch nor a GPU. A window costs the caller two timestamps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from profiler.errors import StoreError, UsageError
+from profiler.meters import OpenMeter, close_meters
+from profiler.meters.clock import Clock
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
+from profiler.values.trace import CounterTrace, Trace, Window
+
+from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from profiler.inference import ChannelEnergy, TargetEnergy
+
+    from .journal import Journal
+
+WHOLE = "whole recording"
+FEW_WINDOWS = 500
+MANY_MOVES = 2_000
+"""Moves of a counter (minutes) from which on those far from any edge asked for are merged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowEnergy:
+    """What the windows of one name drew together.
+
+    Args:
+        name: the name they were opened under.
+        count: how many windows of that name there are.
+        duration_s: their lengths added up.
+        energy_j: joules over all devices, nothing counted twice; None when no sensor saw them.
+            Where any device is measured, those that are only estimated stand beside the total.
+        channels: the same, device by device ("gpu:0", "cpu:package-0", ...).
+        findings: what to know before trusting these numbers.
+    """
+
+    name: str
+    count: int
+    duration_s: float
+    energy_j: Estimate | None
+    channels: Mapping[str, ChannelEnergy]
+    findings: tuple[Finding, ...]
+
+    @property
+    def power_w(self) -> Estimate | None:
+        """Mean power over the windows."""
+        if self.energy_j is None or self.duration_s <= 0:
+            return None
+        return self.energy_j.scaled(1 / self.duration_s, "W")
+
+
+class Recording:
+    """A recording of this machine's sensors, readable while it runs and after it has stopped.
+
+    Args:
+        meters: opened meters; by default every sensor that this process may see.
+        clock: what time it is.
+        wait: block at the end of each window until it can be known exactly (up to one update
+            period of the slowest counter), instead of reading it later.
+        journal: a file to which what was seen is appended every second, so that a recording that
+            is killed can be recovered (`profiler.journal.recover`).
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[OpenMeter] | None = None,
+        *,
+        clock: Clock | None = None,
+        wait: bool = False,
+        journal: Path | str | None = None,
+    ) -> None:
+        self._meters = meters
+        self._clock = clock
+        self._wait = wait
+        self._journal_path = None if journal is None else Path(journal)
+        self._journal: Journal | None = None
+        self._recorder: Recorder | None = None
+        self._opened_here: Sequence[OpenMeter] = ()
+        self._settled: dict[str, WindowEnergy] = {}
+        self.opening_findings: tuple[Finding, ...] = ()
+
+    def start(self) -> Recording:
+        """Open the sensors and begin to sample in the background; returns in milliseconds.
+
+        Raises:
+            UsageError: it has been started before.
+            StoreError: the journal cannot be created.
+        """
+        if self._recorder is not None:
+            raise UsageError("this recording has been started before", hint="make a new one")
+        meters = self._meters
+        if meters is None:
+            from profiler.meters import open_meters
+
+            opened = open_meters()
+            meters, self.opening_findings = opened.meters, opened.findings
+            self._opened_here = meters
+        self._recorder = self._make_recorder(meters).start()
+        if self._journal_path is not None:
+            from .journal import Journal
+
+            try:
+                self._journal = Journal(self._journal_path, self._recorder).start()
+            except StoreError:
+                self._recorder.stop()
+                raise
+        return self
+
+    def _make_recorder(self, meters: Sequence[OpenMeter]) -> Recorder:
+        return Recorder(meters, clock=self._clock, wait=self._wait)
+
+    def stop(self) -> Recording:
+        """Stop sampling; waits for the counter moves that close the last windows (about 0.1 s)."""
+        if self._recorder is not None:
+            self._recorder.stop()
+        if self._journal is not None:
+            self._journal.stop()
+        close_meters(self._opened_here)
+        return self
+
+    def __enter__(self) -> Recording:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def begin(self, name: str) -> None:
+        """Open a window now."""
+        self._running().begin(name)
+
+    def end(
+        self, name: str, *, iteration_count: int | None = None, item_count: int | None = None
+    ) -> None:
+        """Close the window of that name that was opened last, by this thread if it opened one."""
+        self._running().end(name, iteration_count=iteration_count, item_count=item_count)
+
+    def window(self, name: str) -> AbstractContextManager[None]:
+        """Record the enclosed code as one window."""
+        return self._running().window(name)
+
+    def __getitem__(self, name: str) -> WindowEnergy:
+        """All windows of that name together; `KeyError` where none was opened."""
+        if self._running().stopped_s is None:
+            return self.energies([name])[0]
+        if name not in self._settled:
+            few = len(self.windows) <= FEW_WINDOWS
+            # Together they cost little more than one by one, and all are asked for as a rule.
+            self._settled.update((e.name, e) for e in self.energies(None if few else [name]))
+        return self._settled[name]
+
+    def energies(self, names: Sequence[str] | None = None) -> tuple[WindowEnergy, ...]:
+        """Several names, or all, inferred together: quicker than one by one."""
+        windows = self.windows
+        chosen = list(dict.fromkeys(window.name for window in windows)) if names is None else names
+        targets = [tuple(window for window in windows if window.name == name) for name in chosen]
+        missing = [name for name, target in zip(chosen, targets, strict=True) if not target]
+        if missing:
+            raise KeyError(missing[0])
+        return self._infer(chosen, targets)
+
+    @property
+    def total(self) -> WindowEnergy:
+        """From start to stop, or to now."""
+        recorder = self._running()
+        started_s = recorder.started_s or 0.0
+        whole = Window(name=WHOLE, start_s=started_s, end_s=recorder.now_s)
+        return self._infer([WHOLE], [(whole,)])[0]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """All windows so far."""
+        return self._running().windows()
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """What every channel saw so far."""
+        return self._running().traces()
+
+    @property
+    def now_s(self) -> float:
+        """The last instant that this recording knows of, on CLOCK_MONOTONIC."""
+        return self._running().now_s
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be known about the recording as a whole."""
+        return tuple(dict.fromkeys((*self.own_findings, *self.total.findings)))
+
+    @property
+    def own_findings(self) -> tuple[Finding, ...]:
+        """What is to be known apart from any window: sensors not opened, things not kept."""
+        found = list(self.opening_findings)
+        if self._running().dropped_count:
+            found.append(windows_forgotten(self._running().dropped_count))
+        if self._journal is not None and self._journal.failure is not None:
+            found.append(journal_ended(self._journal.failure))
+        return tuple(found)
+
+    def _running(self) -> Recorder:
+        if self._recorder is None:
+            raise UsageError(
+                "this recording has not been started",
+                hint="use `with profiler.record() as recording:` or call start()",
+            )
+        return self._recorder
+
+    def _infer(
+        self, names: Sequence[str], targets: Sequence[tuple[Window, ...]]
+    ) -> tuple[WindowEnergy, ...]:
+        from profiler.inference import infer_energies
+        from profiler.inference.excerpt import beside, excerpt
+
+        recorder = self._running()
+        now_s = recorder.now_s
+        traces, windows = recorder.traces(), recorder.windows()
+        if (
+            max(
+                (len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)),
+                default=0,
+            )
+            > MANY_MOVES
+        ):
+            asked = [window for target in targets for window in target]
+            traces, windows = excerpt(traces, asked), beside(windows, asked)
+        energies = infer_energies(traces, targets, windows, now_s=now_s)
+        return tuple(
+            self._result(name, target, energy, now_s)
+            for name, target, energy in zip(names, targets, energies, strict=True)
+        )
+
+    def _result(
+        self, name: str, target: tuple[Window, ...], energy: TargetEnergy, now_s: float
+    ) -> WindowEnergy:
+        ends_s = [now_s if window.end_s is None else window.end_s for window in target]
+        spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
+        findings = [*self.own_findings, *energy.findings]
+        if self._running().forked:
+            findings.append(forked())
+        elif energy.energy_j is None and not energy.devices:
+            findings.append(no_sensor())
+        return WindowEnergy(
+            name=name,
+            count=len(target),
+            duration_s=sum(spans_s),
+            energy_j=energy.energy_j,
+            channels=energy.devices,
+            findings=tuple(dict.fromkeys(findings)),
+        )
+
+
+def record(
+    meters: Sequence[OpenMeter] | None = None,
+    *,
+    clock: Clock | None = None,
+    wait: bool = False,
+    journal: Path | str | None = None,
+) -> Recording:
+    """Make a recording; use it with `with`, or call `.start()` and `.stop()`. See `Recording`."""
+    return Recording(meters, clock=clock, wait=wait, journal=journal)

@@ -1,0 +1,206 @@
+"""The table of layers, and the section that a layer report becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from profiler.values.layer_cost import LayerCost
+from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
+
+from .document import Column, Document, Section, Table
+from .layer_groups import group_by_depth, group_by_kind, sort_layers
+from .roofline import roofline_of
+
+if TYPE_CHECKING:
+    from profiler.values.layer_report import LayerReport
+
+MODEL_ITSELF = "(the model itself)"
+READING = (
+    "Every row is a module without its children; a module that has some shows the work between "
+    "them, which belongs to no leaf. Bytes are unfused traffic. 'of best' is the time that this "
+    "device cannot go below for the row's MACs, bytes and calls, over the time it took; the last "
+    "column says which of the three sets it."
+)
+PICO = 1e12
+
+
+def layer_table(layers: Sequence[LayerCost], caption: str) -> Table:
+    """A row a layer, with the columns that some layer has something for."""
+    has_energy = any(row.energy_j is not None for row in layers)
+    has_floor = any(row.floor_s is not None for row in layers)
+    has_floor_j = any(row.floor_j is not None for row in layers)
+    whole_s = sum(row.latency_s.point for row in layers if row.latency_s is not None)
+    columns = [
+        Column(label="layer", role="code"),
+        Column(label="kind"),
+        *(
+            Column(label=label, role="number")
+            for label in ("calls", "parameters", "MACs", "bytes", "MACs/B", "latency", "of time")
+        ),
+    ]
+    if has_energy:
+        columns += [
+            Column(label="energy", role="number"),
+            Column(label="basis", role="basis"),
+            Column(label="pJ/MAC", role="number"),
+        ]
+    if has_floor:
+        columns += [
+            Column(label="floor", role="number"),
+            Column(label="of best", role="number"),
+            Column(label="bound by"),
+        ]
+    if has_floor_j:
+        columns.append(Column(label="energy floor", role="number"))
+    rows = []
+    for row in layers:
+        cells = [*_counted(row), show(row.latency_s), _share(row, whole_s)]
+        cells += _energy(row) if has_energy else []
+        cells += _floor(row) if has_floor else []
+        cells += [_number(row.floor_j, "J")] if has_floor_j else []
+        rows.append(tuple(cells))
+    return Table(caption=caption, columns=tuple(columns), rows=tuple(rows))
+
+
+def _counted(row: LayerCost) -> list[str]:
+    unknown = bool(row.uncounted_ops)
+    return [
+        row.path or MODEL_ITSELF,
+        row.kind,
+        show_count(row.call_count),
+        show_number(row.parameter_count, "parameter"),
+        (">= " if unknown else "") + show_number(row.mac_count, "MAC"),
+        show_number(row.moved_bytes, "B"),
+        "" if row.macs_per_byte is None or not row.mac_count else f"{row.macs_per_byte:.3g}",
+    ]
+
+
+def _share(row: LayerCost, whole_s: float) -> str:
+    if row.latency_s is None:
+        return ""
+    return show_share(row.latency_s.point / whole_s if whole_s else None)
+
+
+def _energy(row: LayerCost) -> list[str]:
+    basis = "" if row.energy_j is None else row.energy_j.basis.value
+    per_mac = row.joules_per_mac
+    return [show(row.energy_j), basis, "" if per_mac is None else _plain(per_mac.point * PICO)]
+
+
+def _plain(value: float) -> str:
+    """Three digits without an exponent, as the unit stands in the heading."""
+    return f"{float(f'{value:.3g}'):,.12g}"
+
+
+def _floor(row: LayerCost) -> list[str]:
+    if row.floor_s is None:
+        return ["", "", ""]
+    return [_number(row.floor_s, "s"), show_share(row.achieved_share), row.bound or ""]
+
+
+def _number(value: float | None, unit: str) -> str:
+    return NOT_SEEN if value is None else show_number(value, unit)
+
+
+def arrange(
+    report: LayerReport, *, sort: str | None, by_kind: bool, depth: int | None
+) -> tuple[LayerCost, ...]:
+    """The rows of a report as they are asked for."""
+    rows = report.layers
+    if depth is not None:
+        rows = group_by_depth(rows, depth)
+    elif by_kind:
+        rows = group_by_kind(rows, {row.path for row in report.outside})
+    return sort_layers(rows, sort)
+
+
+def layer_document(report: LayerReport, rows: Sequence[LayerCost]) -> Document:
+    """A whole report on the layers of one model.
+
+    Args:
+        report: what was measured.
+        rows: its layers as they are to be shown (see `arrange`).
+    """
+    batch = "" if report.batch_size is None else f", batch {report.batch_size:,}"
+    name = f"{report.name}{batch}"
+    sections = [
+        Section(
+            title="Layers",
+            tables=(layer_table(rows, f"Layers of {name}, per call"),),
+            notes=(READING, *_energy_notes(report)),
+        ),
+        _closure_section(report),
+    ]
+    roofline = roofline_of(report)
+    if roofline is not None:
+        sections.append(roofline)
+    if report.findings:
+        columns = (Column(label="finding"), Column(label="observed"), Column(label="remedy"))
+        cells = tuple((item.kind, item.observed, item.remedy) for item in report.findings)
+        table = Table(caption="What to know before trusting a number", columns=columns, rows=cells)
+        sections.append(Section(title="Findings", tables=(table,)))
+    return Document(title=f"Layers of {name}", lead=_lead(report), sections=tuple(sections))
+
+
+def _lead(report: LayerReport) -> tuple[str, ...]:
+    energy = report.energy_j
+    joules = "no sensor saw its energy" if energy is None else f"{show(energy)} ({energy.basis})"
+    closures = [f"time {show(report.latency_closure)}"]
+    if report.energy_closure is not None:
+        closures.append(f"joules {show(report.energy_closure)}")
+    return (
+        f"{report.name}: {show(report.latency_s)} a call, {joules}.",
+        f"Sum of the layers over the whole model: {', '.join(closures)}.",
+        f"Run on {report.device_name} ({report.device}, {report.dtype}), "
+        f"{report.run_count:,} instrumented calls, ended by: {report.stopped_by}.",
+    )
+
+
+def _energy_notes(report: LayerReport) -> tuple[str, ...]:
+    energy = report.energy_j
+    if energy is None:
+        return ()
+    if any(row.energy_j and row.energy_j.basis == "measured" for row in report.layers):
+        return (
+            "Joules are watts of the layer, replayed alone in the same recording, x its seconds "
+            "inside the model. Work between layers cannot be replayed: it is given the mean power "
+            "of the model, between the lowest and the highest that was seen, and is estimated.",
+        )
+    return (
+        "Joules are each row's share of the time, of the joules of the whole: nothing here "
+        f"measured one layer against another. The whole: {energy.source}.",
+    )
+
+
+def _closure_section(report: LayerReport) -> Section:
+    """How far the rows add up, and what is known of the rest."""
+    summed_s = sum(row.latency_s.point for row in report.layers if row.latency_s is not None)
+    outside_s = sum(row.latency_s.point for row in report.outside if row.latency_s is not None)
+    whole_s = report.latency_s.point
+    rows = [
+        ("sum of the layers / whole model, time", show(report.latency_closure)),
+        ("residual, time", show_number(summed_s - whole_s, "s")),
+        ("between layers, of the time", show_share(outside_s / summed_s if summed_s else None)),
+        ("stamps, subtracted (known from empty modules)", show_number(report.tool_cost_s, "s")),
+        ("stamps, as runs with and without differ", show_number(report.observed_tool_cost_s, "s")),
+    ]
+    if report.energy_closure is not None:
+        rows.insert(1, ("sum of the layers / whole model, joules", show(report.energy_closure)))
+    tables = [
+        Table(
+            caption="Closure",
+            columns=(Column(label="what"), Column(label="value", role="number")),
+            rows=tuple(rows),
+        )
+    ]
+    if report.left_out:
+        columns = (
+            Column(label="layer", role="code"),
+            Column(label="kind"),
+            Column(label="lacks"),
+            Column(label="reason"),
+        )
+        cells = tuple((item.path, item.kind, item.what, item.reason) for item in report.left_out)
+        tables.append(Table(caption="Left out", columns=columns, rows=cells))
+    return Section(title="Do the layers add up?", tables=tuple(tables))

@@ -1,0 +1,256 @@
+"""Profiles -> Document: which facts a report tells, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from profiler.comparison.verdicts import compare
+from profiler.values.estimate import Basis, Estimate
+from profiler.values.profile import EnergyPart, Profile
+from profiler.values.quantities import (
+    QUANTITIES,
+    carbon_per_million_g,
+    energy_per_million_kwh,
+    per_item,
+)
+from profiler.values.units import show, show_share, show_short
+
+from .citations import Sources, sources_of
+from .document import Bar, Column, Document, Plot, Section, Table
+from .report_sections import background_sections, comparison_section
+
+BASIS_LEGEND = (
+    "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
+    "estimated (by a model of the hardware), assumed (a constant), quoted (from a publication). "
+    "A number derived from others carries the weakest word among them."
+)
+_LEAD_LINES = 4
+UNIT_LEGEND = "± and [low, high] are 95 % intervals. 1 MB = 1,000,000 B. MACs are multiply-adds."
+
+
+def tell(
+    profiles: Sequence[Profile], *, title: str | None = None, extra: Iterable[Section] = ()
+) -> Document:
+    """Build the report of one or more profiles.
+
+    Args:
+        profiles: at least one; with several, the first of a workload is the base of comparisons.
+        title: heading; None makes one of the names.
+        extra: sections of somebody else (a claims table), put before the background.
+    """
+    profiles = tuple(profiles)
+    if not profiles:
+        raise ValueError("a report needs at least one profile")
+    names = list(dict.fromkeys(profile.name for profile in profiles))
+    labels = labels_of(profiles)
+    comparisons = [comparison_section(compare(*pair)) for pair in _pairs(profiles)]
+    figures = [_figures(*pair) for pair in zip(profiles, labels, strict=True)]
+    return Document(
+        title=title or " and ".join(names),
+        lead=_lead(profiles, labels),
+        sections=(
+            _glance(profiles, labels),
+            *comparisons,
+            *extra,
+            *figures,
+            *background_sections(profiles),
+        ),
+        profiles=profiles,
+    )
+
+
+def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
+    """A short name a profile: its batch size, and its dtype and device where these differ."""
+    names = []
+    has_dtypes = len({profile.workload.dtype for profile in profiles}) > 1
+    has_devices = len({profile.workload.device for profile in profiles}) > 1
+    for profile in profiles:
+        workload = profile.workload
+        batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}"
+        parts = (
+            profile.name,
+            batch,
+            workload.dtype if has_dtypes else "",
+            workload.device if has_devices else "",
+        )
+        names.append(", ".join(part for part in parts if part))
+    return tuple(names)
+
+
+def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
+    first = profiles[0]
+    places = dict.fromkeys(
+        f"{profile.environment.device_name} ({profile.workload.device}, {profile.workload.dtype})"
+        for profile in profiles
+    )
+    lines = [_answer(*pair) for pair in zip(profiles, labels, strict=True)]
+    where = f"Run on {' and '.join(places)}, {first.created_utc[:10]}."
+    return (*lines[:_LEAD_LINES], where)
+
+
+def _answer(profile: Profile, label: str) -> str:
+    energy, what = per_item(profile.energy_j, profile, "J"), "an image"
+    if energy is None:
+        energy, what = profile.energy_j, "a call"
+    if energy is None:
+        return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
+    return (
+        f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
+    )
+
+
+def _pairs(profiles: tuple[Profile, ...]) -> list[tuple[Profile, Profile]]:
+    """The first profile of each workload with every later one of the same workload."""
+    bases: dict[tuple[object, ...], Profile] = {}
+    pairs = []
+    for profile in profiles:
+        key = (profile.workload.batch_size, profile.workload.dtype, profile.workload.device)
+        base = bases.setdefault(key, profile)
+        if base is not profile:
+            pairs.append((base, profile))
+    return pairs
+
+
+def _glance(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Section:
+    return Section(
+        title="At a glance",
+        plots=_plots(profiles, labels),
+        tables=(_overview(profiles, labels),) if len(profiles) > 1 else (),
+        notes=(BASIS_LEGEND, UNIT_LEGEND),
+    )
+
+
+def _overview(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Table:
+    columns = (
+        Column(label="run"),
+        Column(label="energy per image", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="latency per image", role="number"),
+        Column(label="energy, 1 M inferences", role="number"),
+        Column(label="carbon, 1 M inferences", role="number"),
+        Column(label="MACs per image", role="number"),
+        Column(label="parameters", role="number"),
+    )
+    rows = tuple(_overview_row(*pair) for pair in zip(profiles, labels, strict=True))
+    return Table(caption="All runs, side by side", columns=columns, rows=rows)
+
+
+def _overview_row(profile: Profile, label: str) -> tuple[str, ...]:
+    energy = per_item(profile.energy_j, profile, "J")
+    return (
+        label,
+        show(energy),
+        _basis(energy),
+        show(per_item(profile.latency_s, profile, "s")),
+        show(energy_per_million_kwh(profile)),
+        show(carbon_per_million_g(profile)),
+        show_short(per_item(profile.mac_count, profile, "MAC")),
+        show_short(profile.parameter_count),
+    )
+
+
+def _plots(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[Plot, ...]:
+    plots = []
+    for caption, unit, key in (
+        ("Energy per image (gross)", "J", "energy_j"),
+        ("Latency per image", "s", "latency_s"),
+    ):
+        bars = tuple(
+            _bar(label, estimate)
+            for profile, label in zip(profiles, labels, strict=True)
+            if (estimate := per_item(getattr(profile, key), profile, unit)) is not None
+        )
+        if bars:
+            plots.append(Plot(caption=caption, unit=unit, bars=bars))
+    return tuple(plots)
+
+
+def _bar(label: str, estimate: Estimate) -> Bar:
+    return Bar(
+        label=label,
+        point=estimate.point,
+        low=estimate.low,
+        high=estimate.high,
+        text=show(estimate),
+        basis=estimate.basis.value,
+    )
+
+
+def _figures(profile: Profile, label: str) -> Section:
+    columns = (
+        Column(label="quantity"),
+        Column(label="value", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="source"),
+    )
+    sources = sources_of(profile)
+    seen = [(row.label, row.of(profile)) for row in QUANTITIES]
+    rows = tuple(
+        (name, show(value), _basis(value), "" if value is None else sources.cite(value))
+        for name, value in seen
+    )
+    tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
+    if profile.energy_parts:
+        tables.append(_parts(profile, sources))
+    notes = (*sources.notes(), *_figure_notes(profile))
+    return Section(title=label, tables=tuple(tables), notes=notes)
+
+
+def _parts(profile: Profile, sources: Sources) -> Table:
+    columns = (
+        Column(label="part", role="code"),
+        Column(label="gross", role="number"),
+        Column(label="net of idle", role="number"),
+        Column(label="share of the total", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="source"),
+    )
+    whole = sum(part.energy_j.point for part in profile.energy_parts if part.in_total)
+    rows = tuple(
+        (
+            part.device,
+            show(part.energy_j),
+            show(part.net_energy_j),
+            _share_of(part, whole),
+            _basis(part.energy_j),
+            sources.cite(part.energy_j),
+        )
+        for part in profile.energy_parts
+    )
+    return Table(caption="Where the joules of a call were drawn", columns=columns, rows=rows)
+
+
+def _share_of(part: EnergyPart, whole: float) -> str:
+    if not part.in_total:
+        return "beside it"
+    return show_share(part.energy_j.point / whole if whole else None)
+
+
+def _figure_notes(profile: Profile) -> list[str]:
+    notes = []
+    energy = profile.energy_j
+    if energy is not None and energy.systematic:
+        notes.append(
+            f"The sensor's own gain error, ±{show_share(energy.systematic)}, is not inside the "
+            "intervals; it cancels in a ratio of two runs on this device."
+        )
+    if energy is not None and energy.estimated_share and energy.basis is not Basis.MEASURED:
+        notes.append(
+            f"{show_share(energy.estimated_share)} of the joules are estimated or assumed, "
+            "not measured."
+        )
+    if profile.carbon is not None:
+        carbon = profile.carbon
+        notes.append(
+            f"Grams use {show(carbon.intensity_g_per_kwh)} "
+            f"({carbon.intensity_g_per_kwh.basis.value}: {carbon.intensity_g_per_kwh.source}) and "
+            f"a PUE of {show(carbon.pue)} ({carbon.pue.basis.value}: {carbon.pue.source})."
+        )
+    if profile.stopped_by:
+        notes.append(f"The measurement was ended by: {profile.stopped_by}.")
+    notes.append(f"Measured {profile.created_utc}.")
+    return notes
+
+
+def _basis(estimate: Estimate | None) -> str:
+    return "" if estimate is None else estimate.basis.value

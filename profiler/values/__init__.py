@@ -1,0 +1,1 @@
+"""Immutable values that the rooms hand on; pure, and importing nothing above them."""

@@ -1,0 +1,14 @@
+"""Text from outside, made safe to show on one line."""
+
+from __future__ import annotations
+
+
+def clean(text: str) -> str:
+    """Text on one line without control characters: a name must not move a terminal's cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def one_line(error: BaseException) -> str:
+    """Type and message of an exception, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,147 @@
+"""The accuracy that a trained checkpoint states, taken into a profile where it holds for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from profiler.values.codec import FormError, decode
+from profiler.values.estimate import Basis, Estimate
+from profiler.values.findings import accuracy_not_taken
+from profiler.values.profile import Profile
+
+KEY = "wattprof"
+LONGEST_TEXT = 300
+PRECISION = "fp32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedAccuracy:
+    """What the run that wrote a checkpoint found out about it on its test split.
+
+    Args:
+        model: reference of the model that was trained.
+        input_shape: (3, height, width) of its images.
+        data: what the test split is.
+        by_dtype: top-1 accuracy by the precision of the forward pass: "fp32", or the one that
+            autocast was asked for.
+    """
+
+    model: str
+    input_shape: tuple[int, ...]
+    data: str
+    by_dtype: Mapping[str, Estimate]
+
+
+def with_accuracy(profile: Profile, checkpoint: Path) -> Profile:
+    """The profile with the accuracy of its weights, or with a finding that says why without.
+
+    Args:
+        profile: of a model whose weights came from the checkpoint.
+        checkpoint: any file of weights; one that states no accuracy leaves the profile as it is.
+    """
+    try:
+        stated = read_accuracy(checkpoint)
+    except FormError as error:
+        return _without(profile, checkpoint, f"its header cannot be read ({error})")
+    if stated is None:
+        return profile
+    problem = _mismatch(stated, profile)
+    if problem is not None:
+        return _without(profile, checkpoint, problem)
+    accuracy = stated.by_dtype[PRECISION]
+    source = f"{accuracy.source}; by the run that wrote {checkpoint.name}"
+    return replace(profile, accuracy=replace(accuracy, source=source), accuracy_data=stated.data)
+
+
+def _without(profile: Profile, checkpoint: Path, reason: str) -> Profile:
+    finding = accuracy_not_taken(checkpoint.name, reason)
+    return replace(profile, findings=(*profile.findings, finding))
+
+
+def _mismatch(stated: TrainedAccuracy, profile: Profile) -> str | None:
+    """Why the accuracy is not one of what the profile measured."""
+    workload = profile.workload
+    if stated.model != workload.model:
+        return f"it was trained as '{stated.model}', and measured as '{workload.model}'"
+    shape = "x".join(map(str, stated.input_shape))
+    if any(seen.partition("x")[2] != shape for seen in workload.input_shapes):
+        return f"it holds for images of {shape}, and was measured on {workload.input_shapes[0]}"
+    if workload.dtype != PRECISION:
+        return (
+            f"it was measured in {workload.dtype} throughout, weights included, and evaluated in "
+            f"{' and '.join(stated.by_dtype)}, where only autocast lowers the precision"
+        )
+    if PRECISION not in stated.by_dtype:
+        return f"it was evaluated in {' and '.join(stated.by_dtype)}, and measured in {PRECISION}"
+    return None
+
+
+def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
+    """What the header of a safetensors file states, in `__metadata__` under "wattprof".
+
+    Returns:
+        None where the file has no such header, or its run had no test split.
+
+    Raises:
+        FormError: the header is not what a training run writes.
+    """
+    header = _header(checkpoint)
+    if header is None:
+        return None
+    try:
+        document = json.loads(header)
+    # A deep nest exhausts the parser's stack; a number of thousands of digits is a ValueError.
+    except (ValueError, RecursionError) as error:
+        raise FormError("it is no JSON") from error
+    info = _object(document, "info")
+    notes = info.get("notes") or {}
+    if not isinstance(notes, dict) or "accuracy" not in notes:
+        return None
+    note = _object(notes, "accuracy")
+    by_dtype = decode(note.get("by_dtype"), Mapping[str, Estimate], "by_dtype")
+    return TrainedAccuracy(
+        model=_text(_object(info, "recipe"), "model"),
+        input_shape=decode(info.get("input_shape"), tuple[int, ...], "input_shape"),
+        data=_text(note, "data"),
+        by_dtype={dtype: _checked(accuracy, dtype) for dtype, accuracy in by_dtype.items()},
+    )
+
+
+def _header(checkpoint: Path) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    if checkpoint.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(checkpoint.expanduser(), framework="pt") as file:
+            return (file.metadata() or {}).get(KEY)
+    except (SafetensorError, OSError) as error:
+        raise FormError("it is no safetensors file") from error
+
+
+def _object(document: Any, name: str) -> dict[str, Any]:
+    value = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(value, dict):
+        raise FormError(f"{name} is not an object")
+    return value
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    """A text that cannot move a terminal's cursor."""
+    value = document.get(name)
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_TEXT:
+        raise FormError(f"{name} is no printable text of at most {LONGEST_TEXT} letters")
+    return value
+
+
+def _checked(accuracy: Estimate, dtype: str) -> Estimate:
+    low, high = accuracy.low, accuracy.high
+    if low is None or high is None or not 0 <= low <= high <= 1 or accuracy.unit:
+        raise FormError(f"the accuracy in {dtype[:10]!a} is no share with an interval")
+    if accuracy.basis is not Basis.MEASURED or not accuracy.source.isprintable():
+        raise FormError(f"the accuracy in {dtype[:10]!a} is not measured")
+    return accuracy

@@ -1,0 +1,252 @@
+"""What `--model` names: a reference, and the network that it leads to.
+
+lightweight                  a name of the zoo (the `models` folder of the checkout)
+package.module:callable      imported as `python -m` would from the working folder
+path/file.py:callable        the file is run, its own folder importable
+torchvision:resnet50         random weights
+timm:vit_tiny_patch16_224    random weights
+
+The callable is a class, a function that returns the model, or the model itself; nothing else is
+run. The zoo is loaded from its path under a private name, so that it and a `models` package of the
+user can never stand in for each other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from profiler.errors import TargetError
+from profiler.values.plain_text import one_line
+
+from .user_code import CHECKOUT, import_named, importable, load_module, run_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ZOO_ALIAS = "_wattprof_zoo"
+FORMS = (
+    "name the model as package.module:callable, path/file.py:callable, torchvision:NAME, "
+    "timm:NAME, or by its name in the zoo"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A model that can be run.
+
+    Args:
+        reference: what the user wrote.
+        name: short name for files and tables.
+        model: the network, in the mode its factory left it.
+        input_shape: (channels, height, width) of one image; None where nothing states it.
+    """
+
+    reference: str
+    name: str
+    model: nn.Module
+    input_shape: tuple[int, ...] | None
+
+
+def resolve(reference: str, *, num_classes: int | None = None) -> Target:
+    """Find and build the model that a reference names.
+
+    Args:
+        reference: one of the forms in the description of this module.
+        num_classes: handed to the factory; None leaves its own default.
+
+    Raises:
+        TargetError: the reference leads to no model, or its factory takes no `num_classes`.
+    """
+    prefix, colon, attribute = reference.rpartition(":")
+    if not colon:
+        return _from_zoo(reference, num_classes)
+    if not prefix or not attribute:
+        raise TargetError(f"'{reference}' is no model reference", hint=FORMS)
+    if prefix == "torchvision":
+        return _from_torchvision(reference, attribute, num_classes)
+    if prefix == "timm":
+        return _from_timm(reference, attribute, num_classes)
+    if prefix.endswith(".py") or "/" in prefix:
+        path = Path(prefix).expanduser()
+        with importable(path.resolve().parent, Path.cwd()):
+            found = _attribute(run_file(path), attribute, prefix)
+            model = _build(found, reference, num_classes)
+    else:
+        with importable(Path.cwd()):
+            found = _attribute(import_named(prefix), attribute, prefix)
+            model = _build(found, reference, num_classes)
+    return Target(reference=reference, name=_slug(attribute), model=model, input_shape=None)
+
+
+def zoo() -> ModuleType:
+    """The `models` package of the checkout this package runs from.
+
+    Raises:
+        TargetError: this is an installed wheel, which holds no zoo.
+    """
+    loaded = sys.modules.get(ZOO_ALIAS)
+    if loaded is not None:
+        return loaded
+    entry = CHECKOUT / "models" / "__init__.py"
+    if not entry.is_file() or not _is_checkout(CHECKOUT):
+        raise TargetError(
+            "the zoo is not part of the installed package: there is no checkout around it",
+            hint="run from a clone of wattprof, or name your model as package.module:callable",
+        )
+    return load_module(entry, ZOO_ALIAS, package=True)
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Whether the folder is this project's: read from its pyproject.toml, nothing is run."""
+    try:
+        metadata = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(metadata.get("project", {}).get("name") == "wattprof")
+
+
+def _from_zoo(reference: str, num_classes: int | None) -> Target:
+    if reference.endswith(".py") or "/" in reference:
+        hint = f"say which callable of the file: {reference}:NAME"
+        raise TargetError(f"'{reference}' names a file, not a model", hint=hint)
+    if "." in reference:
+        module, _, name = reference.rpartition(".")
+        hint = f"separate module and callable by a colon: {module}:{name}"
+        raise TargetError(f"'{reference}' is no name of the zoo", hint=hint)
+    variants = zoo().VARIANTS
+    if reference not in variants:
+        raise TargetError(
+            f"unknown model '{reference}'{_nearest(reference, variants)}",
+            hint="`python -m models list` shows the zoo; or " + FORMS,
+        )
+    variant = variants[reference]
+    model = _build(variant, reference, num_classes)
+    return Target(reference=reference, name=reference, model=model, input_shape=variant.input_shape)
+
+
+def _from_torchvision(reference: str, name: str, num_classes: int | None) -> Target:
+    from torchvision import models
+
+    known = models.list_models()
+    if name not in known:
+        raise TargetError(
+            f"torchvision has no model '{name}'{_nearest(name, known)}",
+            hint='python -c "import torchvision; print(torchvision.models.list_models())"',
+        )
+    builder = models.get_model_builder(name)
+    arguments: dict[str, Any] = {"weights": None}
+    if "weights_backbone" in inspect.signature(builder).parameters:
+        arguments["weights_backbone"] = None  # its default would be downloaded
+    model = _build(builder, reference, num_classes, **arguments)
+    keywords = getattr(_default_transforms(models, name), "keywords", {})
+    size = keywords.get("crop_size")
+    shape = (3, size, size) if isinstance(size, int) else None
+    return Target(reference=reference, name=_slug(name), model=model, input_shape=shape)
+
+
+def _default_transforms(models: ModuleType, name: str) -> object:
+    """The preprocessing torchvision states for its own weights, which tells the image size."""
+    default = getattr(models.get_model_weights(name), "DEFAULT", None)
+    return getattr(default, "transforms", None)
+
+
+def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
+    try:
+        import timm
+    except ImportError as error:
+        raise TargetError(
+            f"'{reference}' needs timm, which cannot be imported: {error}", hint="pip install timm"
+        ) from error
+    if not timm.is_model(name):
+        raise TargetError(
+            f"timm has no model '{name}'{_nearest(name, timm.list_models())}",
+            hint='python -c "import timm; print(timm.list_models())"',
+        )
+
+    def build(**arguments: Any) -> object:
+        return timm.create_model(name, pretrained=False, **arguments)
+
+    model = _build(build, reference, num_classes)
+    shape = (getattr(model, "pretrained_cfg", None) or {}).get("input_size")
+    return Target(
+        reference=reference,
+        name=_slug(name),
+        model=model,
+        input_shape=tuple(shape) if shape else None,
+    )
+
+
+def _attribute(module: ModuleType, dotted: str, origin: str) -> object:
+    found: object = module
+    for name in dotted.split("."):
+        if not hasattr(found, name):
+            public = [known for known in dir(found) if not known.startswith("_")]
+            raise TargetError(f"'{origin}' has no '{name}'{_nearest(name, public)}", hint=FORMS)
+        found = getattr(found, name)
+    return found
+
+
+def _build(found: object, reference: str, num_classes: int | None, **arguments: Any) -> nn.Module:
+    """Call what was found, unless it is the model itself."""
+    from torch import nn
+
+    if not isinstance(found, nn.Module):
+        if not callable(found):
+            kind = type(found).__name__
+            raise TargetError(
+                f"'{reference}' is of type {kind}, neither a model nor a function", hint=FORMS
+            )
+        if num_classes is not None:
+            arguments["num_classes"] = _accepted(found, reference, num_classes)
+        found = _call(found, reference, arguments)
+    elif num_classes is not None:
+        raise TargetError(
+            f"'{reference}' is a finished model: it cannot be given {num_classes} classes"
+        )
+    if not isinstance(found, nn.Module):
+        kind = type(found).__name__
+        raise TargetError(
+            f"'{reference}' returned type {kind}, not a torch.nn.Module",
+            hint="name a class or a function that returns the model",
+        )
+    return found
+
+
+def _accepted(found: Callable[..., object], reference: str, num_classes: int) -> int:
+    """`num_classes`, if the callable takes it."""
+    if num_classes < 1:
+        raise TargetError(f"a classifier has at least one class, not {num_classes}")
+    parameters = inspect.signature(found).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    if "num_classes" not in parameters and not takes_any:
+        raise TargetError(f"'{reference}' takes no num_classes, so {num_classes} cannot be set")
+    return num_classes
+
+
+def _call(found: Callable[..., object], reference: str, arguments: dict[str, Any]) -> object:
+    try:
+        return found(**arguments)
+    # The factory is the user's own code and may raise anything, or end the program.
+    except (Exception, SystemExit) as error:
+        raise TargetError(
+            f"building '{reference}' raised {one_line(error)}",
+            hint="name a class or a function that needs no arguments",
+        ) from error
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "model"

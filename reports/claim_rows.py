@@ -1,0 +1,221 @@
+"""Claims beside measurements: paper, here, ratio, basis and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from profiler.comparison.ratio import ratio_of
+from profiler.comparison.verdicts import compare
+from profiler.values.estimate import Basis, Estimate, quotient
+from profiler.values.profile import Profile
+from profiler.values.quantities import ACCURACY
+from profiler.values.units import NOT_SEEN, show
+
+from .claims import Claim, Study
+from .metrics import ACCURACY_PER_MAC, METRICS, TRAINING_METRICS
+from .trainings import TrainedModel, Training, dataset_of
+
+CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One claim in one setting.
+
+    Args:
+        claim: what the study says.
+        setting: what ran here ("batch 128, fp32, cpu"); "" where it makes no difference.
+        here: the same figure here, in the unit of the claim's metric; None where nothing ran.
+        ratio: here / paper; None where nothing ran.
+    """
+
+    claim: Claim
+    setting: str
+    here: Estimate | None
+    ratio: Estimate | None
+
+    @property
+    def shown_here(self) -> Estimate | None:
+        """The figure to print: a duration in the unit of the paper, which is not always seconds."""
+        if self.here is None or self.here.unit != "s" or self.claim.unit not in ("min", "h"):
+            return self.here
+        return self.here.scaled(1 / self.claim.factor, self.claim.unit)
+
+
+def build_rows(
+    study: Study, profiles: Sequence[Profile], trained: Sequence[TrainedModel] = ()
+) -> tuple[Row, ...]:
+    """Every claim of a study, once a setting that gives a figure of its own.
+
+    Claims that nothing here measures keep one row with `here` None. An accuracy stands beside a
+    claim only if it was reached on the data set that the claim is about.
+    """
+    known = [_with_accuracy(profile, study, trained) for profile in profiles]
+    return tuple(row for claim in study.claims for row in _rows(claim, known, trained))
+
+
+def _rows(
+    claim: Claim, profiles: Sequence[Profile], trained: Sequence[TrainedModel]
+) -> Iterable[Row]:
+    found = [*_figures(claim, profiles), *_training_figures(claim, trained)]
+    if not found:
+        return [Row(claim=claim, setting="", here=None, ratio=None)]
+    is_one = len({here.point for _, here in found}) == 1
+    if is_one and all(_is_exact(here) or claim.metric == ACCURACY_PER_MAC for _, here in found):
+        found = [("", found[0][1])]
+    return [
+        Row(claim=claim, setting=setting, here=here, ratio=_ratio(claim, here))
+        for setting, here in found
+    ]
+
+
+def _training_figures(
+    claim: Claim, trained: Sequence[TrainedModel]
+) -> Iterable[tuple[str, Estimate]]:
+    """Of plain trainings on the claim's data set, as long as the claim says."""
+    read = TRAINING_METRICS.get(claim.metric or "")
+    if read is None:
+        return
+    fitting = [model for model in trained if _fits(claim, model)]
+    for model in (model for model in fitting if model.model == claim.about):
+        setting = model.setting
+        if claim.versus is None:
+            figures = [read(model)]
+            if claim.metric != ACCURACY:
+                setting += f"; {_joules(model.result.energy_j)}"
+        else:
+            others = (other for other in fitting if other.model == claim.versus)
+            figures = [
+                _over(read(model), read(other))
+                for other in others
+                if other.terms_beside() == model.terms_beside()
+            ]
+        yield from ((setting, figure) for figure in figures if figure is not None)
+
+
+def _joules(energy_j: Estimate | None) -> str:
+    return f"joules {NOT_SEEN}" if energy_j is None else f"{show(energy_j)} ({energy_j.basis})"
+
+
+def _fits(claim: Claim, model: TrainedModel) -> bool:
+    return (
+        model.dataset == claim.dataset
+        and claim.epochs in (None, model.epochs)
+        and (claim.device is None or _ran_on(claim.device, model.runs[0]))
+        and not model.is_distilled
+        and not model.is_resized
+    )
+
+
+def _ran_on(device: str, training: Training) -> bool:
+    """Whether it ran on the one device of a claim: an "RTX 3060 Ti" is no "RTX 3060"."""
+    if training.device == "cpu" or training.gpu_count > 1:
+        return device.lower() == training.device
+    return training.environment.device_name.endswith(device)
+
+
+def _over(first: Estimate | None, second: Estimate | None) -> Estimate | None:
+    if first is None or second is None:
+        return None
+    return quotient(first, second, unit="x", source=f"{first.source} / {second.source}")
+
+
+def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, Estimate]]:
+    for profile in _of(claim.about, claim, profiles):
+        if claim.versus is None:
+            figures = [_read(claim, profile)]
+        else:
+            figures = [
+                _relative(claim, profile, base)
+                for base in _of(claim.versus, claim, profiles)
+                if _terms(base) == _terms(profile)
+            ]
+        yield from ((_setting(profile), figure) for figure in figures if figure is not None)
+
+
+def _of(model: str, claim: Claim, profiles: Sequence[Profile]) -> Iterable[Profile]:
+    for profile in profiles:
+        size = profile.workload.batch_size
+        same_work = claim.batch_size in (None, size) and _has_its_classes(claim, profile)
+        if profile.workload.model == model and same_work:
+            yield profile
+
+
+def _has_its_classes(claim: Claim, profile: Profile) -> bool:
+    """Whether the network has the claim's classes: with others it is another network."""
+    classes = profile.workload.class_count
+    return classes is None or classes == CLASS_COUNTS.get(claim.dataset, classes)
+
+
+def _read(claim: Claim, profile: Profile) -> Estimate | None:
+    if claim.metric not in METRICS:
+        return None
+    if claim.metric == ACCURACY and (claim.epochs is not None or not _is_on(claim, profile)):
+        return None  # of a training whose length nothing says, of other images, or the claim itself
+    return METRICS[claim.metric](profile)
+
+
+def _relative(claim: Claim, profile: Profile, base: Profile) -> Estimate | None:
+    """Profile / base, as the comparison of the two has it where it has that quantity."""
+    for row in compare(base, profile).ratios:
+        if row.key == claim.metric:
+            return row.ratio
+    here, there = _read(claim, profile), _read(claim, base)
+    return None if here is None or there is None else ratio_of(there, here)
+
+
+def _ratio(claim: Claim, here: Estimate) -> Estimate | None:
+    """Here / paper. What neither side states, the ratio does not state either."""
+    paper = claim.estimate(here.unit)
+    ratio = quotient(here, paper, unit="x", source=f"{here.source} / the study's figure")
+    if ratio is None or (here.confidence not in (None, 1.0) and paper.low is None):
+        return ratio
+    if paper.low is None and here.confidence == 1.0:
+        return replace(ratio, low=None, high=None, confidence=None)
+    return replace(ratio, confidence=None)
+
+
+def _with_accuracy(profile: Profile, study: Study, trained: Sequence[TrainedModel]) -> Profile:
+    """The profile with an accuracy on the study's data set, for what is derived from it.
+
+    Its own, where its checkpoint was evaluated on it; else that of the only training there is of
+    this model on it; else the study's own, quoted.
+    """
+    for claim in study.claims:
+        is_its = claim.about == profile.workload.model and claim.versus is None
+        if claim.metric != ACCURACY or claim.setting is not None or not is_its:
+            continue
+        if profile.accuracy is not None and _is_on(claim, profile):
+            return profile
+        fitting = [
+            model.result.accuracy
+            for model in trained
+            if model.model == claim.about and _fits(claim, model) and model.result.accuracy
+        ]
+        quoted = replace(claim.estimate(""), source="accuracy quoted from the study")
+        accuracy = fitting[0] if len(fitting) == 1 else quoted
+        return replace(profile, accuracy=accuracy, accuracy_data=None)
+    return replace(profile, accuracy=None, accuracy_data=None)
+
+
+def _is_on(claim: Claim, profile: Profile) -> bool:
+    """Whether the profile's accuracy was reached on the data set of the claim."""
+    return dataset_of(profile.accuracy_data or "") == claim.dataset
+
+
+def _terms(profile: Profile) -> tuple[object, ...]:
+    """What two profiles must share for their ratio to be one of models alone."""
+    workload = replace(profile.workload, model="", checkpoint=None)
+    return workload, profile.environment.fingerprint
+
+
+def _setting(profile: Profile) -> str:
+    workload = profile.workload
+    batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}, "
+    return f"{batch}{workload.dtype}, {workload.device}"
+
+
+def _is_exact(estimate: Estimate) -> bool:
+    """Whether it is counted or quoted: no setting of a run changes it."""
+    return estimate.basis in (Basis.COUNTED, Basis.QUOTED)

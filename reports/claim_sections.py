@@ -1,0 +1,125 @@
+"""Rows of claims as sections of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.render import Column, Section, Table
+from profiler.values.estimate import Estimate
+from profiler.values.profile import Profile
+from profiler.values.quantities import ACCURACY
+from profiler.values.units import show
+
+from .claim_rows import Row, build_rows
+from .claims import Claim, ClaimNote, Study
+from .trainings import TrainedModel
+
+NOT_HERE = "not measured here"
+
+
+def claims_sections(
+    studies: Sequence[Study],
+    profiles: Sequence[Profile],
+    trained: Sequence[TrainedModel] = (),
+) -> tuple[Section, ...]:
+    """One section a study: what can be put beside a measurement first, then the rest."""
+    return tuple(_section(study, build_rows(study, profiles, trained)) for study in studies)
+
+
+def _section(study: Study, rows: Sequence[Row]) -> Section:
+    notes = list(dict.fromkeys(note for row in rows for note in row.claim.notes))
+    compared = [row for row in rows if row.here is not None]
+    quoted = [row for row in rows if row.here is None]
+    tables = []
+    if compared:
+        tables.append(_compared(compared, notes))
+    if quoted:
+        tables.append(_quoted(quoted, notes))
+    return Section(
+        title=f"Beside the study: {study.title}",
+        paragraphs=(
+            "Paper is what the study states; here is what was counted or measured in this report; "
+            "ratio is here over paper. Where the paper states a range, its ends are carried into "
+            "the ratio. The numbers in the last column lead to the remarks below.",
+        ),
+        tables=tuple(tables),
+        notes=tuple(
+            f"{number}. {note.status.value}: {note.text}" for number, note in enumerate(notes, 1)
+        ),
+    )
+
+
+def _compared(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
+    columns = (
+        Column(label="model"),
+        Column(label="figure"),
+        Column(label="setting here"),
+        Column(label="paper", role="number"),
+        Column(label="here", role="number"),
+        Column(label="ratio", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="note", role="number"),
+    )
+    cells = tuple(
+        (
+            _model(row.claim),
+            _figure(row.claim),
+            row.setting,
+            row.claim.text(),
+            _shown(row),
+            show(row.ratio),
+            _basis(row.here),
+            _numbers(row.claim, notes),
+        )
+        for row in rows
+    )
+    return Table(caption="Paper and here", columns=columns, rows=cells)
+
+
+def _quoted(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
+    columns = (
+        Column(label="model"),
+        Column(label="figure"),
+        Column(label="paper", role="number"),
+        Column(label="basis", role="basis"),
+        Column(label="here"),
+        Column(label="note", role="number"),
+    )
+    cells = tuple(
+        (
+            _model(row.claim),
+            _figure(row.claim),
+            row.claim.text(),
+            "quoted",
+            row.claim.here if row.claim.metric is None else NOT_HERE,
+            _numbers(row.claim, notes),
+        )
+        for row in rows
+    )
+    return Table(
+        caption="Quoted from the study, with nothing here beside it", columns=columns, rows=cells
+    )
+
+
+def _shown(row: Row) -> str:
+    """An accuracy in percent, as the papers write it."""
+    here = row.shown_here
+    if here is not None and row.claim.metric == ACCURACY:
+        here = here.scaled(100, "%")
+    return show(here)
+
+
+def _model(claim: Claim) -> str:
+    return claim.about if claim.versus is None else f"{claim.about} / {claim.versus}"
+
+
+def _figure(claim: Claim) -> str:
+    return claim.label if claim.setting is None else f"{claim.label} ({claim.setting})"
+
+
+def _basis(estimate: Estimate | None) -> str:
+    return "" if estimate is None else estimate.basis.value
+
+
+def _numbers(claim: Claim, notes: Sequence[ClaimNote]) -> str:
+    return ", ".join(str(notes.index(note) + 1) for note in claim.notes)

@@ -1,0 +1,1 @@
+"""One safetensors file a checkpoint, which never runs code."""

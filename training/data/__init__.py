@@ -1,0 +1,1 @@
+"""Images for training: splits, pixels, batches, in memory or streamed."""

@@ -1,0 +1,104 @@
+"""Shares of right answers, and calibration, as Estimates: pure arithmetic on counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from profiler.values.estimate import Basis, Estimate
+from profiler.values.statistics import Interval, t_quantile
+
+CONFIDENCE = 0.95
+
+
+def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> Interval:
+    """Share of right answers and its score interval (Wilson, JASA 22, 1927, p. 209).
+
+    It stays inside [0, 1], is not empty at 0 or 1, and holds for few images as well.
+
+    Raises:
+        ValueError: `total` is below 1, or `correct` is not between 0 and `total`.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"{correct} right answers of {total} are not possible")
+    z = t_quantile((1 + confidence) / 2, math.inf)
+    share = correct / total
+    scale = 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    low = 0.0 if correct == 0 else min(share, max(0.0, middle - half))
+    high = 1.0 if correct == total else max(share, min(1.0, middle + half))
+    return Interval(share, low, high)
+
+
+def top1_accuracy(correct: int, total: int, source: str) -> Estimate:
+    """Share of right answers of one model, with its 95 % Wilson interval.
+
+    The interval is that of the images: how far another sample of as many images from the same
+    population would move it. Another seed of the training moves it as well, which only several
+    trainings show: see `accuracy_over_seeds`.
+
+    Args:
+        correct: images whose first guess was right.
+        total: images evaluated.
+        source: data and count of images, for a report.
+
+    Raises:
+        ValueError: the counts are not possible.
+    """
+    share, low, high = wilson_interval(correct, total)
+    return Estimate(
+        point=share, low=low, high=high, unit="", confidence=CONFIDENCE,
+        basis=Basis.MEASURED, source=source,
+    )  # fmt: skip
+
+
+def accuracy_over_seeds(accuracies: Sequence[float], source: str) -> Estimate:
+    """Mean accuracy over trainings that differ in their seed alone, with Student's t interval.
+
+    One training alone has no interval over seeds: its ends are None.
+
+    Raises:
+        ValueError: no accuracies, or one outside [0, 1].
+    """
+    if not accuracies or not all(0 <= value <= 1 for value in accuracies):
+        raise ValueError(f"accuracies are between 0 and 1, at least one: {list(accuracies)}")
+    mean, half = _mean_and_half_width(accuracies)
+    return Estimate(
+        point=mean,
+        low=None if half is None else max(0.0, mean - half),
+        high=None if half is None else min(1.0, mean + half),
+        unit="",
+        confidence=None if half is None else CONFIDENCE,
+        basis=Basis.MEASURED,
+        source=source,
+    )
+
+
+def mean_loss(losses: Sequence[float], source: str) -> Estimate:
+    """Mean over images, in nats, with Student's t interval; one image alone has none.
+
+    Raises:
+        ValueError: no losses.
+    """
+    if not losses:
+        raise ValueError("no losses to average")
+    mean, half = _mean_and_half_width(losses)
+    return Estimate(
+        point=mean,
+        low=None if half is None else max(0.0, mean - half),
+        high=None if half is None else mean + half,
+        unit="nat",
+        confidence=None if half is None else CONFIDENCE,
+        basis=Basis.MEASURED,
+        source=source,
+    )
+
+
+def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float | None]:
+    count = len(values)
+    mean = math.fsum(values) / count
+    if count == 1:
+        return mean, None
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    return mean, t_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)

@@ -1,0 +1,75 @@
+"""The accuracy of a checkpoint in its own header, for whoever measures it: `profiler measure`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from profiler.inputs.base import Normalization
+from profiler.values.codec import encode
+from training.checkpoints.checkpoint import save_weights
+from training.checkpoints.checkpoint_file import read_tensors
+from training.distribution import ALONE, Group
+
+from .accuracy import top1_accuracy
+from .evaluation import count_correct, top1_source
+from .forward import BATCH_SIZE
+
+if TYPE_CHECKING:
+    from training.data.splits import Pixels
+
+NOTE = "accuracy"
+
+
+def accuracy_note(
+    model: nn.Module,
+    pixels: Pixels,
+    normalization: Normalization,
+    *,
+    data: str,
+    dtypes: Sequence[str],
+    batch_size: int = BATCH_SIZE,
+    channels_last: bool = False,
+    group: Group = ALONE,
+) -> dict[str, Any]:
+    """What a checkpoint's header keeps of its accuracy: see `profiler.trainedaccuracy`.
+
+    An accuracy holds for the precision that it was reached in, and a checkpoint is measured in
+    others than it was trained in: so one for each.
+
+    Args:
+        model: the network itself, with the weights of the checkpoint.
+        pixels: the test split.
+        normalization: applied to the pixels.
+        data: what the split is.
+        dtypes: of the forward pass, under autocast.
+        batch_size: images of a call.
+        channels_last: memory format of the images.
+        group: ranks that share the work.
+
+    Raises:
+        MeasurementError: the split is empty, or the model's outputs are not all finite.
+    """
+    by_dtype = {}
+    for dtype in dict.fromkeys(dtypes):
+        correct, total, _ = count_correct(
+            model, pixels, normalization, batch_size=batch_size, dtype=dtype,
+            channels_last=channels_last, group=group,
+        )  # fmt: skip
+        by_dtype[dtype] = encode(top1_accuracy(correct, total, top1_source(correct, total, data)))
+    return {"data": data, "by_dtype": by_dtype}
+
+
+def keep_accuracy(checkpoint: Path, note: Mapping[str, Any]) -> None:
+    """Write the note into the header of a checkpoint of weights; all else in it stays.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+        StoreError: it cannot be written; the file before it is whole.
+    """
+    info, _, weights = read_tensors(checkpoint)
+    save_weights(checkpoint, replace(info, notes={**(info.notes or {}), NOTE: note}), weights)

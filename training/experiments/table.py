@@ -1,0 +1,86 @@
+"""The one table of an experiment: a row a model, every number with its interval and basis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.render.document import Column, Document, Section, Table
+from profiler.values.units import NOT_SEEN, show
+from training.progress.words import as_percent
+
+from .plan import ExperimentPlan, results_of
+from .seeds import FinishedRun, ModelResult
+
+_COLUMNS = (
+    Column(label="model", role="code"),
+    Column(label="seeds", role="number"),
+    Column(label="epochs", role="number"),
+    Column(label="test accuracy", role="number"),
+    Column(label="joules of a run", role="number"),
+    Column(label="images per joule", role="number"),
+    Column(label="time of a run", role="number"),
+    Column(label="basis of the joules", role="basis"),
+)
+_INTERVALS = (
+    "± and [low, high] are 95 % intervals of the mean over seeds (Student's t; that of joules "
+    "joins what the sensor leaves open). One seed alone has no interval over seeds."
+)
+
+
+def experiment_document(plan: ExperimentPlan, runs: Sequence[FinishedRun]) -> Document:
+    """The table, where its numbers come from, and what to know before trusting them."""
+    results = results_of(plan, runs)
+    devices = ", ".join(dict.fromkeys(run.device_name for run in runs))
+    table = Table(
+        caption=f"Trained on {plan.recipe.data}, on {devices or NOT_SEEN}",
+        columns=_COLUMNS,
+        rows=tuple(map(_row, results)),
+    )
+    return Document(
+        title="Experiment",
+        lead=(_INTERVALS,),
+        sections=(
+            Section(title="Models", tables=(table,), notes=(*_sources(results), *_findings(runs))),
+        ),
+    )
+
+
+def _row(result: ModelResult) -> tuple[str, ...]:
+    return (
+        result.model,
+        str(result.run_count),
+        " to ".join(map(str, result.epochs_done)),
+        as_percent(result.accuracy),
+        show(result.energy_j),
+        show(result.images_per_joule),
+        show(result.duration_s),
+        NOT_SEEN if result.energy_j is None else result.energy_j.basis.value,
+    )
+
+
+def _sources(results: Sequence[ModelResult]) -> tuple[str, ...]:
+    """Each distinct source once, under the name of its column."""
+    cited: dict[str, None] = {}
+    for result in results:
+        for label, estimate in (
+            ("test accuracy", result.accuracy),
+            ("joules", result.energy_j),
+            ("time", result.duration_s),
+        ):
+            if estimate is not None:
+                cited[f"{label} ({estimate.basis}): {estimate.source}"] = None
+    return tuple(cited)
+
+
+def _findings(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
+    """Each distinct one once, with the runs that it is about where it is not about all."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        for finding in run.findings:
+            about.setdefault((finding.observed, finding.remedy), []).append(run.folder)
+    texts = []
+    for (observed, remedy), folders in about.items():
+        whose = "" if len(folders) == len(runs) else f"{', '.join(folders)}: "
+        advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
+        texts.append(f"{whose}{observed}{advice}.")
+    return tuple(texts)

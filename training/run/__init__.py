@@ -1,0 +1,1 @@
+"""One training run: its start, loop, step and finish."""

@@ -1,0 +1,129 @@
+"""What a run came to, put together and written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from profiler.ledger import LedgerSummary, read_ledger
+from profiler.machine.contention import CpuWatch, is_contended
+from profiler.machine.environment import describe
+from profiler.machine.gpu_watch import GpuWatch
+from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding, contended
+from training.checkpoints.header import Info
+from training.evaluation.accuracy import top1_accuracy
+from training.result import CurvePoint, TrainingResult, write_result
+
+from .loss import teacher_finding
+from .optimization import count_parameters
+from .precision import judge_precision
+from .training_run import Run
+
+
+def conclude(
+    run: Run,
+    info: Info,
+    stopped_by: str,
+    test_accuracy: Estimate | None,
+    watches: tuple[GpuWatch, CpuWatch],
+    findings: tuple[Finding, ...],
+) -> TrainingResult:
+    """Put the outcome together, once the ledgers are closed, and write result.json.
+
+    Args:
+        run: what ran.
+        info: where it stands.
+        stopped_by: what ended it.
+        test_accuracy: None where nothing was tested.
+        watches: that looked at GPU and CPU since the start.
+        findings: of opening the sensors.
+    """
+    gpu_watch, cpu_watch = watches
+    run.group.collect(run.folder)
+    everything = (
+        *run.device.findings,
+        *findings,
+        *run.group.findings,
+        *gpu_watch.findings(),
+        *judge_precision(run.recipe, run.device),
+        *_judge_contention(run, cpu_watch),
+        *_judge_splits(run),
+    )
+    outcome = None
+    if run.group.is_first:
+        ledger = read_ledger(run.folder)
+        taught = teacher_finding(run.learner.criterion, ledger)
+        outcome = TrainingResult(
+            folder=str(run.folder),
+            recipe=run.recipe,
+            device=run.device.name,
+            environment=describe(run.device.label, gpu_watch.facts()),
+            data=run.splits.description,
+            parameter_count=count_parameters(run.learner.model),
+            test_accuracy=test_accuracy,
+            validation_accuracy=_chosen_by(run, info),
+            epochs_done=info.epochs_done,
+            stopped_by=stopped_by,
+            best_epoch=info.best_epoch,
+            curve=_settled(info.curve, ledger),
+            ledger=ledger,
+            findings=everything if taught is None else (*everything, taught),
+        )
+        write_result(outcome, run.folder)
+    shared = run.group.from_first(outcome)
+    assert shared is not None
+    return shared
+
+
+def _settled(curve: Sequence[CurvePoint], ledger: LedgerSummary) -> tuple[CurvePoint, ...]:
+    """The curve with the joules and seconds that the closed ledger infers for its epochs.
+
+    Those told while the run was on are cheap ones, without the readings that came later.
+    """
+    notes = {note.epoch: note for note in ledger.epochs}
+    return tuple(
+        replace(
+            point, energy_j=notes[point.epoch].energy_j, duration_s=notes[point.epoch].duration_s
+        )
+        if point.epoch in notes
+        else point
+        for point in curve
+    )
+
+
+def _chosen_by(run: Run, info: Info) -> Estimate | None:
+    """The accuracy that chose the best weights, and therefore flatters them."""
+    pixels, accuracy = run.splits.validation, info.best_accuracy
+    if pixels is None or accuracy is None:
+        return None
+    total = len(pixels)
+    source = f"top-1 on the validation split, {total:,} images, best of {info.epochs_done} epochs"
+    return top1_accuracy(round(accuracy * total), total, source)
+
+
+def _judge_contention(run: Run, watch: CpuWatch) -> list[Finding]:
+    """Only for work on the CPU: a GPU waits for its host far less than a thread for another."""
+    other_cpus = watch.other_cpus()
+    threads, cpu_count = torch.get_num_threads(), len(os.sched_getaffinity(0))
+    if run.device.is_gpu or run.group.world_size > 1:
+        return []
+    if other_cpus is None or not is_contended(other_cpus, threads, cpu_count):
+        return []
+    return [contended(other_cpus, threads, cpu_count)]
+
+
+def _judge_splits(run: Run) -> list[Finding]:
+    if run.splits.test is not None:
+        return []
+    return [
+        Finding(
+            kind="no-test-split",
+            observed=f"'{run.recipe.data}' has no test split: no accuracy of the trained model on "
+            "images that chose nothing is known",
+            remedy="put some images aside, into a folder test or a file test.parquet",
+        )
+    ]

@@ -1,0 +1,144 @@
+"""A model that learns: with its optimizer, averaged weights and loss, ready for one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+
+from profiler.machine.device import Device
+from profiler.workload.prepared import DTYPES
+from profiler.workload.target import resolve
+from training.checkpoints.state import State, restore
+from training.data.splits import Splits
+from training.distribution import Group
+from training.recipe import Recipe
+
+from .channels_last import keep_channels_last
+from .loss import Criterion, make_criterion
+from .optimization import Average, learning_rate, make_optimizer, set_learning_rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """Everything that a step changes.
+
+    Args:
+        recipe: what is trained.
+        device: where.
+        steps: of the whole run.
+        model: the bare network, whose state is stored.
+        runner: the same, compiled and averaging its gradients over ranks where asked for.
+        optimizer: of its parameters.
+        scaler: of the loss; disabled but for fp16.
+        average: of its weights; None where the recipe has none.
+        criterion: (images, logits, labels) to the mean loss.
+        weight: of this rank's mean loss.
+    """
+
+    recipe: Recipe
+    device: Device
+    steps: int
+    model: nn.Module
+    runner: Callable[[Tensor], Tensor]
+    optimizer: Optimizer
+    scaler: GradScaler
+    average: Average | None
+    criterion: Criterion
+    weight: float = 1.0
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model that is evaluated: the averaged one, where there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and mean loss of this rank's images, under autocast to the recipe's dtype."""
+        kind, dtype = images.device.type, self.recipe.dtype
+        with torch.autocast(kind, DTYPES[dtype], enabled=dtype != "fp32"):
+            logits = self.runner(images)
+        return logits, self.criterion(images, logits, labels)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step of the run, counted from 0."""
+        return learning_rate(self.recipe, step, self.steps)
+
+    def learn(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Take one step; its logits and mean loss, which stay on the device."""
+        set_learning_rate(self.optimizer, self.rate(step))
+        logits, loss = self.forward(images, labels)
+        self.scaler.scale(loss * self.weight).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(step)
+        return logits.detach(), loss.detach()
+
+
+def make_learner(
+    recipe: Recipe,
+    splits: Splits,
+    device: Device,
+    group: Group,
+    *,
+    steps: int,
+    state: State | None = None,
+    path: Path,
+) -> Learner:
+    """Build what a recipe asks for, fresh from its seed or as a checkpoint left it.
+
+    Args:
+        recipe: model, optimizer, loss and form.
+        splits: for the number of classes and what a teacher must have seen.
+        device: where the model goes.
+        group: ranks that train together; all begin with the first one's weights.
+        steps: of the whole run.
+        state: from a checkpoint.
+        path: where that came from, for the errors.
+
+    Raises:
+        TargetError: there is no such model, or it cannot have so many classes.
+        CheckpointError: the state does not fit, or the teacher cannot be loaded.
+    """
+    torch.manual_seed(recipe.seed)
+    model = resolve(recipe.model, num_classes=len(splits.class_names)).model
+    model = model.train().to(device.name)
+    if recipe.channels_last:
+        model = keep_channels_last(model)
+    optimizer = make_optimizer(recipe, model)
+    average = None if recipe.ema_decay is None else Average(model, recipe.ema_decay)
+    scaler = GradScaler(torch.device(device.name).type, enabled=recipe.dtype == "fp16")
+    if state is not None:
+        averaged = None if average is None else average.model
+        restore(state, path, model=model, optimizer=optimizer, ema=averaged, scaler=scaler)
+    criterion = make_criterion(
+        recipe,
+        device.name,
+        len(splits.class_names),
+        class_names=splits.class_names,
+        normalization=splits.normalization,
+    )
+    _, weight = group.step_shard(recipe.batch_size)
+    return Learner(
+        recipe=recipe,
+        device=device,
+        steps=steps,
+        model=model,
+        runner=group.wrap(model),
+        optimizer=optimizer,
+        scaler=scaler,
+        average=average,
+        criterion=criterion,
+        weight=weight,
+    )
+
+
+def compiled(learner: Learner) -> Learner:
+    """The same learner, whose model is compiled when it is first called."""
+    return replace(learner, runner=torch.compile(learner.runner))
