@@ -13,6 +13,7 @@ from pathlib import Path
 from profiler.values.profile import Environment
 from profiler.version import __version__
 
+CPU_INFO = Path("/proc/cpuinfo")
 GPU_UUID = "gpu_uuid"
 FINGERPRINT_KEYS = ("cpu", "cpu_count", "torch", "python", "driver", "power_limit_w", "container")
 
@@ -55,6 +56,12 @@ def host_facts() -> dict[str, str]:
         if torch.version.cuda:
             facts["cuda"] = str(torch.version.cuda)
     return facts
+
+
+def cpu_flags(cpu_info: Path = CPU_INFO) -> frozenset[str]:
+    """What the CPUs can do, in the kernel's words ("avx512_vnni"); none where it does not say."""
+    listed = re.search(r"^(?:flags|Features)\s*:(.*)$", _read(cpu_info) or "", re.MULTILINE)
+    return frozenset() if listed is None else frozenset(listed[1].split())
 
 
 def cpu_name() -> str:

@@ -1,0 +1,38 @@
+"""`int8`: weights and activations in 8 bits, calibrated after training, on inductor's kernels."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from profiler.values.applied_transform import AppliedTransform
+
+from .material import Material
+from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, quiet, refused
+
+BITS = 8
+EXAMPLE_ITEMS = 2  # torch.export takes a batch of one for a constant
+
+
+def apply(
+    model: nn.Module, value: float | None, material: Material
+) -> tuple[nn.Module, AppliedTransform]:
+    """A quantized copy of the model.
+
+    Raises:
+        TransformError: no kernels here, torchao is not installed, or the model does not export.
+    """
+    notes = check_kernels(material)
+    flow = material.needs(f"{PACKAGE}.quantize_pt2e")
+    chosen = quantizer(material, is_qat=False)
+    graph = export(model.eval(), material.example(EXAMPLE_ITEMS), material, least=1)
+    with refused(material, model), quiet():
+        prepared = flow.prepare_pt2e(graph, chosen)
+    observe(prepared, material)
+    quantized, left_alone = convert(prepared, material)
+    return quantized, AppliedTransform(
+        name=material.name,
+        weight_bits=BITS,
+        activation_bits=BITS,
+        left_alone=left_alone,
+        notes=notes,
+    )
