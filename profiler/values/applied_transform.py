@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class AppliedTransform:
         activation_bits: of an activation from here on; None where the transform leaves it.
         p_s: share of the channels that it removed from the network. They are gone from the counts.
         p_u: share of all parameters that it made zero.
-        parameter_count_before: of the network that lost channels; None where none were removed.
+        parameter_count_before: of the network that lost channels or was quantized, before it was;
+            None for other transforms.
         mac_count_before: of one item, in that network.
         left_alone: what it could not change.
         notes: what to know before a number of the variant is read, one sentence each.
@@ -50,6 +52,16 @@ def bits_of(transforms: Sequence[AppliedTransform], default: int = REFERENCE_BIT
         weight_bits = item.weight_bits or weight_bits
         activation_bits = item.activation_bits or activation_bits
     return weight_bits, activation_bits
+
+
+def quantized_from(transforms: Sequence[AppliedTransform]) -> AppliedTransform | None:
+    """The transform that quantized the network; its counts before are those of the score.
+
+    Folding norms into convolutions, as quantizing does, changes parameters by a few in a thousand
+    and no MACs: the network is still the one that was quantized.
+    """
+    found = [item for item in transforms if item.weight_bits and item.parameter_count_before]
+    return found[-1] if found else None
 
 
 def zero_share(transforms: Sequence[AppliedTransform]) -> float:
@@ -89,17 +101,13 @@ def score_by_ratio(
     """The score by the counts before channels were removed, with p_s: how the formula is meant.
 
     It stands beside `score_of_variant`, and the two are never mixed: either the counts are smaller,
-    or p_s takes the saving. None where no channels were removed.
+    or p_s takes the saving. None where no channels were removed, or they could not be counted.
     """
-    removing = [item for item in transforms if item.parameter_count_before is not None]
-    if not removing:
+    removing = [item for item in transforms if item.p_s]
+    first = removing[0] if removing else None
+    if first is None or first.parameter_count_before is None or first.mac_count_before is None:
         return None
-    kept = 1.0
-    for item in removing:
-        kept *= 1 - item.p_s
-    first = removing[0]
-    assert first.parameter_count_before is not None
-    assert first.mac_count_before is not None
+    kept = math.prod(1 - item.p_s for item in removing)
     weight_bits, activation_bits = bits_of(transforms, default_bits)
     return efficiency_score(
         parameter_count=first.parameter_count_before,

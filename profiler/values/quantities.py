@@ -125,9 +125,20 @@ QUANTITIES: tuple[Quantity, ...] = (
         label="MACs per image",
         of=lambda p: per_item(p.mac_count, p, "MAC"),
     ),
+    Quantity(
+        key="effective_mac_count",
+        label="effective MACs per call",
+        of=lambda p: p.effective_mac_count,
+    ),
     Quantity(key="parameter_count", label="parameters", of=lambda p: p.parameter_count),
     Quantity(key="size_bytes", label="size", of=lambda p: p.size_bytes),
+    Quantity(key="compressed_bytes", label="size, compressed", of=lambda p: p.compressed_bytes),
     Quantity(key="score", label="efficiency score", of=lambda p: p.score),
+    Quantity(
+        key="score_by_ratio",
+        label="efficiency score, dense counts and p_s",
+        of=lambda p: p.score_by_ratio,
+    ),
     Quantity(
         key=ACCURACY, label="accuracy (top-1)", of=lambda p: p.accuracy, lower_is_better=False
     ),

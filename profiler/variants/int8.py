@@ -6,7 +6,7 @@ from torch import nn
 
 from profiler.values.applied_transform import AppliedTransform
 
-from .material import Material
+from .material import Material, counts_before
 from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, quiet, refused
 
 BITS = 8
@@ -24,6 +24,7 @@ def apply(
     notes = check_kernels(material)
     flow = material.needs(f"{PACKAGE}.quantize_pt2e")
     chosen = quantizer(material, is_qat=False)
+    parameter_count, mac_count = counts_before(model, material)
     graph = export(model.eval(), material.example(EXAMPLE_ITEMS), material, least=1)
     with refused(material, model), quiet():
         prepared = flow.prepare_pt2e(graph, chosen)
@@ -33,6 +34,8 @@ def apply(
         name=material.name,
         weight_bits=BITS,
         activation_bits=BITS,
+        parameter_count_before=parameter_count,
+        mac_count_before=mac_count,
         left_alone=left_alone,
         notes=notes,
     )

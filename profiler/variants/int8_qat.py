@@ -10,7 +10,7 @@ from torch import nn
 from profiler.values.applied_transform import AppliedTransform
 
 from .int8 import BITS, EXAMPLE_ITEMS
-from .material import Material
+from .material import Material, counts_before
 from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, quiet, refused
 
 
@@ -46,6 +46,7 @@ def apply(
     """
     flow = material.needs(f"{PACKAGE}.quantize_pt2e")
     chosen = quantizer(material, is_qat=True)
+    parameter_count, mac_count = counts_before(model, material)
     graph = export(model.train(), material.example(EXAMPLE_ITEMS), material, least=2)
     with refused(material, model), quiet():
         prepared = flow.prepare_qat_pt2e(graph, chosen)
@@ -57,6 +58,8 @@ def apply(
         name=material.name,
         weight_bits=BITS,
         activation_bits=BITS,
+        parameter_count_before=parameter_count,
+        mac_count_before=mac_count,
         notes=() if material.is_trained else (f"{material.name} was given no trained weights",),
     )
 

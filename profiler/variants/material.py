@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import TransformError
+from profiler.counting import count
+from profiler.errors import MeasurementError, TransformError
 from profiler.values.plain_text import one_line
 from profiler.workload.prepared import map_tensors, split_inputs
 
@@ -118,6 +119,17 @@ def run(model: nn.Module, inputs: Inputs, transform: str) -> Any:
                 f"{transform} needs to run the model, and {where} raised {one_line(error)[:300]}",
                 hint="check --input-shape, or the data that was given",
             ) from error
+
+
+def counts_before(model: nn.Module, material: Material) -> tuple[int | None, int | None]:
+    """Parameters, and MACs of one item; no MACs where an operator cannot be counted."""
+    parameter_count = sum(parameter.numel() for parameter in model.parameters())
+    try:
+        with torch.no_grad():
+            costs = count(model.eval(), material.example(1))
+    except MeasurementError:
+        return parameter_count, None
+    return parameter_count, None if costs.uncounted_ops else costs.mac_count
 
 
 @contextmanager

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.counting import count
-from profiler.errors import MeasurementError, TransformError
+from profiler.errors import TransformError
 from profiler.values.applied_transform import AppliedTransform, LeftAlone
 from profiler.values.plain_text import one_line
 from profiler.workload.prepared import tensors_in
 
-from .material import Inputs, Material, run
+from .material import Inputs, Material, counts_before, run
 
 ROUND_TO = 8
 MOST_TRIES = 4
@@ -44,7 +43,7 @@ def apply(
     assert value is not None
     pruning = material.needs("torch_pruning")
     example = material.example(1)
-    before = _counted(model, example)
+    parameters_before, macs_before = counts_before(model, material)
     widths = _widths(model)
     kept: dict[str, str] = {}
     for _ in range(MOST_TRIES):
@@ -72,21 +71,11 @@ def apply(
     return pruned, AppliedTransform(
         name=material.name,
         p_s=removed,
-        parameter_count_before=None if before is None else before[0],
-        mac_count_before=None if before is None else before[1],
+        parameter_count_before=parameters_before,
+        mac_count_before=macs_before,
         left_alone=tuple(LeftAlone(layer=path, reason=why) for path, why in reasons.items()),
         notes=(f"{removed:.1%} of the channels are gone: fine-tune before its answers are used",),
     )
-
-
-def _counted(model: nn.Module, example: Inputs) -> tuple[int, int] | None:
-    """Parameters and MACs of one item; None where an operator cannot be counted."""
-    try:
-        with torch.no_grad():
-            costs = count(model, example)
-    except MeasurementError:
-        return None
-    return None if costs.uncounted_ops else (costs.parameter_count, costs.mac_count)
 
 
 def _widths(model: nn.Module) -> dict[str, int]:
