@@ -22,7 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameters", type=float, metavar="W", help="weights, unpruned")
     parser.add_argument("--macs", type=float, metavar="F", help="MACs of one image, unpruned")
     parser.add_argument("--p-s", type=float, default=0.0, help="share of channels pruned")
-    parser.add_argument("--p-u", type=float, help="share of weights set to zero (default: the run's, or 0)")
+    parser.add_argument(
+        "--p-u", type=float, help="share of weights set to zero (default: the run's, or 0)"
+    )
     parser.add_argument("--q-w", type=float, help="bits of a weight (default: the run's, or 32)")
     parser.add_argument(
         "--q-a", type=float, help="bits of an activation (default: the run's, or 32)"

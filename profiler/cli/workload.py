@@ -49,7 +49,8 @@ def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor,
         seed=arguments.seed,
         for_calibration=True,
     )
-    return batch.images.split(CALIBRATION_BATCH)
+    batches: tuple[Tensor, ...] = batch.images.split(CALIBRATION_BATCH)
+    return batches
 
 
 def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:

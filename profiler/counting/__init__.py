@@ -7,4 +7,12 @@ from .count_call import count
 from .on_meta import count_on_meta
 from .sizes import compressed_bytes
 
-__all__ = ["Costs", "SecondOpinion", "by_kind", "compressed_bytes", "count", "count_on_meta", "rollup"]
+__all__ = [
+    "Costs",
+    "SecondOpinion",
+    "by_kind",
+    "compressed_bytes",
+    "count",
+    "count_on_meta",
+    "rollup",
+]

@@ -86,7 +86,7 @@ def _virtual_machine() -> str:
     return "yes" if flags else "none seen"
 
 
-def _read(path: str) -> str | None:
+def _read(path: str | Path) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

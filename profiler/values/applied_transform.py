@@ -45,7 +45,9 @@ class AppliedTransform:
     notes: tuple[str, ...] = ()
 
 
-def bits_of(transforms: Sequence[AppliedTransform], default: int = REFERENCE_BITS) -> tuple[int, int]:
+def bits_of(
+    transforms: Sequence[AppliedTransform], default: int = REFERENCE_BITS
+) -> tuple[int, int]:
     """(bits of a weight, bits of an activation) after all transforms."""
     weight_bits = activation_bits = default
     for item in transforms:

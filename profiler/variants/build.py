@@ -204,7 +204,8 @@ def _ensemble(
     shapes = {target.input_shape for target in targets} - {None}
     if len(shapes) > 1:
         raise TransformError(
-            f"the members of '{wanted.base}' take images of different shapes: {sorted(map(str, shapes))}",
+            f"the members of '{wanted.base}' take images of different shapes: "
+            f"{' and '.join(sorted(map(str, shapes)))}",
             hint="give members that take the same images",
         )
     (weight_bits, activation_bits), model = bits.pop(), Ensemble(models)

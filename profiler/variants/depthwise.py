@@ -1,4 +1,4 @@
-"""`depthwise`: dense convolutions as a kernel for each channel and a 1x1 convolution across them."""
+"""`depthwise`: dense convolutions as one kernel a channel and a 1x1 convolution across them."""
 
 from __future__ import annotations
 

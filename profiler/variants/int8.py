@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from profiler.values.applied_transform import AppliedTransform
+from profiler.workload.quantized import quiet_libraries
 
 from .material import Material, counts_before
-from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, quiet, refused
+from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, refused
 
 BITS = 8
 EXAMPLE_ITEMS = 2  # torch.export takes a batch of one for a constant
@@ -26,7 +27,7 @@ def apply(
     chosen = quantizer(material, is_qat=False)
     parameter_count, mac_count = counts_before(model, material)
     graph = export(model.eval(), material.example(EXAMPLE_ITEMS), material, least=1)
-    with refused(material, model), quiet():
+    with refused(material, model), quiet_libraries():
         prepared = flow.prepare_pt2e(graph, chosen)
     observe(prepared, material)
     quantized, left_alone = convert(prepared, material)

@@ -8,10 +8,11 @@ from typing import Any, Self
 from torch import nn
 
 from profiler.values.applied_transform import AppliedTransform
+from profiler.workload.quantized import quiet_libraries
 
 from .int8 import BITS, EXAMPLE_ITEMS
 from .material import Material, counts_before
-from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, quiet, refused
+from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, refused
 
 
 class RoundedModule(nn.Module):
@@ -31,7 +32,7 @@ class RoundedModule(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Batch norms and dropouts switch; the graph's own flag stays, which torch would refuse."""
         self.training = mode
-        with quiet():
+        with quiet_libraries():
             self.graph.train(mode) if mode else self.graph.eval()
         return self
 
@@ -48,7 +49,7 @@ def apply(
     chosen = quantizer(material, is_qat=True)
     parameter_count, mac_count = counts_before(model, material)
     graph = export(model.train(), material.example(EXAMPLE_ITEMS), material, least=2)
-    with refused(material, model), quiet():
+    with refused(material, model), quiet_libraries():
         prepared = flow.prepare_qat_pt2e(graph, chosen)
         material.needs(PACKAGE).allow_exported_model_train_eval(prepared)
     rounded = RoundedModule(prepared).eval()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from profiler.counting import count
 from profiler.errors import MeasurementError, TransformError
 from profiler.values.plain_text import one_line
 from profiler.workload.prepared import map_tensors, split_inputs
+from profiler.workload.quantized import quiet_libraries
 
 EXTRA = 'pip install "wattprof[compress]"'
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -75,7 +75,7 @@ class Material:
             TransformError: it is not installed.
         """
         try:
-            with _quiet_logs():
+            with quiet_libraries():
                 return import_module(package)
         except ImportError as error:
             raise TransformError(
@@ -83,17 +83,6 @@ class Material:
                 f"({one_line(error)})",
                 hint=EXTRA,
             ) from error
-
-
-@contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """What libraries log about their own insides when they are imported is nobody's concern."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def parent_of(model: nn.Module, path: str) -> tuple[nn.Module, str]:
@@ -138,9 +127,7 @@ def running_layer(model: nn.Module) -> Iterator[list[str]]:
     stack: list[str] = []
     handles = []
     for path, module in model.named_modules():
-        handles.append(
-            module.register_forward_pre_hook(lambda *_, path=path: stack.append(path))  # type: ignore[misc]
-        )
+        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append(path)))
         handles.append(module.register_forward_hook(lambda *_: _leave(stack)))
     try:
         yield stack

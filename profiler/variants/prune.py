@@ -166,7 +166,7 @@ def _width_in_code(
     """
     finished: list[str] = []
     handles = [
-        module.register_forward_hook(lambda *_, path=path: finished.append(path))  # type: ignore[misc]
+        module.register_forward_hook(lambda *_, path=path: finished.append(path))
         for path, module in pruned.named_modules()
         if isinstance(module, WIDE)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import attrgetter
@@ -19,7 +18,7 @@ from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
 from profiler.workload.prepared import map_tensors
-from profiler.workload.quantized import QuantizedModule
+from profiler.workload.quantized import QuantizedModule, quiet_libraries
 
 from .material import Inputs, Material, running_layer
 
@@ -64,7 +63,7 @@ def check_kernels(material: Material) -> tuple[str, ...]:
 
 
 def quantizer(material: Material, *, is_qat: bool) -> Any:
-    """torchao's quantizer for x86, with its default configuration."""
+    """Torchao's quantizer for x86, with its default configuration."""
     backend = material.needs(f"{PACKAGE}.quantizer.x86_inductor_quantizer")
     chosen = backend.X86InductorQuantizer()
     chosen.set_global(backend.get_default_x86_inductor_quantization_config(is_qat=is_qat))
@@ -85,7 +84,7 @@ def export(model: nn.Module, example: Inputs, material: Material, *, least: int)
 
     arguments, keywords = example
     shapes = map_tensors(axes, (arguments, keywords))
-    with running_layer(model) as path, quiet():
+    with running_layer(model) as path, quiet_libraries():
         try:
             exported = torch.export.export(
                 model, arguments, keywords, dynamic_shapes=_by_name(model, *shapes)
@@ -142,7 +141,7 @@ def convert(graph: Any, material: Material) -> tuple[QuantizedModule, tuple[Left
 
     The float weights that the graph no longer reads are dropped.
     """
-    with quiet():
+    with quiet_libraries():
         converted = material.needs(f"{PACKAGE}.quantize_pt2e").convert_pt2e(graph)
     read = {
         id(attrgetter(str(node.target))(converted))
@@ -186,11 +185,3 @@ def refused(material: Material, model: nn.Module) -> Iterator[None]:
             f"{one_line(error)[:200]}",
             hint="use +bf16 in its place, or another --runtime",
         ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """torchao and torch.export warn of their own inner workings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
 from torch import nn
 
 from profiler.errors import TransformError
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """What torch and torchao warn of and log about their own insides is nobody's concern."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class QuantizedModule(nn.Module):
@@ -32,7 +49,6 @@ class QuantizedModule(nn.Module):
     def __init__(self, module: torch.fx.GraphModule, *, precision: str = "int8") -> None:
         # Not at the top of the module: it takes a second, and counting looks whether it is there
         # before it runs a compiled model eagerly.
-        import torch._dynamo
 
         super().__init__()
         self.module = module
@@ -44,7 +60,9 @@ class QuantizedModule(nn.Module):
         from torch._inductor import config
 
         if self._runner is None:
-            self._runner = torch.compile(self.module, dynamic=True)
+            self._runner = torch.compile(self.module.forward, dynamic=True)
+            with quiet_libraries():
+                return self(*inputs, **keywords)
         before = config.freezing
         # Read by dynamo, too, when it compiles: torch.compile's own `options` reach inductor alone.
         config.freezing = True
