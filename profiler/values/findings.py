@@ -198,7 +198,7 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
     )
 
 
-def variant_note(transform: str, note: str) -> Finding:
+def variant_note(note: str) -> Finding:
     """What a transform did that the reader must know."""
     return Finding(
         kind="variant",

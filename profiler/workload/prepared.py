@@ -150,11 +150,7 @@ def prepare(
         is_compiled=compiled or bool(quantized_parts(bench_model)),
         findings=(
             *((inputs_renewed(),) if is_renewed else ()),
-            *(
-                variant_note(item.name, note)
-                for item in transforms_of(model)
-                for note in item.notes
-            ),
+            *(variant_note(note) for item in transforms_of(model) for note in item.notes),
         ),
     )
 

@@ -31,13 +31,14 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.render": "comparison values",
     "profiler.render.formats": "render values",
     "profiler.workload": "machine values",
+    "profiler.variants": "counting machine values workload",
     "profiler.measurement": "counting inference machine meters recording values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",
     "profiler.integrations": "files inference machine recording values",
     "profiler.cli": "comparison counting files inference inputs layers machine measurement"
-    " recording render render.formats store values workload",
-    "profiler": "comparison counting layers measurement recording store values",
+    " recording render render.formats store values variants workload",
+    "profiler": "comparison counting layers measurement recording store values variants",
     "profiler.__main__": "cli",
     "models": "",
     "models.outline": "models",
@@ -46,13 +47,14 @@ MAY_IMPORT: dict[str, str] = {
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
     "training.result": "files ledger values training.recipe",
-    "training.checkpoints": "files inputs values workload training.recipe training.result",
+    "training.checkpoints": "files inputs values variants workload training.recipe training.result",
     "training.progress": "values training.recipe training.result",
     "training.evaluation": "inputs machine meters recording values workload"
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result",
-    "training.run": "files inputs ledger machine meters values workload training.checkpoints"
+    "training.run": "files inputs ledger machine meters values variants workload"
+    " training.checkpoints"
     " training.data training.distribution training.evaluation training.progress training.recipe"
     " training.result",
     "training.cli": "cli files inputs ledger machine render render.formats store values"
