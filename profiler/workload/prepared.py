@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
+from profiler.errors import DeviceError, MeasurementError, ProfilerError, TransformError, UsageError
 from profiler.machine.device import Device
 from profiler.values.findings import Finding, inputs_renewed, variant_note
 from profiler.values.plain_text import one_line
@@ -105,18 +105,12 @@ def prepare(
 
     Raises:
         UsageError: unknown dtype, or a model whose precision a transform has set.
+        TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
-    setting = precision_of(model)
-    if dtype is not None and setting is not None:
-        raise UsageError(
-            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
-            hint="leave out --dtype",
-        )
+    _check(model, dtype, device)
     torch_dtype = None if dtype is None else DTYPES[dtype]
     with explained(device):
         bench_model = _copied(model).eval().to(device.name)
@@ -153,6 +147,21 @@ def prepare(
             *(variant_note(note) for item in transforms_of(model) for note in item.notes),
         ),
     )
+
+
+def _check(model: nn.Module, dtype: str | None, device: Device) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    setting = precision_of(model)
+    if dtype is not None and setting is not None:
+        raise UsageError(
+            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
+            hint="leave out --dtype",
+        )
+    if device.is_gpu and quantized_parts(model):
+        raise TransformError(
+            f"a network quantized for CPUs has no kernels on {device.name}", hint="--device cpu"
+        )
 
 
 def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:

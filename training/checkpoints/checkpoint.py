@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import CheckpointError, UsageError
 from profiler.inputs import load_calibration
-from profiler.variants import Member, Weights, build, members_of, parse
+from profiler.variants import GivenWeights, Member, build, members_of, parse
 from profiler.workload.weights import fit_weights
 from training.recipe import Recipe, flag_of
 
@@ -178,7 +178,7 @@ def load_model(
         network = build(
             reference,
             num_classes=info.class_count,
-            weights=Weights(
+            weights=GivenWeights(
                 name=str(path),
                 reference=info.recipe.model,
                 load=lambda model: fit_weights(model, weights, path),

@@ -53,13 +53,10 @@ def evaluate_checkpoint(
         data: as `--data` takes it, with labels; None for what it was trained on.
         split: "validation" is what its recipe held out of the training split.
         device: "cpu", "cuda", "cuda:N" or "auto".
-        dtype: of the forward pass, under autocast; None for the one that it was trained in, or
-            that a transform of `model` has set.
+        dtype: of the forward pass, under autocast; None for that of its training or transforms.
         batch_size: images of a call.
-        cost_seconds: the split is run again for at least so long to measure images/s and joules;
-            0 measures neither.
-        model: reference of the model, where the checkpoint's own must be confirmed, or where the
-            trained network is to be transformed before it is evaluated.
+        cost_seconds: joules and images/s are measured for at least so long; 0 measures neither.
+        model: reference that confirms the checkpoint's own, or names a variant of it.
         meters: opened meters; by default those of the machine without GPUs that are not used.
         root: folder of downloaded data; None for the cache.
 
