@@ -16,11 +16,13 @@ as `records`; `reading` joins them with the journal of a process that could not 
 
 from __future__ import annotations
 
+from .accounts import Account
 from .entries import Entry, EpochNote, LedgerSummary, Phase, Segment, Tally
 from .ledger import Ledger
 from .reading import read_ledger
 
 __all__ = [
+    "Account",
     "Entry",
     "EpochNote",
     "Ledger",
