@@ -235,8 +235,8 @@ class Ledger:
     def settle(self, *, force: bool = False) -> Settlement | None:
         """Infer and append what is past, if it is time for it; call it after every epoch.
 
-        It waits until settling costs less than a small share of the time (`Pace`), unless forced:
-        meanwhile the readings are kept. Returns what this call has settled; None where nothing.
+        It waits, unless forced, until the `SettlingBudget` has room: meanwhile the readings are
+        kept. Returns what this call has settled; None where nothing.
         """
         running = self._running()
         if running.recorder.forked or running.recorder.stopped_s is not None:

@@ -28,7 +28,7 @@ MOST_PENDING = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class SettlingBudget:
     """What settling may cost.
 
     Args:
@@ -45,9 +45,9 @@ class Pace:
     told_apart: int | None = None
 
 
-SELDOM = Pace(share=0.003, pause_s=120.0)
+SELDOM = SettlingBudget(share=0.003, pause_s=120.0)
 """For a ledger on disk: its journal keeps everything that is needed meanwhile."""
-PROMPT = Pace(share=0.005, first_s=LOADING_COST_S + 0.3, told_apart=8)
+PROMPT = SettlingBudget(share=0.005, first_s=LOADING_COST_S + 0.3, told_apart=8)
 """For joules that are logged while the job runs, and for jobs of seconds."""
 
 
@@ -58,14 +58,14 @@ class Settler:
         start: of the segment.
         recorder: running.
         windows: of its phases; there are no others in it.
-        pace: how cheap that is.
+        budget: how cheap that is.
     """
 
     def __init__(
-        self, start: SegmentStart, recorder: Recorder, windows: PhaseWindows, pace: Pace
+        self, start: SegmentStart, recorder: Recorder, windows: PhaseWindows, budget: SettlingBudget
     ) -> None:
         self._start, self._recorder, self._windows = start, recorder, windows
-        self._pace = pace
+        self._budget = budget
         self._until_s = start.started_s
         self._spent_s = LOADING_COST_S
         self._phases_spent_s, self._settled_count = 0.0, 0
@@ -79,10 +79,10 @@ class Settler:
     @property
     def most(self) -> int | None:
         """How many phases can still be told apart; None for all."""
-        if self._pace.told_apart is None:
+        if self._budget.told_apart is None:
             return None
         affordable = (self._budget_s - self._spent_s) / self._phase_cost_s
-        return max(self._pace.told_apart, int(affordable))
+        return max(self._budget.told_apart, int(affordable))
 
     @property
     def has_spent_all(self) -> bool:
@@ -170,11 +170,11 @@ class Settler:
 
     @property
     def _budget_s(self) -> float:
-        return self._pace.first_s + self._pace.share * self._passed_s
+        return self._budget.first_s + self._budget.share * self._passed_s
 
     def _is_due(self, pending: int) -> bool:
         """Whether all settlements together, with this one, stay below their share of the time."""
-        if self._recorder.now_s - self._until_s < self._pace.pause_s:
+        if self._recorder.now_s - self._until_s < self._budget.pause_s:
             return False
         cost_s = self._spent_s + self._phase_cost_s * pending
         return cost_s <= self._budget_s or pending >= MOST_PENDING

@@ -78,10 +78,10 @@ def test_the_file_holds_what_the_callback_tells(jobs: dict[str, Any]) -> None:
 def test_many_short_epochs_are_told_together(jobs: dict[str, Any]) -> None:
     brief = jobs["brief"]
     assert_true(brief)
-    assert {f"train_epoch {epoch}" for epoch in range(150)} <= set(brief["energies"])
+    assert {f"train_epoch {epoch}" for epoch in range(60)} <= set(brief["energies"])
     assert "phases-together" in brief["findings"]
     known = [e for name, e in brief["energies"].items() if e is not None and name != "fit"]
-    assert 0 < len(known) < 150
+    assert 0 < len(known) < 60
     assert sum(point for _, point, _ in known) < brief["energies"]["fit"][2] * 1.02
     assert brief["text"].count("\n") < 60
 

@@ -152,7 +152,7 @@ class Brief(Linear):
 def brief() -> dict[str, Any]:
     """Many short epochs, each with a checkpoint and a file to be written."""
     energy = EnergyCallback(record=recording, write=True)
-    job = trainer(energy, max_epochs=150)
+    job = trainer(energy, max_epochs=60)
     job.fit(Brief())
     return {**told(energy), "text": energy.summary()}
 
