@@ -82,6 +82,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
         self.restored: dict[str, Any] | None = None
         self._epoch = 0
         self._is_training = False
+        self._was_left, self._batch_size = False, 0
         self._watch: LoopWatch | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,11 +121,10 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
             self._job = _jobs.get(id(args), self._job)
         self._stop_watching()
         if self._is_training:
-            # A Trainer that looks for a batch size that fits begins again without having ended.
             self._interrupt(args)
-            again = bool(args.auto_find_batch_size)
-        else:
-            again = False
+        # A Trainer that looks for a batch size that fits begins again, with a smaller one.
+        again = self._was_left and state.train_batch_size < self._batch_size
+        self._was_left, self._batch_size = False, state.train_batch_size
         with self.shield("restore the energies from a checkpoint"):
             self._restore(state)
         _ready_to_save(state)
@@ -215,7 +215,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
 
     def _interrupt(self, args: Any) -> None:
         """Take note that `train()` was left by an exception: the Trainer has no event for it."""
-        self._is_training = False
+        self._is_training, self._was_left = False, True
         with self.shield("record the interruption"):
             self._job.finish(complete=False)
         self._write_to(lambda: Path(args.output_dir))
