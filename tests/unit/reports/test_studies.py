@@ -78,8 +78,8 @@ def test_an_unknown_study_tells_the_known_ones(capsys):
     ("text", "message"),
     [
         ('id = "x"\ntitle = "X"', "x.toml lists no 'measure'"),
-        ('id = "x"\ntitle = "X"\n[[measure]]\nflags = []', "measure 1 lacks the text 'model'"),
-        ('id = "x"', "x.toml lacks the text 'title'"),
+        ('id = "x"\ntitle = "X"\n[[measure]]\nflags = []', r"measure\[0\].model is missing"),
+        ('id = "x"', "x.toml: title is missing"),
     ],
 )
 def test_a_mistake_in_a_study_names_file_and_field(tmp_path, text, message):
