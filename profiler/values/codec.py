@@ -146,7 +146,7 @@ def _decode_union(value: Any, kinds: tuple[Any, ...], where: str, strict: bool) 
     candidates = [kind for kind in kinds if kind is not types.NoneType]
     if isinstance(value, dict):
         # A record is known by its fields: it is the kind with the fewest missing or unknown.
-        records = [kind for kind in candidates if is_dataclass(kind)]
+        records: list[Any] = [kind for kind in candidates if is_dataclass(kind)]
         records.sort(key=lambda kind: len(_hints(kind).keys() ^ value))
         candidates = records or candidates
     else:

@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.__main__": "cli",
     "models": "",
     "models.outline": "models",
-    "models.__main__": "models models.outline counting",
+    "models.cli": "cli counting models models.outline",
+    "models.__main__": "models.cli",
     "training.recipe": "values",
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
@@ -72,8 +73,9 @@ MAY_IMPORT: dict[str, str] = {
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
     "reports.build": "files render render.formats values reports.claim_sections reports.claims"
     " reports.training_section reports.trainings",
-    "reports.__main__": "render render.formats store reports.build reports.claims reports.studies"
+    "reports.cli": "cli render render.formats store reports.build reports.claims reports.studies"
     " reports.trainings",
+    "reports.__main__": "reports.cli",
     "reports": "",
 }
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from profiler.values.estimate import Basis
-from reports.__main__ import main
 from reports.claims import Status, load_claims, read_study
+from reports.cli import main
 from reports.data_error import ReportDataError
 from reports.metrics import METRICS, TRAINING_METRICS
 

@@ -10,10 +10,10 @@ from profiler.values.codec import encode
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import Environment
-from reports.__main__ import main
 from reports.build import build_document
 from reports.claim_rows import build_rows
 from reports.claims import load_claims
+from reports.cli import main
 from reports.data_error import ReportDataError
 from reports.training_section import trainings_sections
 from reports.trainings import load_trainings
