@@ -14,7 +14,8 @@ from profiler.values.plain_text import clean
 from profiler.values.profile import Environment
 from training.experiments.seeds import FinishedRun, ModelResult, finished_run, summarize
 from training.recipe import Recipe
-from training.result import RESULT, read_result
+from training.result import read_result
+from training.run_folder import RESULT
 
 from .data_error import ReportDataError
 

@@ -17,9 +17,9 @@ from profiler.values.plain_text import clean
 from profiler.values.profile import Environment
 
 from .recipe import Recipe
+from .run_folder import RESULT
 
 SCHEMA_VERSION = 1
-RESULT = "result.json"
 
 STOPPED_BY_EPOCHS = "epochs"
 STOPPED_BY_TARGET = "target"

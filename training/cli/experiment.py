@@ -20,11 +20,12 @@ from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
 from profiler.files import write_whole_file
 from profiler.values.plain_text import clean
-from training.experiments.plan import PLAN, ExperimentPlan, read_plan, read_run, write_experiment
+from training.experiments.plan import ExperimentPlan, read_plan, read_run, write_experiment
 from training.recipe import flag_of
+from training.run_folder import PLAN, TABLE, is_run
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
-from .output_folders import TRAININGS, check_new, is_run, new_folder, remove_unbegun
+from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
 from .session import ASKED_WRONGLY, agree, exit_code, run_training, say_interrupted, stoppable
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from training.experiments.seeds import FinishedRun
     from training.recipe import Recipe
 
-TABLE = "table.md"
 SEEDS = 3
 
 

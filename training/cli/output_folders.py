@@ -10,12 +10,9 @@ from profiler.errors import StoreError, UsageError
 from profiler.files import check_writable
 from profiler.store.stored_runs import new_run_path
 from profiler.values.plain_text import clean
-from training.experiments.plan import PLAN
+from training.run_folder import PLAN, RECIPE, is_run
 
 TRAININGS = Path("trainings")
-RECIPE = "recipe.json"
-LEDGER = "ledger.jsonl"
-FIRST_JOURNAL = "journal-0.jsonl"
 
 
 def new_folder(root: Path, name: str) -> Path:
@@ -75,11 +72,6 @@ def find_run(reference: str | Path) -> Path:
     raise StoreError(
         f"{len(found)} runs are called '{named}': {names}", hint="give more of the name"
     )
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a run was begun there."""
-    return (folder / RECIPE).is_file() or (folder / LEDGER).is_file()
 
 
 def remove_unbegun(folder: Path, *names: str) -> None:

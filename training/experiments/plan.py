@@ -21,10 +21,10 @@ from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.plain_text import clean
 from training.recipe import Recipe
 from training.result import read_result
+from training.run_folder import PLAN
 
 from .seeds import FinishedRun, ModelResult, finished_run, summarize
 
-PLAN = "experiment.json"
 SCHEMA_VERSION = 1
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from profiler.errors import StoreError, UsageError
 from profiler.files import write_whole_file
 from profiler.values.codec import FormError, encode, parse
-from training.checkpoints.checkpoint import BEST, LAST, check_recipe, load_checkpoint
+from training.checkpoints.checkpoint import check_recipe, load_checkpoint
 from training.checkpoints.state import State
 from training.recipe import Recipe, make_recipe
 from training.result import STOPPED_BY_EPOCHS, read_result
-
-RECIPE = "recipe.json"
+from training.run_folder import BEST, LAST, RECIPE
 
 
 def check_target(recipe: Recipe, target_accuracy: float | None) -> None:
