@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from profiler.values.estimate import Basis, Estimate, stated, weakest
 from profiler.values.findings import Finding
-from profiler.values.statistics import t_quantile
+from profiler.values.statistics import student_half_width
 from training.evaluation.accuracy import accuracy_over_seeds
 from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET, TrainingResult
 
@@ -110,8 +110,7 @@ def mean_over_runs(values: Sequence[Estimate | None]) -> Estimate | None:
         return seen[0]
     count = len(seen)
     mean = math.fsum(value.point for value in seen) / count
-    variance = math.fsum((value.point - mean) ** 2 for value in seen) / (count - 1)
-    spread = t_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
+    spread = student_half_width([value.point for value in seen], CONFIDENCE) or 0.0
     sensor = math.fsum(value.half_width or 0.0 for value in seen) / count
     half = math.hypot(spread, sensor)
     systematics = [value.systematic for value in seen if value.systematic is not None]
