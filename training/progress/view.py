@@ -56,8 +56,8 @@ class View(Protocol):
     """Who watches. Every method returns at once; none may cost the loop a device synchronisation.
 
     The loop calls `begin` once, then for each epoch `step` as often as it likes and `epoch` at its
-    end, `stage` and `note` at any time, and `end` once where the run came to an outcome. `close`
-    follows in every case, also after an error.
+    end, `stage`, `tick` and `note` at any time, and `end` once where the run came to an outcome.
+    `close` follows in every case, also after an error.
     """
 
     def begin(
@@ -81,6 +81,9 @@ class View(Protocol):
 
     def stage(self, text: str) -> None:
         """What happens beside training: "decoding", "compiling", "evaluating"."""
+
+    def tick(self) -> None:
+        """Time goes on inside a stage: joules and watts are worth another look."""
 
     def step(self, epoch: int, share: float) -> None:
         """`share` (0 to 1) of the batches of an epoch (counted from 1) are done."""
@@ -112,6 +115,8 @@ class _Silent:
     ) -> None: ...
 
     def stage(self, text: str) -> None: ...
+
+    def tick(self) -> None: ...
 
     def step(self, epoch: int, share: float) -> None: ...
 

@@ -107,10 +107,6 @@ def train(
                 recipe, folder, device=found, group=group, ledger=ledger, view=view,
                 carbon=carbon, state=state,
             )  # fmt: skip
-            view.begin(
-                recipe, folder=folder, description=f"{found.label}; {run.splits.description}",
-                done_epochs=info.epochs_done, gauge=ledger,
-            )  # fmt: skip
             with Interruption() as stop:
                 info, stopped_by = train_epochs(run, info, stop, target_accuracy)
             is_over = stopped_by != STOPPED_BY_INTERRUPTION
@@ -182,6 +178,7 @@ def train_epoch(
     done, running = skip, Running(run.device.name)
     seed_epoch(run, epoch, skip)
     run.learner.model.train()
+    run.view.step(epoch, skip / run.steps)
     for images, labels in batches(
         run.splits.train, run.recipe, epoch, run.splits.normalization, group=run.group, skip=skip
     ):
@@ -192,7 +189,7 @@ def train_epoch(
         is_look = done % LOOK_STEPS == 0
         if is_look:
             look(run, running, epoch)
-            run.view.step(epoch, done / run.steps)
+        run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):
             break

@@ -112,6 +112,7 @@ class Run:
                 dtype=self.recipe.dtype,
                 channels_last=self.recipe.channels_last,
                 group=self.group,
+                after_batch=self.view.tick,
             )
             tally.item_count += count.total if self.group.is_first else 0
         return count.correct, count.total
@@ -134,6 +135,7 @@ class Run:
                 batch_size=recipe.batch_size,
                 channels_last=recipe.channels_last,
                 group=self.group,
+                after_batch=self.view.tick,
             )
             passes = len(note["by_dtype"]) if self.group.is_first else 0
             tally.item_count += passes * len(splits.test)
@@ -197,6 +199,8 @@ def set_up(
 ) -> tuple[Run, Info]:
     """Data, model and warm kernels, each in its phase; and where the run stands.
 
+    The view begins before the kernels are warm: compiling a large model takes minutes and joules.
+
     Raises:
         ProfilerError: of the data, the model, the teacher or the checkpoint.
     """
@@ -219,10 +223,14 @@ def set_up(
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
+        view.begin(
+            recipe, folder=folder, description=f"{device.label}; {splits.description}",
+            done_epochs=0 if state is None else state.info.epochs_done, gauge=ledger,
+        )  # fmt: skip
         view.stage("compiling" if recipe.compile else "warming up")
         if recipe.compile:
             run = replace(run, learner=compiled(learner))
-        warm_up(run.learner, splits, group)
+        warm_up(run.learner, splits, group, after_step=view.tick)
     if state is not None:
         return run, state.info
     info = Info(
