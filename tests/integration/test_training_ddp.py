@@ -19,10 +19,11 @@ from profiler.ledger import read_ledger
 from profiler.machine.carbon import carbon_factors
 from profiler.values.estimate import Basis
 from tests.integration.ranks import POWER_W, count_right, make_model, take_steps
-from training.checkpoints.checkpoint import LAST, load_checkpoint
+from training.checkpoints.checkpoint import load_checkpoint
 from training.distribution import ALONE
 from training.recipe import flag_of, load_recipe
 from training.run.loop import train
+from training.run_folder import LAST
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")

@@ -25,8 +25,9 @@ from profiler.errors import CheckpointError, UsageError
 from profiler.workload.target import resolve
 from profiler.workload.weights import fit_weights
 from training.recipe import Recipe, flag_of
+from training.run_folder import LAST
 
-from .checkpoint_file import BEST, DAMAGED, LAST, read_tensors, write_tensors
+from .checkpoint_file import DAMAGED, read_tensors, write_tensors
 from .header import Info, write_header
 from .state import State, capture, restore
 from .tensor_tree import flatten, memory_formats, reformatted, unflatten
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "BEST",
-    "LAST",
     "Info",
     "State",
     "capture",

@@ -32,6 +32,25 @@ class FinishedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A training that ended by an error.
+
+    Args:
+        folder: name of its folder.
+        model: its reference.
+        seed: of its recipe.
+        error: in one sentence.
+        hint: what to do about it; "" for nothing in particular.
+    """
+
+    folder: str
+    model: str
+    seed: int
+    error: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResult:
     """What the runs of one model have in common.
 

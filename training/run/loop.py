@@ -101,7 +101,10 @@ def train(
     found = find_device(group.device or device)
     with settings(recipe, threads), group.guard():
         watches = GpuWatch(found.identity), CpuWatch()
-        state = group.from_first(begin(recipe, folder, resume=resume) if group.is_first else None)
+        state = None
+        if group.is_first:
+            state = begin(recipe, folder, resume=resume, host_count=group.host_count, view=view)
+        state = group.from_first(state)
         with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
             run, info = set_up(
                 recipe, folder, device=found, group=group, ledger=ledger, view=view,

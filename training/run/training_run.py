@@ -14,7 +14,7 @@ from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
-from training.checkpoints.checkpoint import BEST, LAST, load_model, save_checkpoint, save_weights
+from training.checkpoints.checkpoint import load_model, save_checkpoint, save_weights
 from training.checkpoints.header import Info
 from training.checkpoints.state import State, capture
 from training.data.batches import steps_per_epoch
@@ -25,6 +25,7 @@ from training.evaluation.evaluation import count_correct
 from training.progress.view import Progress, View, project
 from training.recipe import Recipe
 from training.result import CurvePoint
+from training.run_folder import BEST, LAST
 
 from .learner import Learner, compiled, make_learner
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
