@@ -200,6 +200,15 @@ def test_an_error_that_all_ranks_meet_is_printed_once(tmp_path):
 
 
 @pytest.mark.slow
+def test_an_error_in_the_model_is_told_once_and_as_when_alone(tmp_path):
+    words = ("train", str(tmp_path), *DIGITS, "--model", f"{RANKS}:make_raising")
+    code, _, err = finish(start(*TWO, RANKS, *words))
+    assert code != 0
+    assert err.count("error: ") == 1, err
+    assert "error: the model raised ValueError: no such layer\nhint: " in err
+
+
+@pytest.mark.slow
 def test_an_error_of_one_rank_is_told_by_the_others(tmp_path):
     code, _, err = finish(start(*TWO, RANKS, "fail", str(tmp_path)))
     assert code != 0

@@ -1,4 +1,4 @@
-"""Folders of runs: where a new one goes, and which one a reference means."""
+"""Folders of runs: the place of a new one, and the one that a reference means."""
 
 from __future__ import annotations
 

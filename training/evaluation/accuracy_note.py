@@ -1,4 +1,4 @@
-"""The accuracy of a checkpoint in its own header, for whoever measures it: `profiler measure`."""
+"""The test accuracy in a checkpoint's header, where `profiler measure` reads it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def accuracy_note(
     group: Group = ALONE,
     after_batch: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
-    """What a checkpoint's header keeps of its accuracy: see `profiler.trainedaccuracy`.
+    """What a checkpoint's header keeps of its accuracy: see `profiler.workload.stated_accuracy`.
 
     An accuracy holds for the precision that it was reached in, and a checkpoint is measured in
     others than it was trained in: so one for each.

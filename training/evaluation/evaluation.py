@@ -1,4 +1,4 @@
-"""How good a model is on a split: right answers, by class, and how far its confidence is true."""
+"""Accuracy of a model on a split, in all and by class, with its loss and calibration error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several trainings that differ in model and seed alone, and what they have in common.
+"""The plan of an experiment: trainings that differ in model and seed alone.
 
     DIR/experiment.json           the plan, what its finished runs came to, and which failed
     DIR/table.md                  one row a model

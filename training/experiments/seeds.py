@@ -1,4 +1,4 @@
-"""What trainings that differ in their seed alone have in common. Imports no torch."""
+"""Means over trainings that differ in their seed alone. Imports no torch."""
 
 from __future__ import annotations
 

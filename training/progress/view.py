@@ -1,7 +1,7 @@
-"""What a training run tells whoever watches it.
+"""View: the interface through which a training run shows its progress.
 
-The loop speaks to a View and does not know whether that is a terminal, a log file or nobody. A view
-never raises and never decides anything: a run goes on when its terminal is closed.
+The loop does not know whether a view is a terminal, a log file or nothing at all. A view never
+raises and never decides anything: a run goes on when its terminal is closed.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class View(Protocol):
         """An epoch is done and evaluated."""
 
     def note(self, text: str) -> None:
-        """One sentence that whoever watches should know."""
+        """Show one sentence."""
 
     def end(self, outcome: TrainingResult) -> None:
         """The run came to an outcome."""
@@ -102,7 +102,7 @@ class View(Protocol):
 
 
 class _Silent:
-    """Nobody watches."""
+    """Shows nothing."""
 
     def begin(
         self,

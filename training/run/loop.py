@@ -1,6 +1,6 @@
-"""The training loop: one flat story, read from top to bottom.
+"""The training loop.
 
-What each choice buys: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
+What each choice gains: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
 per CPU second, which says nothing of how well two threads share the work. AMD EPYC (Zen 4: bf16 by
 AVX-512, no AMX), torch 2.15, other work on the machine.
 
@@ -8,7 +8,7 @@ AVX-512, no AMX), torch 2.15, other work on the machine.
     decoded once, augmented in batches                                             1100
     channels last                                                                  1260
     bf16 under autocast                                                            1930
-    gradients channels last too (`layout`)                                         1990
+    gradients channels last too (`channels_last`)                                  1990
     batch 256                                                                      2220
 
 On two threads: 1560 images/s for the plain loop (1480 with two workers), 4120 for this one.

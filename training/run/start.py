@@ -1,4 +1,4 @@
-"""How a run begins: in a new folder, or where a checkpoint left it."""
+"""The start of a run: in a new folder, or from its last checkpoint."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""A run while it runs: what the loop reads and hands on, and the few things it does with it."""
+"""Run: everything that the loop needs of one segment, and what it does with it."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from profiler.errors import ProfilerError
 from profiler.ledger import Ledger, Phase
 from profiler.machine.device import Device
 from profiler.values.codec import decode
@@ -19,6 +21,7 @@ from training.checkpoints.header import Info
 from training.checkpoints.state import State, capture
 from training.data.batches import steps_per_epoch
 from training.data.splits import Pixels, Splits, load_splits
+from training.data.stream import explaining_lost_workers
 from training.distribution import Group
 from training.evaluation.accuracy_note import accuracy_note, keep_accuracy
 from training.evaluation.evaluation import count_correct
@@ -27,6 +30,7 @@ from training.recipe import Recipe
 from training.result import CurvePoint
 from training.run_folder import BEST, LAST
 
+from .interruption import is_ended_by_signal
 from .learner import Learner, compiled, make_learner
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
 from .precision import judge_precision
@@ -70,9 +74,16 @@ class Run:
         """Steps of an epoch."""
         return steps_per_epoch(self.splits.train, self.recipe)
 
-    def explaining_errors(self) -> AbstractContextManager[None]:
-        """Explains what the user's model raises; with other ranks, the group's guard does."""
-        return explained(self.device) if self.group.world_size == 1 else nullcontext()
+    @contextmanager
+    def explaining_errors(self) -> Iterator[None]:
+        """Explains what the user's model raises, and the loss of a process that decodes for it."""
+        try:
+            with explained(self.device), explaining_lost_workers():
+                yield
+        except ProfilerError as error:
+            if is_ended_by_signal(error.__cause__):
+                raise error.__cause__ from None
+            raise
 
     def save(self, info: Info, epoch: int | None) -> None:
         """Write everything that going on needs."""

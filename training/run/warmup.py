@@ -1,4 +1,4 @@
-"""Steps that nobody keeps: kernels are chosen, compiled and cached before the first one counts."""
+"""Steps before the first one that counts, in which kernels are chosen, compiled and cached."""
 
 from __future__ import annotations
 
