@@ -45,9 +45,9 @@ MAY_IMPORT: dict[str, str] = {
     "models.cli": "cli counting models models.outline",
     "models.__main__": "models.cli",
     "training.recipe": "values",
+    "training.run_folder": "ledger",
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
-    "training.run_folder": "ledger",
     "training.result": "files ledger values training.recipe training.run_folder",
     "training.checkpoints": "files inputs values workload training.recipe training.result"
     " training.run_folder",

@@ -1,4 +1,4 @@
-"""Folders of runs: where a new one goes, and which one a reference means."""
+"""Folders of runs: the place of a new one, and the one that a reference means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profiler.errors import StoreError, UsageError
 from profiler.files import check_writable
 from profiler.store.stored_runs import new_run_path
 from profiler.values.plain_text import clean
-from training.run_folder import PLAN, RECIPE, is_run
+from training.run_folder import PLAN, RECIPE, is_run, may_begin_anew
 
 TRAININGS = Path("trainings")
 
@@ -29,10 +29,10 @@ def check_new(folder: Path) -> None:
     """Let a run begin in a folder.
 
     Raises:
-        UsageError: there is something in it.
+        UsageError: there is something in it that is no run without a finished epoch.
         StoreError: it cannot be written to.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()) and not may_begin_anew(folder):
         hint = "name a new folder"
         verb = "experiment" if (folder / PLAN).is_file() else "train" if is_run(folder) else None
         if verb is not None:

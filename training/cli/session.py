@@ -1,4 +1,4 @@
-"""What every verb that trains shares: joining other processes, watching, and being interrupted."""
+"""Running a training from a command line: its view, other ranks, and signals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Several trainings that differ in model and seed alone, and what they have in common.
+"""The plan of an experiment: trainings that differ in model and seed alone.
 
-    DIR/experiment.json           the plan, and what its finished runs came to
+    DIR/experiment.json           the plan, what its finished runs came to, and which failed
     DIR/table.md                  one row a model
     DIR/<model>-seed<n>/          a run's folder, as `train` writes it
 
@@ -23,7 +23,7 @@ from training.recipe import Recipe
 from training.result import read_result
 from training.run_folder import PLAN
 
-from .seeds import FinishedRun, ModelResult, finished_run, summarize
+from .seeds import FailedRun, FinishedRun, ModelResult, finished_run, summarize
 
 SCHEMA_VERSION = 1
 
@@ -89,13 +89,17 @@ def read_run(folder: Path, name: str, recipe: Recipe) -> FinishedRun | None:
 
 
 def write_experiment(
-    folder: Path, plan: ExperimentPlan, runs: Sequence[FinishedRun]
+    folder: Path,
+    plan: ExperimentPlan,
+    runs: Sequence[FinishedRun],
+    failed: Sequence[FailedRun] = (),
 ) -> dict[str, Any]:
     """Write experiment.json, and return what it holds."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "plan": encode(plan),
         "runs": encode(tuple(runs)),
+        "failed_runs": encode(tuple(failed)),
         "models": encode(results_of(plan, runs)),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
