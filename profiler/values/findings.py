@@ -25,6 +25,12 @@ class Finding:
     remedy: str
 
 
+def in_sentences(observed: str, remedy: str) -> str:
+    """What was observed, and then what to do about it, for a list of points."""
+    advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
+    return f"{observed}{advice}."
+
+
 def no_sensor() -> Finding:
     """Nothing on this machine could be read."""
     return Finding(
