@@ -23,10 +23,10 @@ from profiler.values.profile import CarbonFactors
 from .accounts import Account, accounts_of, close, close_unsettled
 from .entries import ENDINGS, RUNNING, LedgerSummary, Tally
 from .findings import unwritten
-from .ledger_file import LedgerFile, LinesInMemory
+from .ledger_file import LedgerFile, LinesInMemory, journal_name, ledger_path
 from .lines import Note, SegmentStart, Settlement, plain
 from .phases import PhaseWindows
-from .reading import close_killed, free_segment, journal_name, ledger_path
+from .reading import close_killed, free_segment
 from .settlement import Seen
 from .settler import PROMPT, SELDOM, Settler
 from .summary import summarise

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors
@@ -145,12 +145,9 @@ def read_line(text: bytes) -> LedgerLine:
     Raises:
         FormError: it is no ledger line of this version.
     """
-    try:
-        fields: Any = json.loads(text)
-    except ValueError as error:
-        raise FormError(f"it is no JSON: {error}") from error
+    fields = parse(text)
     if not isinstance(fields, dict) or len(fields) != 1 or next(iter(fields)) not in KINDS:
-        raise FormError(f"it is none of {', '.join(KINDS)}")
+        raise FormError(f"is none of {', '.join(KINDS)}")
     ((kind, value),) = fields.items()
     found: LedgerLine = decode(value, KINDS[kind], kind)
     if isinstance(found, SegmentStart) and found.schema_version > SCHEMA_VERSION:
