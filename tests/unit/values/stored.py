@@ -9,9 +9,9 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
-from profiler.ledger.lines import Note, SegmentEnd, SegmentStart, Settlement
 
 from profiler.integrations.segment import SegmentEnergy
+from profiler.ledger.lines import Note, SegmentEnd, SegmentStart, Settlement
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_report import LayerReport
