@@ -33,7 +33,7 @@ LoadBatches = Callable[[Target], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenWeights:
-    """GivenWeights for a variant.
+    """Weights for a variant.
 
     Args:
         name: of their file, for errors.
@@ -67,7 +67,7 @@ def build(
 ) -> Target:
     """Build the model that a reference names, with its transforms.
 
-    GivenWeights go in where they were trained: those of the base before all transforms, those of a
+    Weights go in where they were trained: those of the base before all transforms, those of a
     variant after the transforms that their file states. A file that states nothing goes in where it
     first fits.
 

@@ -13,9 +13,10 @@ from profiler.errors import CheckpointError, UsageError
 from profiler.ledger import Phase, read_ledger
 from profiler.machine.carbon import carbon_factors
 from tests.bench import train_kill
-from training.checkpoints.checkpoint import BEST, LAST, load_checkpoint, load_model
+from training.checkpoints.checkpoint import load_checkpoint, load_model
 from training.progress.view import SILENT
 from training.run.loop import train
+from training.run_folder import BEST, LAST
 
 EPOCHS = 3
 
@@ -125,7 +126,7 @@ def test_a_finished_run_is_not_trained_again(unbroken):
     with suppress(UsageError):
         run(folder, recipe(dtype="bf16"), resume=True)
     assert (folder / LAST).read_bytes() == before
-    trained = [entry for entry in read_ledger(folder).entries if entry.phase is Phase.TRAIN]
+    trained = [entry for entry in read_ledger(folder).entries if entry.phase == Phase.TRAIN]
     assert [(entry.segment, entry.epoch) for entry in trained] == [(0, 1), (0, 2), (0, 3)]
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from profiler.errors import ProfilerError, TrainingError
+from profiler.errors import DeviceError, MeasurementError, ProfilerError, TrainingError
 from profiler.meters import OpenedMeters
 from profiler.values.findings import Finding
 
@@ -56,11 +56,6 @@ class Group:
     def is_first(self) -> bool:
         """Whether this is the process that prints, and writes checkpoints and results."""
         return self.rank == 0
-
-    @property
-    def is_host_leader(self) -> bool:
-        """Whether this process reads its host's sensors and keeps a ledger."""
-        return self.host is not None
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model whose backward pass averages gradients over all ranks.
@@ -166,7 +161,7 @@ class Group:
         try:
             yield
         except BaseException as error:
-            lost = self._lost(self.pulse, error)
+            lost = self._lost(self.pulse, _raised_by_model(error))
             self.pulse.say_end(one_sentence(error) if lost is None else lost.message)
             if lost is None:
                 raise
@@ -189,6 +184,13 @@ class Group:
 
 
 ALONE = Group()
+
+
+def _raised_by_model(error: BaseException) -> BaseException:
+    """What lies behind an error that was explained as the model's: it may be the connection's."""
+    if isinstance(error, MeasurementError | DeviceError) and error.__cause__ is not None:
+        return error.__cause__
+    return error
 
 
 def one_sentence(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a step's loss is: the labels' alone, or the labels' and a teacher's.
+"""The loss of a step: from labels alone, or from labels and a teacher.
 
     alpha T^2 KL(teacher || student) + (1 - alpha) CE, both distributions softened by T
 
@@ -163,7 +163,7 @@ def teacher_finding(criterion: Criterion, ledger: LedgerSummary) -> Finding | No
     train = [
         entry
         for entry in ledger.entries
-        if entry.phase is Phase.TRAIN and (entry.segment, entry.host) == (last, 0)
+        if entry.phase == Phase.TRAIN and (entry.segment, entry.host) == (last, 0)
     ]
     train_s, teacher_s = sum(entry.duration_s for entry in train), criterion.teacher_s
     if not 0 < teacher_s < train_s:

@@ -13,8 +13,6 @@ from profiler.errors import CheckpointError, ProfilerError
 from profiler.values.codec import encode
 from tests.unit.training.checkpoints.samples import edit_header, info, network, small_state
 from training.checkpoints.checkpoint import (
-    BEST,
-    LAST,
     load_checkpoint,
     load_model,
     restore,
@@ -22,6 +20,7 @@ from training.checkpoints.checkpoint import (
     save_weights,
 )
 from training.recipe import Recipe
+from training.run_folder import BEST, LAST
 
 CANARY = """
 from pathlib import Path
@@ -141,17 +140,17 @@ def changed_recipe(**changes):
 @pytest.mark.parametrize(
     ("edit", "match"),
     [
-        (lambda document: "", "is no JSON"),
-        (lambda document: "{", "is no JSON"),
-        (lambda document: "[" * 100_000, "is no JSON"),
-        (lambda document: "9" * 10_000, "is no JSON"),
-        (lambda document: '{"schema_version": NaN}', "is no JSON"),
+        (lambda document: "", "is not valid JSON"),
+        (lambda document: "{", "is not valid JSON"),
+        (lambda document: "[" * 100_000, "is not valid JSON"),
+        (lambda document: "9" * 10_000, "is not valid JSON"),
+        (lambda document: '{"schema_version": NaN}', "is not valid JSON"),
         (lambda document: [], "no record of a training run"),
         (lambda document: {}, "no record of a training run"),
         (lambda document: document | {"schema_version": 2}, "version 2, newer than"),
         (lambda document: document | {"schema_version": "1"}, "no schema version"),
         (lambda document: document | {"schema_version": True}, "no schema version"),
-        (lambda document: document | {"info": {}}, "recipe is not an object"),
+        (lambda document: document | {"info": {}}, "recipe is missing"),
         (lambda document: document | {"kind": 3}, "weights alone"),
         (lambda document: document | {"tree": None}, "a part is missing"),
         (lambda document: document | {"tree": {"model": {"value": 1}}}, "damaged"),
@@ -162,7 +161,7 @@ def changed_recipe(**changes):
         (changed(class_names="cat"), "class_names is not a list"),
         (changed(class_names=[1, 2]), "class_names"),
         (changed(input_shape=[3, 10**9, 10**9]), "input_shape"),
-        (changed(input_shape=[3, 32]), "input_shape has 2 numbers"),
+        (changed(input_shape=[3, 32]), "input_shape has 2 items where 3 belong"),
         (changed(input_shape=[3, 32.5, 32]), "input_shape"),
         (changed(normalization={"mean": [0, 0, 0], "std": [0, 1, 1]}), "normalization"),
         (changed(normalization={"mean": [0, 0], "std": [1, 1]}), "normalization"),
@@ -181,10 +180,11 @@ def changed_recipe(**changes):
         (changed(curve=[POINT, POINT]), "curve"),
         (changed(best_epoch=0), "best_epoch"),
         (changed(notes=[]), "notes"),
-        (changed_recipe(epochs=-1), "recipe that is refused"),
-        (changed_recipe(batch_size="many"), "recipe that is refused"),
+        (changed(surprise=1), "unknown field 'surprise'"),
+        (changed_recipe(epochs=-1), "recipe is not possible: epochs is -1"),
+        (changed_recipe(batch_size="many"), "batch_size is not a whole number: 'many'"),
         (changed_recipe(surprise=1), "unknown field 'surprise'"),
-        (changed_recipe(learning_rate=10**400), "too large"),
+        (changed_recipe(learning_rate=10**400), "learning_rate is not finite"),
     ],
 )
 def test_a_header_of_wrong_types_or_absurd_values_is_refused(last, edit, match):

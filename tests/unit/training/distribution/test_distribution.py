@@ -116,7 +116,6 @@ def test_alone_every_method_is_the_identity():
     assert ALONE.step_shard(7) == (slice(0, 7), 1.0)
     assert ALONE.sensors is None
     assert ALONE.is_first
-    assert ALONE.is_host_leader
     ALONE.copy_from_first(model)
     assert all(map(torch.equal, before, model.parameters()))
 
@@ -421,7 +420,7 @@ def test_when_the_store_is_gone_no_rank_is_accused():
 
 WAITS_FOR_EVER = """
 import sys, time
-from tests.unit.training.test_distribution import pulses
+from tests.unit.training.distribution.test_distribution import pulses
 _, (own, other) = pulses(2, patience_s=0.5, grace_s=0.2)
 other.say_end("") if "done" in sys.argv else None
 own.epoch = 7
