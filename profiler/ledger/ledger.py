@@ -280,10 +280,14 @@ class Ledger:
         return accounts_of(self._file.records())[-1]
 
     def _closed(self, ended: str) -> Account:
-        recorder, journal = self._running()
-        seen = Seen(traces=recorder.traces(), windows=recorder.windows(), now_s=recorder.now_s)
+        _, journal = self._running()
         findings = () if journal.failure is None else (journal_ended(journal.failure),)
-        return close(self._account(), seen, ended=ended, findings=findings)
+        return close(self._account(), self.seen(), ended=ended, findings=findings)
+
+    def seen(self) -> Seen:
+        """Everything that this segment has recorded until now."""
+        recorder, _ = self._running()
+        return Seen(traces=recorder.traces(), windows=recorder.windows(), now_s=recorder.now_s)
 
     def _running(self) -> tuple[Recorder, Journal]:
         if self._recorder is None or self._journal is None:

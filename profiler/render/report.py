@@ -16,6 +16,7 @@ from profiler.values.quantities import (
 from profiler.values.units import show, show_share, show_short
 
 from .citations import Sources, sources_of
+from .codecarbon_table import codecarbon_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
 
@@ -192,6 +193,8 @@ def _figures(profile: Profile, label: str) -> Section:
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
+    if profile.codecarbon is not None:
+        tables.append(codecarbon_table(profile.codecarbon, sources))
     notes = (*sources.notes(), *_figure_notes(profile))
     return Section(title=label, tables=tuple(tables), notes=notes)
 

@@ -73,6 +73,16 @@ class Run:
         """Explains what the user's model raises; with other ranks, the group's guard does."""
         return explained(self.device) if self.group.world_size == 1 else nullcontext()
 
+    def announce(self, info: Info) -> None:
+        """Tell whoever watches what is about to be trained."""
+        self.view.begin(
+            self.recipe,
+            folder=self.folder,
+            description=f"{self.device.label}; {self.splits.description}",
+            done_epochs=info.epochs_done,
+            gauge=self.ledger,
+        )
+
     def save(self, info: Info, epoch: int | None) -> None:
         """Write everything that going on needs."""
         with self.ledger.phase(Phase.CHECKPOINT, epoch):
