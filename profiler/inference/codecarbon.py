@@ -22,6 +22,9 @@ from .energies import TargetEnergy
 
 AGREEMENT = 0.1
 """Relative difference from which on two accounts of one span disagree, beyond our interval."""
+EDGES_S = 0.2
+"""CodeCarbon takes a counter as it stands: at each edge up to an update (100 ms on a GPU) old."""
+_MEASURED = Basis.MEASURED.weakness
 _FAMILIES = {CPU: ("cpu",), GPU: ("gpu",), RAM: ("ram", "dram")}
 
 
@@ -60,7 +63,13 @@ def opinion_of(
         ),
         startup_cpu_s=reading.startup_cpu_s,
     )
-    return opinion, tuple(_judge(parts, seconds))
+    modelled = [part.device for part in parts if _is_one_model(part)]
+    findings = [_differs(part, seconds) for part in parts if _is_apart(part, seconds)]
+    if modelled:
+        # Where any device was measured, that one is not what is meant.
+        is_all = energy.energy_j is None or energy.energy_j.basis.weakness > _MEASURED
+        findings.insert(0, no_second_opinion(() if is_all else modelled))
+    return opinion, tuple(findings)
 
 
 def _part(device: str, energy_kwh: Estimate, own_kwh: Estimate | None) -> CodeCarbonPart:
@@ -101,36 +110,28 @@ def _is_of(channel: Channel, device: str, reading: TrackerReading) -> bool:
     return device != GPU or channel.identity in reading.gpu_identities
 
 
-def _judge(parts: Sequence[CodeCarbonPart], seconds: float) -> list[Finding]:
-    shared = [part for part in parts if part.own_energy_kwh is not None]
-    modelled = [part.device for part in shared if _is_one_model(part)]
-    findings = []
-    if modelled:
-        findings.append(no_second_opinion(modelled if len(modelled) < len(shared) else ()))
-    for part in parts:
-        own, ratio = part.own_energy_kwh, part.ratio
-        if own is not None and ratio is not None and _is_apart(part.energy_kwh, own):
-            findings.append(_differs(part, own, ratio.point, seconds))
-    return findings
-
-
 def _is_one_model(part: CodeCarbonPart) -> bool:
     """Whether ours is CodeCarbon's model as well, applied here for want of a sensor."""
     own = part.own_energy_kwh
-    return own is not None and own.basis.weakness > Basis.MEASURED.weakness
+    return own is not None and own.basis.weakness > _MEASURED
 
 
-def _is_apart(theirs: Estimate, own: Estimate) -> bool:
-    """Whether CodeCarbon's value lies beyond our interval, gain error included, and beyond 10 %."""
+def _is_apart(part: CodeCarbonPart, seconds: float) -> bool:
+    """Whether CodeCarbon's value lies beyond our interval, gain error and its edges included."""
+    own, theirs = part.own_energy_kwh, part.energy_kwh
+    if own is None:
+        return False
     gain = own.systematic or 0.0
     low = own.point if own.low is None else own.low
     high = own.point if own.high is None else own.high
     inside = low * (1 - gain) <= theirs.point <= high * (1 + gain)
-    return not inside and not 1 / (1 + AGREEMENT) <= theirs.point / own.point <= 1 + AGREEMENT
+    most = 1 + AGREEMENT + EDGES_S / seconds
+    return not inside and not 1 / most <= theirs.point / own.point <= most
 
 
-def _differs(part: CodeCarbonPart, own: Estimate, ratio: float, seconds: float) -> Finding:
-    theirs = part.energy_kwh
+def _differs(part: CodeCarbonPart, seconds: float) -> Finding:
+    own, theirs = part.own_energy_kwh, part.energy_kwh
+    assert own is not None
     if _is_one_model(part):
         remedy = "both are CodeCarbon's model, which looked at other moments: neither is a sensor"
     elif theirs.basis is Basis.MEASURED:
@@ -141,7 +142,7 @@ def _differs(part: CodeCarbonPart, own: Estimate, ratio: float, seconds: float) 
         remedy = "go by the sensor: CodeCarbon read none here, and multiplied a rated power"
     return Finding(
         kind="codecarbon-differs",
-        observed=f"CodeCarbon puts {part.device} at {ratio:.2g} times what was "
+        observed=f"CodeCarbon puts {part.device} at {theirs.point / own.point:.2g} times what was "
         f"{own.basis.value} here over the same {seconds:.1f} s ({theirs.source}; here: "
         f"{own.source})",
         remedy=remedy,

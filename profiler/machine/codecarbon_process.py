@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import math
 import os
 import resource
 import sys
@@ -117,7 +118,7 @@ def track(settings: dict[str, Any], told: IO[str], complaints: Complaints) -> An
         "start_s": start_s,
         "end_s": end_s,
         "parts": parts_of(tracker, data, settings["pue"]),
-        "emissions_g": data.emissions * KG if takes_intensity(tracker) else None,
+        "emissions_g": grams_of(tracker, data),
         "cpu_s": cpu_seconds() - begun_cpu_s,
         "startup_cpu_s": startup_cpu_s,
         "complaint": complaints.last,
@@ -141,7 +142,7 @@ def make_tracker(settings: dict[str, Any], keeper: Keeper, complaints: Complaint
     tracker = OfflineEmissionsTracker(
         project_name=settings["project_name"],
         country_iso_code=settings["country"],
-        gpu_ids=settings["gpu_ids"],
+        gpu_ids=gpu_indices(set(settings["gpu_identities"])),
         pue=settings["pue"],
         tracking_mode="machine",
         allow_multiple_runs=True,  # without it, it takes a lock file of the whole machine
@@ -155,6 +156,19 @@ def make_tracker(settings: dict[str, Any], keeper: Keeper, complaints: Complaint
     if not getattr(tracker, "_hardware", None):
         raise RuntimeError(complaints.last or "it found no hardware")
     return tracker
+
+
+def gpu_indices(identities: set[str]) -> list[int]:
+    """CodeCarbon's numbers of these GPUs: the UUIDs that it takes, it does not find.
+
+    It strips the letters of "MIG-" off the front of each, and with them the G of "GPU-".
+    """
+    if not identities:
+        return []
+    from codecarbon.core.gpu import AllGPUDevices
+
+    known = AllGPUDevices().get_gpu_static_info()
+    return [gpu["gpu_index"] for gpu in known if gpu["uuid"] in identities]
 
 
 def saving_options(folder: str, file: str | None, accepted: set[str]) -> dict[str, Any]:
@@ -189,9 +203,10 @@ def parameters_of(kind: type) -> set[str]:
     return {name for function in constructors for name in inspect.signature(function).parameters}
 
 
-def takes_intensity(tracker: Any) -> bool:
-    """Whether its grams are those of the intensity it was given."""
-    return getattr(tracker, "force_carbon_intensity_g_co2e_kwh", None) is not None
+def grams_of(tracker: Any, data: Any) -> float | None:
+    """Its grams; None where it takes no intensity, and went by one of its own."""
+    is_ours = getattr(tracker, "force_carbon_intensity_g_co2e_kwh", None) is not None
+    return float(data.emissions) * KG if is_ours and math.isfinite(data.emissions) else None
 
 
 def parts_of(tracker: Any, data: Any, pue: float) -> dict[str, dict[str, Any]]:

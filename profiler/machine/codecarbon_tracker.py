@@ -31,7 +31,7 @@ from profiler.values.profile import CarbonFactors
 
 SCRIPT = Path(__file__).with_name("codecarbon_process.py")
 SWITCH = "WATTPROF_NO_CODECARBON"
-READY_S = 30.0
+READY_S = 60.0
 ANSWER_S = 10.0
 
 
@@ -163,7 +163,7 @@ class CodeCarbonTracker:
             "country": self._options.country,
             "intensity_g_per_kwh": self._carbon.intensity_g_per_kwh.point,
             "pue": self._carbon.pue.point,
-            "gpu_ids": list(self._gpu_identities),
+            "gpu_identities": list(self._gpu_identities),
             "output_dir": None if file is None else str(file.absolute().parent),
             "output_file": None if file is None else file.name,
         }
@@ -184,16 +184,26 @@ class CodeCarbonTracker:
         except TimeoutError:
             self._lose(f"it did not say {event!r} within {patience_s:g} s")
             return None
+        if not line:
+            self._lose(f"its process ended by itself ({self._exit()})")
+            return None
         try:
             answer = json.loads(line)
         except ValueError:
-            code = self._process.wait() if self._process is not None else None
-            self._lose(f"its process ended by itself (exit code {code})")
+            answer = None
+        if not isinstance(answer, dict) or answer.get("event") != event:
+            reason = answer.get("reason") if isinstance(answer, dict) else None
+            self._lose(reason or f"it said {line.decode(errors='replace')!r}")
             return None
-        if answer.get("event") != event:
-            self._lose(str(answer.get("reason", answer)))
-            return None
-        return dict(answer)
+        return answer
+
+    def _exit(self) -> str:
+        """How a process ended that has closed its pipe."""
+        assert self._process is not None
+        try:
+            return f"exit code {self._process.wait(self._answer_s)}"
+        except subprocess.TimeoutExpired:
+            return "it closed its output"
 
     def _line(self, patience_s: float) -> bytes:
         """The next line, or what there was when its end closed; `TimeoutError` after a while."""

@@ -55,9 +55,9 @@ def caption(opinion: CodeCarbonOpinion) -> str:
     """What it looked at, for how long, and what that took."""
     return (
         f"CodeCarbon {opinion.version}'s own tracker over the whole measurement, all "
-        f"{show(opinion.span_s)} of it (tracking mode {opinion.tracking_mode}); it took {show(opinion.cpu_s)} of CPU time, "
-        f"{show_share(opinion.core_share.point)} of a core, and {show(opinion.startup_cpu_s)} "
-        "before it began"
+        f"{show(opinion.span_s)} of it (tracking mode {opinion.tracking_mode}); it took "
+        f"{show(opinion.cpu_s)} of CPU time, {show_share(opinion.core_share.point)} of a core, "
+        f"and {show(opinion.startup_cpu_s)} before it began"
     )
 
 
