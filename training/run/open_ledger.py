@@ -10,7 +10,7 @@ from typing import Any
 from profiler.ledger import Ledger, Phase, Tally
 from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.device import Device
-from profiler.machine.meters_in_use import _of_device, open_sensors
+from profiler.machine.meters_in_use import meters_of_device, open_sensors
 from profiler.meters import OpenMeter, close_meters
 from profiler.values.codec import encode
 from profiler.values.estimate import Estimate, total
@@ -67,7 +67,7 @@ def opened_ledger(
         return
     given = meters if meters is not None else group.sensors.meters if group.sensors else None
     opened = open_sensors(None if device.is_gpu else ()) if given is None else None
-    own = given if given is not None else _of_device(opened.meters if opened else [], device)
+    own = given if given is not None else meters_of_device(opened.meters if opened else [], device)
     values: Mapping[str, Any] = encode(recipe)
     folder.mkdir(parents=True, exist_ok=True)  # the first rank has made it on its host alone
     try:
