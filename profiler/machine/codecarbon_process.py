@@ -25,7 +25,7 @@ SENSORS = {
     "intel_power_gadget": "Intel Power Gadget",
 }
 MODELS = {"cpu_load": "load x TDP", "constant": "half the TDP at any load"}
-KG = 1000.0
+GRAMS_PER_KG = 1000.0
 
 
 class Complaints(logging.Handler):
@@ -118,7 +118,7 @@ def track(settings: dict[str, Any], told: IO[str], complaints: Complaints) -> An
         "start_s": start_s,
         "end_s": end_s,
         "parts": parts_of(tracker, data, settings["pue"]),
-        "emissions_g": grams_of(tracker, data),
+        "emissions_g": grams_of(data, settings["intensity_g_per_kwh"]),
         "cpu_s": cpu_seconds() - begun_cpu_s,
         "startup_cpu_s": startup_cpu_s,
         "complaint": complaints.last,
@@ -203,10 +203,11 @@ def parameters_of(kind: type) -> set[str]:
     return {name for function in constructors for name in inspect.signature(function).parameters}
 
 
-def grams_of(tracker: Any, data: Any) -> float | None:
-    """Its grams; None where it takes no intensity, and went by one of its own."""
-    is_ours = getattr(tracker, "force_carbon_intensity_g_co2e_kwh", None) is not None
-    return float(data.emissions) * KG if is_ours and math.isfinite(data.emissions) else None
+def grams_of(data: Any, intensity_g_per_kwh: float) -> float | None:
+    """Its grams; None where it went by another intensity than ours (3.2 cannot be given one)."""
+    grams = float(data.emissions) * GRAMS_PER_KG
+    is_ours = math.isclose(grams, data.energy_consumed * intensity_g_per_kwh, rel_tol=1e-3)
+    return grams if is_ours else None
 
 
 def parts_of(tracker: Any, data: Any, pue: float) -> dict[str, dict[str, Any]]:

@@ -228,6 +228,9 @@ class CodeCarbonTracker:
         unseen = {"cpu", "ram", *((GPU,) if self._gpu_identities else ())} - {*answer["parts"]}
         for device in sorted(unseen):
             self._note("codecarbon-unseen", f"CodeCarbon's tracker did not see {device}{complaint}")
+        if self.reading.emissions_g is None:
+            observed = "CodeCarbon's gCO2e are left out: it went by a carbon intensity of its own"
+            self._note("codecarbon-intensity", observed, "pip install --upgrade codecarbon")
         file = self._options.emissions_file if self._options else None
         if file is not None and not answer["is_file_written"]:
             self._note("codecarbon-file", f"CodeCarbon could not write '{file}'{complaint}")

@@ -99,7 +99,8 @@ def measure(
     carbon = carbon or carbon_factors()
     options = CodeCarbonOptions() if codecarbon is True else codecarbon or None
     gpus = [found.identity] if found.identity else ()
-    with CodeCarbonTracker(options, gpu_identities=gpus, carbon=carbon) as tracker:
+    name = name or type(model).__name__
+    with CodeCarbonTracker(options, gpu_identities=gpus, carbon=carbon, name=name) as tracker:
         bench = prepare(
             model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
         )
@@ -117,7 +118,7 @@ def measure(
     given = workload or Workload(model=type(model).__name__, device=found.name)
     items = batch_size if batch_size is not None else bench.batch_size
     return Profile(
-        name=name or type(model).__name__,
+        name=name,
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment=describe(found.label, watch.facts()),
         workload=_workload(given, bench, found, items, channels_last, compiled, seed),

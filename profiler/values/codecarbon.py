@@ -22,8 +22,8 @@ class TrackerReading:
         parts: kWh by device ("cpu", "gpu", "ram"), without PUE; a device that it did not see is
             absent.
         gpu_identities: UUIDs of the GPUs inside "gpu".
-        emissions_g: gCO2e of all parts, with PUE, at the intensity it was given; None where this
-            CodeCarbon cannot be given one.
+        emissions_g: gCO2e of all parts, with PUE, at the intensity it was given; None where it
+            went by another.
         cpu_s: CPU seconds that its process took in the span.
         startup_cpu_s: CPU seconds that its process took before.
     """

@@ -104,7 +104,7 @@ def train(
     found = find_device(group.device or device)
     with settings(recipe, threads), group.guard():
         state = group.from_first(begin(recipe, folder, resume=resume) if group.is_first else None)
-        with second_tracker(codecarbon, found, group, carbon) as tracker:
+        with second_tracker(codecarbon, recipe, found, group, carbon) as tracker:
             watches = GpuWatch(found.identity), CpuWatch()
             with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
                 with tracker.tracking():

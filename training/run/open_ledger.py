@@ -82,12 +82,17 @@ def opened_ledger(
 
 @contextmanager
 def second_tracker(
-    options: CodeCarbonOptions | None, device: Device, group: Group, carbon: CarbonFactors
+    options: CodeCarbonOptions | None,
+    recipe: Recipe,
+    device: Device,
+    group: Group,
+    carbon: CarbonFactors,
 ) -> Iterator[CodeCarbonTracker]:
     """CodeCarbon's tracker, ready, in the first process alone: it looks at the whole machine.
 
     Args:
         options: None to leave it out.
+        recipe: its model is the name in CodeCarbon's file.
         device: what this process computes on.
         group: who else does.
         carbon: factors from joules to grams.
@@ -96,7 +101,9 @@ def second_tracker(
     identities = dict.fromkeys(group.gather(device.identity)[:count])
     gpus = [identity for identity in identities if identity is not None]
     options = options if group.is_first else None
-    with CodeCarbonTracker(options, gpu_identities=gpus, carbon=carbon) as tracker:
+    with CodeCarbonTracker(
+        options, gpu_identities=gpus, carbon=carbon, name=recipe.model
+    ) as tracker:
         tracker.wait_ready()
         yield tracker
 

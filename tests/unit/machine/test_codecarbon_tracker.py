@@ -146,6 +146,14 @@ def test_a_device_that_it_did_not_see_is_said(tmp_path: Path) -> None:
     ]
 
 
+def test_grams_at_an_intensity_that_is_not_ours_are_left_out(tmp_path: Path) -> None:
+    body = f'assert hear() == "stop\\n"\nsay({ {**ANSWER, "emissions_g": None}!r})\n'
+    tracker = tracked(runner(tmp_path, READY + STARTED + body))
+    assert tracker.reading is not None
+    assert tracker.reading.emissions_g is None
+    assert [finding.kind for finding in tracker.findings] == ["codecarbon-intensity"]
+
+
 def test_without_the_package_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codecarbon_tracker, "package_folder", lambda: None)
     tracker = tracked(Path("never run"))
