@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def codecarbon_table(opinion: CodeCarbonOpinion, sources: Sources) -> Table:
-    """Part by part, then the sum and its grams; the caption says the span and what it cost."""
+    """Part by part, then the sum and its grams."""
     rows = [
         _row(part.device, part.energy_kwh, sources, part.own_energy_kwh, part.ratio)
         for part in opinion.parts
@@ -31,7 +31,9 @@ def codecarbon_table(opinion: CodeCarbonOpinion, sources: Sources) -> Table:
         ratio = opinion.ratio if is_shared else None
         rows.append(_row("all of these", opinion.energy_kwh, sources, None, ratio))
     rows.append(_row("gCO2e", opinion.emissions_g, sources, None, None))
-    return Table(caption=caption(opinion), columns=COLUMNS, rows=tuple(rows))
+    span = show(opinion.span_s)
+    caption = f"CodeCarbon {opinion.version}'s own tracker over the whole measurement, {span}"
+    return Table(caption=caption, columns=COLUMNS, rows=tuple(rows))
 
 
 def brief_rows(opinion: CodeCarbonOpinion) -> list[tuple[str, Estimate | None]]:
@@ -51,13 +53,13 @@ def brief_rows(opinion: CodeCarbonOpinion) -> list[tuple[str, Estimate | None]]:
     ]
 
 
-def caption(opinion: CodeCarbonOpinion) -> str:
-    """What it looked at, for how long, and what that took."""
+def cost_note(opinion: CodeCarbonOpinion) -> str:
+    """What it looked at, and what that took."""
     return (
-        f"CodeCarbon {opinion.version}'s own tracker over the whole measurement, all "
-        f"{show(opinion.span_s)} of it (tracking mode {opinion.tracking_mode}); it took "
-        f"{show(opinion.cpu_s)} of CPU time, {show_share(opinion.core_share.point)} of a core, "
-        f"and {show(opinion.startup_cpu_s)} before it began"
+        f"CodeCarbon's tracker ran in its mode {opinion.tracking_mode!r}: all that these devices "
+        f"drew, for whichever process. Its own process took {show(opinion.cpu_s)} of CPU time "
+        f"meanwhile, {show_share(opinion.core_share.point)} of a core, and "
+        f"{show(opinion.startup_cpu_s)} to get ready."
     )
 
 
