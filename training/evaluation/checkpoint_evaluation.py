@@ -1,4 +1,4 @@
-"""A trained checkpoint on a split of its data, and what running it there costs."""
+"""Accuracy of a checkpoint on a split of its data, and joules and images a second there."""
 
 from __future__ import annotations
 

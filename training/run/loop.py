@@ -1,6 +1,6 @@
-"""The training loop: one flat story, read from top to bottom.
+"""The training loop.
 
-What each choice buys: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
+What each choice gains: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
 per CPU second, which says nothing of how well two threads share the work. AMD EPYC (Zen 4: bf16 by
 AVX-512, no AMX), torch 2.15, other work on the machine.
 
@@ -8,7 +8,7 @@ AVX-512, no AMX), torch 2.15, other work on the machine.
     decoded once, augmented in batches                                             1100
     channels last                                                                  1260
     bf16 under autocast                                                            1930
-    gradients channels last too (`layout`)                                         1990
+    gradients channels last too (`channels_last`)                                  1990
     batch 256                                                                      2220
 
 On two threads: 1560 images/s for the plain loop (1480 with two workers), 4120 for this one.
@@ -35,6 +35,7 @@ from profiler.meters import OpenMeter
 from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from training.checkpoints.header import Info
+from training.checkpoints.state import State
 from training.data.batches import batches
 from training.distribution import ALONE, Group
 from training.progress.view import SILENT, View
@@ -103,7 +104,7 @@ def train(
     check_target(recipe, target_accuracy)
     found = find_device(group.device or device)
     with settings(recipe, threads), group.guard():
-        state = group.from_first(begin(recipe, folder, resume=resume) if group.is_first else None)
+        state = begun(recipe, folder, group, view, resume=resume)
         with second_tracker(codecarbon, recipe, found, group, carbon) as tracker:
             watches = GpuWatch(found.identity), CpuWatch()
             with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
@@ -112,7 +113,6 @@ def train(
                         recipe, folder, device=found, group=group, ledger=ledger, view=view,
                         carbon=carbon, state=state,
                     )  # fmt: skip
-                    run.announce(info)
                     with Interruption() as stop:
                         info, stopped_by = train_epochs(run, info, stop, target_accuracy)
                     is_over = stopped_by != STOPPED_BY_INTERRUPTION
@@ -123,6 +123,14 @@ def train(
     if not is_over:
         raise ended_by(stop.number)
     return outcome
+
+
+def begun(recipe: Recipe, folder: Path, group: Group, view: View, *, resume: bool) -> State | None:
+    """Where the run goes on, on every rank, as the first one finds it; see `begin`."""
+    state = None
+    if group.is_first:
+        state = begin(recipe, folder, resume=resume, host_count=group.host_count, view=view)
+    return group.from_first(state)
 
 
 def train_epochs(
@@ -184,6 +192,7 @@ def train_epoch(
     done, running = skip, Running(run.device.name)
     seed_epoch(run, epoch, skip)
     run.learner.model.train()
+    run.view.step(epoch, skip / run.steps)
     for images, labels in batches(
         run.splits.train, run.recipe, epoch, run.splits.normalization, group=run.group, skip=skip
     ):
@@ -194,7 +203,7 @@ def train_epoch(
         is_look = done % LOOK_STEPS == 0
         if is_look:
             look(run, running, epoch)
-            run.view.step(epoch, done / run.steps)
+        run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):
             break

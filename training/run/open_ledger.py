@@ -1,4 +1,4 @@
-"""Who keeps a ledger, of which sensors, and how many images each of them counts."""
+"""The ledger of this process: which sensors it reads, and how many images it counts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from training.recipe import Recipe
 
 
 class NoLedger:
-    """Stands for the ledger in a process whose host's sensors another one reads."""
+    """The ledger of a process whose host's sensors another one reads: it records nothing."""
 
     joules_so_far: Estimate | None = None
     power_w: Estimate | None = None
 
     def phase(self, phase: Phase, epoch: int | None = None) -> nullcontext[Tally]:
-        """Nobody records it."""
+        """A phase that is not recorded."""
         return nullcontext(Tally())
 
     def note_epoch(self, epoch: int, **metrics: float | None) -> None: ...
