@@ -16,9 +16,17 @@ as `records`; `reading` joins them with the journal of a process that could not 
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .entries import Entry, EpochNote, LedgerSummary, Phase, Segment, Tally
-from .ledger import Ledger
-from .reading import read_ledger
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+    from .reading import read_ledger
+
+# Loaded at first use: they need NumPy, and a result that was stored is read without it.
+_HOMES = {"Ledger": "ledger", "read_ledger": "reading"}
 
 __all__ = [
     "Entry",
@@ -30,3 +38,9 @@ __all__ = [
     "Tally",
     "read_ledger",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

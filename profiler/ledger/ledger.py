@@ -24,8 +24,8 @@ from profiler.values.profile import CarbonFactors
 from .accounts import Account, accounts_of, close
 from .entries import ENDINGS, RUNNING, LedgerSummary, Phase, Tally
 from .findings import unwritten
-from .ledger_file import LedgerFile
-from .reading import close_killed, free_segment, journal_name, ledger_path
+from .ledger_file import LedgerFile, journal_name, ledger_path
+from .reading import close_killed, free_segment
 from .records import Note, SegmentStart, plain
 from .settlement import Seen
 from .settler import Settler

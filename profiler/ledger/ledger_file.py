@@ -20,6 +20,16 @@ LOCK_STEP_S = 0.05
 _open_files: weakref.WeakSet[LedgerFile] = weakref.WeakSet()
 
 
+def ledger_path(folder: Path, host: int) -> Path:
+    """The ledger of one host."""
+    return folder / ("ledger.jsonl" if host == 0 else f"ledger-host{host}.jsonl")
+
+
+def journal_name(segment: int, host: int) -> str:
+    """The file with the raw readings of a segment."""
+    return f"journal-{segment}.jsonl" if host == 0 else f"journal-{segment}-host{host}.jsonl"
+
+
 class LedgerFile:
     """Appends records, each a whole line; what a full disk refuses is kept in memory and retried.
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors
@@ -144,12 +144,9 @@ def record_of(line: bytes) -> Record:
     Raises:
         FormError: the line is no record of this version.
     """
-    try:
-        fields: Any = json.loads(line)
-    except ValueError as error:
-        raise FormError(f"it is no JSON: {error}") from error
+    fields = parse(line)
     if not isinstance(fields, dict) or len(fields) != 1 or next(iter(fields)) not in KINDS:
-        raise FormError(f"it is none of {', '.join(KINDS)}")
+        raise FormError(f"is none of {', '.join(KINDS)}")
     ((kind, value),) = fields.items()
     found: Record = decode(value, KINDS[kind], kind)
     if isinstance(found, SegmentStart) and found.schema_version > SCHEMA_VERSION:

@@ -27,7 +27,7 @@ from training.cli.screens import render_results
 from training.data.pixels import Pixels
 from training.progress.view import Progress
 from training.recipe import Recipe
-from training.result import TrainingResult
+from training.result import TrainingResult, read_result
 from training.run import loop, open_ledger, training_run
 from training.run.torch_settings import settings
 
@@ -479,4 +479,7 @@ def test_codecarbons_account_of_the_segment_stands_in_the_result(
     assert opinion.span_s.point <= outcome.ledger.duration_s
     document = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert document["codecarbon"]["energy_kwh"]["unit"] == "kWh"
+    stored = read_result(tmp_path / "run")
+    assert stored is not None
+    assert stored.codecarbon == opinion
     assert "CodeCarbon's tracker, whole" in render_results([outcome])
