@@ -12,6 +12,7 @@ from profiler.render.codecarbon_table import brief_rows
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks, table_text
 from profiler.values.estimate import Basis, Estimate, stated
+from profiler.values.findings import Finding, in_sentences
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 from training.progress.words import as_percent, epochs, percent
@@ -19,7 +20,6 @@ from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
 
 if TYPE_CHECKING:
     from profiler.ledger import EpochNote, LedgerSummary
-    from profiler.values.findings import Finding, in_sentences
     from training.evaluation.evaluation import Evaluation
     from training.result import TrainingResult
 
