@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.measurement": "counting inference machine meters recording values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",
-    "profiler.integrations": "files inference machine recording values",
+    "profiler.integrations": "files ledger machine recording values",
     "profiler.cli": "comparison counting files inference inputs layers machine measurement"
     " recording render render.formats store values workload",
     "profiler": "comparison counting layers measurement recording store values",

@@ -205,7 +205,7 @@ def _phases(summary: LedgerSummary, sources: Sources) -> list[Row]:
     rows = []
     for phase, energy_j in summary.by_phase.items():
         share = show_share(energy_j.point / whole_j) if energy_j and whole_j else ""
-        label = f"  {phase.value}{', ' if share else ''}{share}"
+        label = f"  {phase}{', ' if share else ''}{share}"
         rows.append(_row(label, energy_j, sources))
     return rows
 
