@@ -120,7 +120,8 @@ def prepare(
             bench_model = bench_model.to(memory_format=torch.channels_last)
         place = _Placement(device.name, torch_dtype, channels_last)
         arguments, keywords = map_tensors(place, split_inputs(inputs))
-        runner = torch.compile(bench_model) if compiled else bench_model
+        is_whole = bool(quantized_parts(bench_model))  # it compiles itself
+        runner = torch.compile(bench_model) if compiled and not is_whole else bench_model
     tensors = tensors_in((arguments, keywords))
     is_renewed = _first_call(bench_model, (arguments, keywords), device)
 
@@ -141,7 +142,7 @@ def prepare(
         batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
         dtype=dtype or _own_dtype(bench_model, tensors),
-        is_compiled=compiled or bool(quantized_parts(bench_model)),
+        is_compiled=compiled or is_whole,
         findings=(
             *((inputs_renewed(),) if is_renewed else ()),
             *(variant_note(note) for item in transforms_of(model) for note in item.notes),

@@ -35,15 +35,14 @@ KNOWN = {
 }
 TRAIN = "--device cpu --epochs 1 --batch-size 256 --image-size 8 --threads 1"
 CHECKPOINT = "trainings/digits/best.safetensors"
+FINE_TUNE = "python -m training train --recipe digits"
 TRAINING = {
     "python -m training train --recipe digits --out trainings/digits": TRAIN,
     f"python -m training evaluate --checkpoint {CHECKPOINT}": "--seconds 0.2 --device cpu",
     f"python -m training evaluate --checkpoint {CHECKPOINT} --model lightweight+bf16": (
         "--seconds 0 --device cpu"
     ),
-    f"python -m training train --recipe digits --model lightweight+prune=0.5 --initial {CHECKPOINT}": (
-        TRAIN
-    ),
+    f"{FINE_TUNE} --model lightweight+prune=0.5 --initial {CHECKPOINT}": TRAIN,
     f"python -m training predict --checkpoint {CHECKPOINT} three.png": "--device cpu",
     f"python -m training distill --recipe digits --teacher {CHECKPOINT} --student lightweight": (
         TRAIN
