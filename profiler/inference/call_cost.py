@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from profiler.values.estimate import Estimate, weakest
+from profiler.values.estimate import Basis, Estimate, weakest
 from profiler.values.findings import Finding
 from profiler.values.profile import HOST, EnergyPart
-from profiler.values.statistics import mean_interval
+from profiler.values.statistics import FEWEST_FOR_MEDIAN, Interval, process_interval
 from profiler.values.trace import Trace, Window
 
 from . import TargetEnergy, infer_energies
@@ -36,12 +36,21 @@ class CallCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedRun:
-    """The windows of one measurement: blocks of calls, and idle spans around them."""
+    """The windows of one measurement: blocks of calls, and idle spans around them.
+
+    Args:
+        blocks: timed, each with its count of calls.
+        idles: before and after.
+        windows: everything that the recording knows of.
+        now_s: its last instant.
+        processes: the process of each block; () where one ran all of them.
+    """
 
     blocks: tuple[Window, ...]
     idles: tuple[Window, ...]
     windows: tuple[Window, ...]
     now_s: float
+    processes: tuple[int, ...] = ()
 
     @property
     def call_count(self) -> int:
@@ -52,6 +61,51 @@ class TimedRun:
     def duration_s(self) -> float:
         """Length of all blocks together."""
         return math.fsum(block.duration_s or 0.0 for block in self.blocks)
+
+    def repeated(self, values: Sequence[float | None]) -> Interval | None:
+        """Centre and interval of one value a block; None where no block has one."""
+        processes = self.processes or (0,) * len(self.blocks)
+        seen = [pair for pair in zip(values, processes, strict=True) if pair[0] is not None]
+        if not seen:
+            return None
+        return process_interval(
+            [value for value, _ in seen if value is not None], [process for _, process in seen]
+        )
+
+    @property
+    def call_s(self) -> Interval | None:
+        """Seconds of a call."""
+        return self.repeated(
+            [
+                block.duration_s / block.iteration_count
+                if block.duration_s is not None and block.iteration_count
+                else None
+                for block in self.blocks
+            ]
+        )
+
+
+def block_latency(run: TimedRun) -> Estimate | None:
+    """Seconds per call: median over the blocks of a process, mean over processes.
+
+    None where no block was closed.
+    """
+    call_s = run.call_s
+    if call_s is None:
+        return None
+    has_interval = math.isfinite(call_s.high)
+    count, process_count = len(run.blocks), len(set(run.processes)) or 1
+    name = "mean" if count < FEWEST_FOR_MEDIAN * process_count else "median"
+    among = f" of {process_count} processes" if process_count > 1 else ""
+    return Estimate(
+        point=call_s.point,
+        low=max(0.0, call_s.low) if has_interval else None,
+        high=call_s.high if has_interval else None,
+        unit="s",
+        confidence=0.95 if has_interval else None,
+        basis=Basis.MEASURED,
+        source=f"monotonic clock, {name} of {count} synchronised blocks{among}",
+    )
 
 
 def traces_of_device(
@@ -83,9 +137,11 @@ def traces_of_device(
 def cost_per_call(traces: Sequence[Trace], run: TimedRun) -> CallCost:
     """The cost of one call by the sensors in `traces`.
 
-    The interval of a call joins what the sensor leaves open about the blocks together and how much
-    the blocks differ among themselves (with their autocorrelation): in quadrature, as both are
-    independent of each other. The idle spans before and after bound the drift of the idle power.
+    The joules of a call are the mean power of the blocks x the seconds of a call, so that what
+    delays a few blocks moves both alike: not at all. Their interval joins what the sensor leaves
+    open about the blocks together and how much blocks and processes differ among themselves: in
+    quadrature, as both are independent of each other. The idle spans before and after bound the
+    drift of the idle power.
     """
     targets = [run.blocks, *((block,) for block in run.blocks), *((idle,) for idle in run.idles)]
     together, *single = infer_energies(traces, targets, run.windows, now_s=run.now_s)
@@ -138,29 +194,30 @@ def _parts(
 def _per_call(
     together_j: Estimate | None, single_j: Sequence[Estimate | None], run: TimedRun
 ) -> Estimate | None:
-    if together_j is None or run.call_count == 0:
+    call_s = run.call_s
+    if together_j is None or call_s is None or run.duration_s <= 0 or call_s.point <= 0:
         return None
-    per_call_j = together_j.scaled(1 / run.call_count, "J")
+    per_call_j = together_j.scaled(call_s.point / run.duration_s, "J")
     values_j = [
         energy_j.point / block.iteration_count
-        for energy_j, block in zip(single_j, run.blocks, strict=True)
         if energy_j is not None and block.iteration_count
+        else None
+        for energy_j, block in zip(single_j, run.blocks, strict=True)
     ]
-    return _widened(per_call_j, values_j)
+    return _widened(per_call_j, run.repeated(values_j))
 
 
-def _widened(together: Estimate, of_blocks: Sequence[float]) -> Estimate:
-    """The interval of all blocks together, joined with the spread from block to block."""
-    if len(of_blocks) < 2:
+def _widened(together: Estimate, spread: Interval | None) -> Estimate:
+    """The interval of all blocks together, joined with how much they differ from each other."""
+    if spread is None or not math.isfinite(spread.high):
         return together
-    spread = mean_interval(of_blocks)
-    half, point = (spread.high - spread.low) / 2, together.point
+    point = together.point
     low = point if together.low is None else together.low
     high = point if together.high is None else together.high
     return replace(
         together,
-        low=max(0.0, point - math.hypot(half, point - low)),
-        high=point + math.hypot(half, high - point),
+        low=max(0.0, point - math.hypot(spread.point - spread.low, point - low)),
+        high=point + math.hypot(spread.high - spread.point, high - point),
         confidence=together.confidence or 0.95,
     )
 
@@ -172,13 +229,11 @@ def _mean_power(
     if together_j is None or run.duration_s <= 0:
         return None
     mean_w = together_j.scaled(1 / run.duration_s, "W")
-    pairs = zip(single_j, run.blocks, strict=True)
     values_w = [
-        energy_j.point / block.duration_s
-        for energy_j, block in pairs
-        if energy_j is not None and block.duration_s
+        energy_j.point / block.duration_s if energy_j is not None and block.duration_s else None
+        for energy_j, block in zip(single_j, run.blocks, strict=True)
     ]
-    return _widened(mean_w, values_w)
+    return _widened(mean_w, run.repeated(values_w))
 
 
 def _power_w(energy_j: Estimate | None, window: Window) -> Estimate | None:
@@ -211,7 +266,8 @@ def _net(gross_j: Estimate | None, idle_power_w: Estimate | None, run: TimedRun)
     """Gross minus idle; below 0 where the call cannot be told from idle."""
     if gross_j is None or idle_power_w is None or run.call_count == 0:
         return None
-    seconds = run.duration_s / run.call_count
+    call_s = run.call_s
+    seconds = run.duration_s / run.call_count if call_s is None else call_s.point
     point_j = gross_j.point - idle_power_w.point * seconds
     half_j = math.hypot(gross_j.half_width or 0.0, (idle_power_w.half_width or 0.0) * seconds)
     return replace(
