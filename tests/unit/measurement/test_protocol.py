@@ -203,7 +203,7 @@ def test_processes_that_differ_widen_the_interval_though_each_is_steady() -> Non
 
 
 class Turns:
-    """Two models, one longer by `ratio`, in processes of different speed, on a clock that drifts."""
+    """Two models, one longer by `ratio`, in processes of different speed, while all drifts."""
 
     def __init__(self, processes: int, *, drift: float, ratio: float = 1.1) -> None:
         self.clock = FakeClock()
