@@ -16,7 +16,7 @@ _OF_TIME = {"s": 1, "J": 1, "kWh": 1, "g": 1, "item/s": -1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rounds:
+class TurnRatios:
     """Seconds a call of other / base, round by round, and the powers of both.
 
     Args:
@@ -58,7 +58,7 @@ class Rounds:
         )
 
 
-def rounds_of(base: Profile, other: Profile) -> Rounds | None:
+def rounds_of(base: Profile, other: Profile) -> TurnRatios | None:
     """The rounds that two profiles share; None where they were not measured in turns."""
     first, second = base.repetition, other.repetition
     if first is None or second is None or not in_turns(first, second):
@@ -67,7 +67,7 @@ def rounds_of(base: Profile, other: Profile) -> Rounds | None:
     if latency_ratio is None or base.latency_s is None or other.latency_s is None:
         return None
     powers = tuple(power for power in (base.power_w, other.power_w) if power is not None)
-    return Rounds(
+    return TurnRatios(
         latency_ratio=latency_ratio,
         seen=other.latency_s.point / base.latency_s.point,
         powers=powers,

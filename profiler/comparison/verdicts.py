@@ -30,7 +30,7 @@ from profiler.values.quantities import ACCURACY, QUANTITIES, Quantity
 from .differences import differ_in_carbon, findings_of
 from .judging import Verdict, verdict_of
 from .ratio import ratio_of
-from .rounds import Rounds, rounds_of
+from .rounds import TurnRatios, rounds_of
 from .run_to_run import run_to_run, was_contended
 
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
@@ -86,7 +86,7 @@ class Comparison:
     other: Profile
     noise_base: float
     noise_other: float
-    rounds: Rounds | None
+    rounds: TurnRatios | None
     ratios: tuple[Ratio, ...]
     findings: tuple[Finding, ...]
     per_item: bool
@@ -165,7 +165,7 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
 
 
 def _compare_quantity(
-    quantity: Quantity, base: Profile, other: Profile, noise: float, rounds: Rounds | None
+    quantity: Quantity, base: Profile, other: Profile, noise: float, rounds: TurnRatios | None
 ) -> Ratio | None:
     first, second = quantity.of(base), quantity.of(other)
     if first is None or second is None or first.unit != second.unit:
@@ -193,7 +193,7 @@ def _ratio(
     base: Profile,
     other: Profile,
     noise: float,
-    rounds: Rounds | None,
+    rounds: TurnRatios | None,
 ) -> Estimate | None:
     is_noisy = _is_noisy(first, second)
     if is_noisy and (was_contended(base) or was_contended(other)):

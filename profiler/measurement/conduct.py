@@ -12,13 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from profiler.errors import UsageError
-from profiler.inference.call_cost import (
-    CallCost,
-    TimedRun,
-    block_latency,
-    cost_per_call,
-    traces_of_device,
-)
+from profiler.inference.call_cost import CallCost, cost_per_call, traces_of_device
+from profiler.inference.timed_run import TimedRun, block_latency
 from profiler.machine.carbon import carbon_factors
 from profiler.machine.environment import describe
 from profiler.machine.gpu_watch import GpuWatch

@@ -182,12 +182,18 @@ class MeasuringProtocol:
         protocol, generator = self.protocol, random.Random(self.protocol.seed)
         end_s = self._start_s + protocol.max_seconds - protocol.idle_s
         checked_s, number, waiting = self.clock.now_s(), 0, list[int]()
+        reverse: dict[int, list[int]] = {}
         while True:
             if not waiting:
                 waiting = generator.sample(range(len(self.runners)), len(self.runners))
             begun_s = self.clock.now_s()
             process = waiting.pop()
-            for model in generator.sample(range(len(self.names)), len(self.names)):
+            # A drift that favours one place in a round favours it the other way round in the next.
+            order = reverse.pop(process, None)
+            if order is None:
+                order = generator.sample(range(len(self.names)), len(self.names))
+                reverse[process] = order[::-1]
+            for model in order:
                 self._tell(BETWEEN_BLOCKS)
                 self.sleep(generator.uniform(0.0, min(LONGEST_PAUSE_S, protocol.block_s / 4)))
                 block = self._block(process, model, number, latencies_s[process][model])

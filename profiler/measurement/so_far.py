@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiler.inference.call_cost import TimedRun, block_latency, cost_per_call
+from profiler.inference.call_cost import cost_per_call
+from profiler.inference.timed_run import TimedRun, block_latency
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.repetition import Block, Repetition
@@ -38,39 +39,49 @@ class SoFar:
 
     def is_precise(self, precision: float) -> bool:
         """Whether everything that is asked for is known as well as asked."""
-        return all(
-            reached is not None and reached <= precision for reached in self._reached().values()
-        )
+        for reached in (self._latencies(), self._energies()):  # seconds are the cheaper to know
+            if any(half is None or half > precision for half in reached.values()):
+                return False
+        return True
 
     def shortfalls(self, precision: float, spent_s: float) -> list[Finding]:
         """What is not known as well as asked, in one finding."""
         wide = {
             name: reached
-            for name, reached in self._reached().items()
+            for name, reached in (self._latencies() | self._energies()).items()
             if reached is None or reached > precision
         }
         return [budget_ended(wide, precision, spent_s)] if wide else []
 
-    def _reached(self) -> dict[str, float | None]:
-        """Relative half widths: of one model's latency and joules, or of ratios to the first."""
+    def _latencies(self) -> dict[str, float | None]:
+        """Relative half width of one model's latency, or of the ratios to the first model's."""
         if len(self.blocks) == 1:
-            run = self.run(0)
-            reached = {"latency": _relative(block_latency(run))}
-            energy_j = cost_per_call(self.traces, run).energy_j
-            return reached if energy_j is None else reached | {"energy": _relative(energy_j)}
-        powers = [cost_per_call(self.traces, self.run(k)).power_w for k in range(len(self.blocks))]
+            return {"latency": _relative(block_latency(self.run(0)))}
         reached = {}
         for other in range(1, len(self.blocks)):
-            name = f" of {self.names[other]} to {self.names[0]}"
             ratio = latency_ratio_of_rounds(self.repetition(0), self.repetition(other))
             half = None if ratio is None else relative_precision(ratio)
-            reached[f"the ratio of latencies{name}"] = half
-            sides = [half, _relative(powers[0]), _relative(powers[other])]
-            known = [side for side in sides if side is not None]
-            if powers[0] is not None and powers[other] is not None:
-                whole = math.hypot(*known) if len(known) == 3 else None
-                reached[f"the ratio of energies{name}"] = whole
+            reached[f"the ratio of latencies {self._pair(other)}"] = half
         return reached
+
+    def _energies(self) -> dict[str, float | None]:
+        """The same of joules; empty where no sensor sees them."""
+        costs = [cost_per_call(self.traces, self.run(k)) for k in range(len(self.blocks))]
+        if any(cost.energy_j is None for cost in costs):
+            return {}
+        if len(costs) == 1:
+            return {"energy": _relative(costs[0].energy_j)}
+        powers = [_relative(cost.power_w) for cost in costs]
+        reached: dict[str, float | None] = {}
+        for other, half in enumerate(self._latencies().values(), start=1):
+            sides = [half, powers[0], powers[other]]
+            known = [side for side in sides if side is not None]
+            whole = math.hypot(*known) if len(known) == len(sides) else None
+            reached[f"the ratio of energies {self._pair(other)}"] = whole
+        return reached
+
+    def _pair(self, other: int) -> str:
+        return f"of {self.names[other]} to {self.names[0]}"
 
     def repetition(self, model: int) -> Repetition:
         """The blocks of one model."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from profiler.errors import StoreError
 from profiler.inference import infer_counter, integrate_power
-from profiler.inference.call_cost import CallCost, TimedRun, cost_per_call, traces_of_device
+from profiler.inference.call_cost import CallCost, cost_per_call, traces_of_device
+from profiler.inference.timed_run import TimedRun
 from profiler.machine.environment import GPU_UUID
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding

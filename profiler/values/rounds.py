@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from .repetition import Block, Repetition
 from .statistics import Interval, process_interval
@@ -19,14 +20,24 @@ def latency_ratio_of_rounds(base: Repetition, other: Repetition) -> Interval | N
     """Seconds a call of other / base, from rounds in which neither was disturbed; at 95 %.
 
     Paired on the logarithm: whatever moves both blocks of a round alike (heat, clocks, neighbours,
-    the state of their process) cancels. None where fewer than `FEWEST_ROUNDS` rounds are left.
+    the state of their process) cancels. Every second round of a process runs in the reverse order
+    of the one before it; the two count as one value, so that a steady drift cancels as well. None
+    where fewer than `FEWEST_ROUNDS` rounds are left.
     """
     first, second = _by_round(base), _by_round(other)
-    rounds = sorted(first.keys() & second.keys())
-    if len(rounds) < FEWEST_ROUNDS:
+    logs: dict[tuple[int, int], list[float]] = {}
+    seen: Counter[int] = Counter()
+    for block in base.blocks:
+        key = block.process, seen[block.process] // 2
+        seen[block.process] += 1
+        if block.round in first and block.round in second:
+            log = math.log(second[block.round].latency_s / first[block.round].latency_s)
+            logs.setdefault(key, []).append(log)
+    if sum(map(len, logs.values())) < FEWEST_ROUNDS:
         return None
-    logs = [math.log(second[key].latency_s / first[key].latency_s) for key in rounds]
-    log_ratio = process_interval(logs, [first[key].process for key in rounds])
+    log_ratio = process_interval(
+        [math.fsum(pair) / len(pair) for pair in logs.values()], [process for process, _ in logs]
+    )
     return Interval(*(math.exp(min(end, 700.0)) for end in log_ratio))
 
 

@@ -37,7 +37,7 @@ def test_two_models_share_every_round_in_fresh_processes(tmp_path: Path) -> None
     assert process.returncode == 0, process.stderr
     assert process.stderr.count("chatter") == 4
     first, second = json.loads(process.stdout)["profiles"]
-    assert (first["name"], second["name"]) == ("a", "b")
+    assert (first["name"], second["name"]) == ("A", "B")
     assert first["workload"]["allocator"] == "steady"
     assert second["mac_count"]["point"] == 2 * first["mac_count"]["point"]
     assert first["repetition"]["series"] == second["repetition"]["series"]

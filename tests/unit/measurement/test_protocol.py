@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler.inference.call_cost import TimedRun, block_latency, cost_per_call
+from profiler.inference.call_cost import cost_per_call
+from profiler.inference.timed_run import TimedRun, block_latency
 from profiler.machine.cpu_account import CpuAccountant
 from profiler.measurement.protocol import MeasuringProtocol, Protocol, ProtocolResult
 from profiler.measurement.runners import LocalRunner
