@@ -13,7 +13,7 @@ from profiler.values.statistics import Interval
 from profiler.values.trace import Trace, Window
 
 from . import TargetEnergy, infer_energies
-from .timed_run import BlockGroup, TimedRun, over, repeated
+from .timed_run import BlockGroup, TimedRun, over
 
 CPU_FAMILIES = ("cpu", "dram", "ram")
 
@@ -135,7 +135,7 @@ def _per_call(
         for energy_j, stretch in zip(single_j, stretches, strict=True)
     ]
     per_call_j = together_j.scaled(call_s.point / duration_s, "J")
-    return _widened(per_call_j, repeated(values_j, stretches))
+    return _widened(per_call_j, run.repeated(values_j, stretches))
 
 
 def _widened(together: Estimate, spread: Interval | None) -> Estimate:
@@ -159,7 +159,10 @@ def _mean_power(
     stretches: Sequence[BlockGroup],
     run: TimedRun,
 ) -> Estimate | None:
-    """Mean over the blocks; its interval knows how much they differ in power, not in speed."""
+    """Mean over the blocks; its interval knows how much they differ in power, not in speed.
+
+    All stretches count alike, whatever their process: what a process settles into is a speed.
+    """
     duration_s = run.duration_s
     if together_j is None or duration_s <= 0:
         return None
@@ -168,7 +171,8 @@ def _mean_power(
         for energy_j, stretch in zip(single_j, stretches, strict=True)
     ]
     mean_w = together_j.scaled(1 / duration_s, "W")
-    return _widened(mean_w, repeated(values_w, stretches))
+    of_one = [replace(stretch, process=0) for stretch in stretches]
+    return _widened(mean_w, run.repeated(values_w, of_one))
 
 
 def _power_w(energy_j: Estimate | None, window: Window) -> Estimate | None:

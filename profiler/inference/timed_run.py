@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from profiler.values.estimate import Basis, Estimate
-from profiler.values.statistics import FEWEST_FOR_MEDIAN, Interval, process_interval
+from profiler.values.statistics import FEWEST_FOR_MEDIAN, Interval, mean_interval, process_interval
 from profiler.values.trace import Window
 
 MOST_STRETCHES = 12
@@ -42,6 +42,8 @@ class TimedRun:
         windows: everything that the recording knows of.
         now_s: its last instant.
         processes: the process of each block; () where one ran all of them.
+        is_pooled: joules of a call are those of all blocks over all calls, as runs state them that
+            were stored before blocks had a process.
     """
 
     blocks: tuple[Window, ...]
@@ -49,6 +51,7 @@ class TimedRun:
     windows: tuple[Window, ...]
     now_s: float
     processes: tuple[int, ...] = ()
+    is_pooled: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -60,6 +63,8 @@ class TimedRun:
 
         Joules are inferred for each, which costs the more the more there are.
         """
+        if self.is_pooled:
+            return [BlockGroup((block,), 0) for block in self.blocks]
         groups: dict[int, list[Window]] = {}
         processes = self.processes or (0,) * len(self.blocks)
         for block, process in zip(self.blocks, processes, strict=True):
@@ -74,26 +79,34 @@ class TimedRun:
     @property
     def call_s(self) -> Interval | None:
         """Seconds of a call."""
+        if self.is_pooled:
+            call_count = sum(block.iteration_count or 0 for block in self.blocks)
+            mean_s = over(self.duration_s, call_count)
+            return None if mean_s is None else Interval(mean_s, mean_s, mean_s)
         processes = self.processes or (0,) * len(self.blocks)
         blocks = [BlockGroup((b,), p) for b, p in zip(self.blocks, processes, strict=True)]
-        return repeated([over(item.duration_s, item.call_count) for item in blocks], blocks)
+        return self.repeated([over(item.duration_s, item.call_count) for item in blocks], blocks)
+
+    def repeated(
+        self, values: Sequence[float | None], stretches: Sequence[BlockGroup]
+    ) -> Interval | None:
+        """Centre and interval of one value a stretch; None where no stretch has one."""
+        seen = [
+            (value, stretch.process)
+            for value, stretch in zip(values, stretches, strict=True)
+            if value is not None
+        ]
+        if not seen:
+            return None
+        numbers = [value for value, _ in seen]
+        if self.is_pooled:
+            return mean_interval(numbers)
+        return process_interval(numbers, [process for _, process in seen])
 
 
 def over(value: float, count: float) -> float | None:
     """A quotient of two positive numbers; None where one of them is not."""
     return value / count if value > 0 and count > 0 else None
-
-
-def repeated(values: Sequence[float | None], stretches: Sequence[BlockGroup]) -> Interval | None:
-    """Centre and interval of one value a stretch; None where no stretch has one."""
-    seen = [
-        (value, stretch.process)
-        for value, stretch in zip(values, stretches, strict=True)
-        if value is not None
-    ]
-    if not seen:
-        return None
-    return process_interval([value for value, _ in seen], [process for _, process in seen])
 
 
 def block_latency(run: TimedRun) -> Estimate | None:

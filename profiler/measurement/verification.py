@@ -97,6 +97,7 @@ def timed_run(windows: Sequence[Window], repetition: Repetition | None = None) -
         windows=tuple(windows),
         now_s=max(window.end_s or window.start_s for window in windows),
         processes=tuple(process_of.get(block.start_s, 0) for block in blocks),
+        is_pooled=repetition is None,
     )
 
 
