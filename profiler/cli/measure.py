@@ -18,7 +18,15 @@ from profiler.errors import UsageError
 from profiler.files import check_writable
 
 from .layer_pass import measure_pass, with_layers
-from .options import add_carbon, add_model, precision, seconds, whole_number
+from .options import (
+    add_carbon,
+    add_codecarbon,
+    add_model,
+    chosen_codecarbon,
+    precision,
+    seconds,
+    whole_number,
+)
 from .repetition import add_repetition, check_repetition
 from .stdout import stdout_to_stderr
 from .workload import load_requests, pairs_of
@@ -26,6 +34,7 @@ from .workload import load_requests, pairs_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
     from profiler.measurement.conduct import Conditions
     from profiler.values.profile import CarbonFactors, Profile
 
@@ -82,6 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_repetition(parser)
     add_carbon(parser)
+    add_codecarbon(parser)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
@@ -95,6 +105,7 @@ def execute(arguments: argparse.Namespace) -> int:
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
+    codecarbon = chosen_codecarbon(arguments)
     _check(arguments)
     check_writable(arguments.out)
     profiles: list[Profile] = []
@@ -102,7 +113,7 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         with stdout_to_stderr():
             for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
-                for profile in _measure(arguments, batch_size, carbon):
+                for profile in _measure(arguments, batch_size, carbon, codecarbon):
                     paths.append(str(save_run(profile, arguments.out)))
                     profiles.append(profile)
                     if arguments.json and not arguments.quiet:
@@ -140,7 +151,10 @@ def _print(
 
 
 def _measure(
-    arguments: argparse.Namespace, batch_size: int, carbon: CarbonFactors
+    arguments: argparse.Namespace,
+    batch_size: int,
+    carbon: CarbonFactors,
+    codecarbon: CodeCarbonOptions | None,
 ) -> list[Profile]:
     """All models at one batch size, in turns."""
     from profiler.measurement.conduct import Conditions
@@ -155,6 +169,7 @@ def _measure(
             max_seconds=arguments.max_seconds,
             seed=arguments.seed,
             carbon=carbon,
+            codecarbon=codecarbon,
             progress=progress,
         )
         measured, reports = _in_processes(arguments, batch_size, conditions)

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from profiler.comparison.verdicts import compare
 from profiler.render.assumptions import assumption_in_words
 from profiler.render.citations import Sources, sources_of
+from profiler.render.codecarbon_table import brief_rows
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.render.report import labels_of
 from profiler.render.report_sections import sentence
 from profiler.values.estimate import Estimate
+from profiler.values.findings import in_sentences
 from profiler.values.profile import HOST, Profile
 from profiler.values.quantities import QUANTITIES, per_item
 from profiler.values.repetition_findings import ranked_kinds
@@ -108,6 +110,8 @@ def _rows(profile: Profile, sources: Sources) -> list[tuple[str, str, str, str]]
         rows.append(_row(quantity.label, quantity.of(profile), sources))
         if key in ("energy_per_item_j", "energy_j"):
             rows += _parts(profile, sources, per_call=key == "energy_j")
+    if profile.codecarbon is not None:
+        rows += [_row(label, value, sources) for label, value in brief_rows(profile.codecarbon)]
     return rows
 
 
@@ -163,6 +167,5 @@ def _findings(profiles: Sequence[Profile], sources: Sources) -> list[str]:
             observed if len(set(whose)) == len(set(labels)) else f"{'; '.join(whose)}: {observed}"
             for observed, whose in about.items()
         ]
-        advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
-        points.append(bullet(f"{'; '.join(texts)}{advice}."))
+        points.append(bullet(in_sentences("; ".join(texts), remedy)))
     return points

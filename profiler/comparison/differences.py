@@ -56,7 +56,7 @@ def findings_of(base: Profile, other: Profile) -> tuple[Finding, ...]:
                 observed=f"the accuracies are not compared: one was reached on "
                 f"{base.accuracy_data or 'data that nothing names'}, the other on "
                 f"{other.accuracy_data or 'data that nothing names'}",
-                remedy="evaluate both on the same images: python -m training evaluate --data",
+                remedy="evaluate both checkpoints on the same images, and measure them again",
             )
         )
     energies = [profile.energy_j for profile in (base, other) if profile.energy_j is not None]

@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.values.findings import Finding, contended
+
+if TYPE_CHECKING:
+    from .device import Device
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -51,3 +57,14 @@ def is_contended(other_cpus: float, threads: int, cpu_count: int) -> bool:
     has to wait makes all of them wait.
     """
     return other_cpus > 0.25 and threads + other_cpus > cpu_count
+
+
+def judge_contention(device: Device, watch: CpuWatch) -> list[Finding]:
+    """Only for work on the CPU: a GPU waits for its host far less than a thread for another."""
+    import torch
+
+    other_cpus = watch.other_cpus()
+    threads, cpu_count = torch.get_num_threads(), len(os.sched_getaffinity(0))
+    if device.is_gpu or other_cpus is None or not is_contended(other_cpus, threads, cpu_count):
+        return []
+    return [contended(other_cpus, threads, cpu_count)]

@@ -15,17 +15,20 @@ from profiler.errors import UsageError
 from profiler.inference.call_cost import CallCost, cost_per_call, traces_of_device
 from profiler.inference.timed_run import TimedRun, block_latency
 from profiler.machine.carbon import carbon_factors
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.environment import describe
 from profiler.machine.gpu_watch import GpuWatch
 from profiler.meters import OpenedMeters, OpenMeter, close_meters, open_meters
 from profiler.meters.clock import MonotonicClock
 from profiler.recording.recorder import Recorder
+from profiler.values.codecarbon import CodeCarbonOpinion
 from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors, Profile
 from profiler.values.repetition import Repetition
 from profiler.values.repetition_findings import ranked
 from profiler.values.trace import Trace
 
+from .codecarbon import second_opinion
 from .judgement import judge_basis, judge_idle, judge_repetition, without_window_advice
 from .model_facts import ModelFacts
 from .protocol import BETWEEN_BLOCKS, MeasuringProtocol, Progress, Protocol, ProtocolResult
@@ -43,6 +46,8 @@ class Conditions:
         seed: of the order of blocks and the pauses between them.
         carbon: factors from joules to grams; None takes the world mean at PUE 1.
         meters: opened meters; None takes every sensor that this process may see.
+        codecarbon: run CodeCarbon's own tracker beside it, in a process of its own that takes about
+            two seconds to get ready, as a second opinion on the whole; None for no such process.
         progress: called with the stage and the share of the budget spent.
 
     Raises:
@@ -54,6 +59,7 @@ class Conditions:
     seed: int = 0
     carbon: CarbonFactors | None = None
     meters: Sequence[OpenMeter] | None = None
+    codecarbon: CodeCarbonOptions | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -86,8 +92,14 @@ def conduct(
         is_fresh: whether the processes were started for this measurement.
         findings: what was noticed while preparing.
     """
-    watch = GpuWatch(models[0].gpu_identity)
-    seen = _record(models, runners, conditions, watch)
+    carbon = conditions.carbon or carbon_factors()
+    gpus = [models[0].gpu_identity] if models[0].gpu_identity else ()
+    name = " and ".join(facts.name for facts in models)
+    with CodeCarbonTracker(
+        conditions.codecarbon, gpu_identities=gpus, carbon=carbon, name=name
+    ) as tracker:
+        tracker.wait_ready()  # what it does until then is neither idle nor other work
+        seen = _record(models, runners, conditions, tracker)
     series = f"{time.time_ns():x}-{os.getpid():x}"
     return tuple(
         _profile(
@@ -100,7 +112,7 @@ def conduct(
                 is_fresh=is_fresh,
                 blocks=seen.result.blocks[number],
             ),
-            conditions.carbon or carbon_factors(),
+            carbon,
             findings,
         )
         for number, facts in enumerate(models)
@@ -116,6 +128,7 @@ class _Seen:
         traces: of every sensor.
         now_s: when the recording ended.
         gpu_facts: of the GPU, as flat text.
+        codecarbon: what CodeCarbon's tracker says of the whole.
         findings: about sensors, the GPU and the protocol.
     """
 
@@ -123,6 +136,7 @@ class _Seen:
     traces: tuple[Trace, ...]
     now_s: float
     gpu_facts: dict[str, str]
+    codecarbon: CodeCarbonOpinion | None
     findings: tuple[Finding, ...]
 
 
@@ -130,9 +144,9 @@ def _record(
     models: Sequence[ModelFacts],
     runners: Sequence[Runner],
     conditions: Conditions,
-    watch: GpuWatch,
+    tracker: CodeCarbonTracker,
 ) -> _Seen:
-    given = conditions.meters
+    given, watch = conditions.meters, GpuWatch(models[0].gpu_identity)
     opened = open_meters() if given is None else OpenedMeters([], ())
 
     def told(stage: str, share: float) -> None:
@@ -145,31 +159,37 @@ def _record(
     clock, first = MonotonicClock(), models[0]
     device = first.workload.device
     recorder = Recorder(opened.meters if given is None else given, clock=clock).start()
+    protocol = Protocol(
+        precision=conditions.precision,
+        max_seconds=conditions.max_seconds,
+        seed=conditions.seed,
+        is_shared=device == "cpu",
+    )
+    whole = MeasuringProtocol(
+        runners=runners,
+        names=[facts.name for facts in models],
+        recorder=recorder,
+        clock=clock,
+        sleep=time.sleep,
+        protocol=protocol,
+        choose=lambda traces: traces_of_device(traces, device, first.gpu_identity)[0],
+        progress=told,
+    )
     try:
-        result = MeasuringProtocol(
-            runners=runners,
-            names=[facts.name for facts in models],
-            recorder=recorder,
-            clock=clock,
-            sleep=time.sleep,
-            protocol=Protocol(
-                precision=conditions.precision,
-                max_seconds=conditions.max_seconds,
-                seed=conditions.seed,
-                is_shared=device == "cpu",
-            ),
-            choose=lambda traces: traces_of_device(traces, device, first.gpu_identity)[0],
-            progress=told,
-        ).run()
+        with tracker.tracking():
+            result = whole.run()
     finally:
         recorder.stop()
         close_meters(opened.meters)
+    traces, windows = recorder.traces(), recorder.windows()
+    opinion, opinion_findings = second_opinion(tracker, traces, windows, recorder.now_s)
     return _Seen(
         result=result,
-        traces=recorder.traces(),
+        traces=traces,
         now_s=recorder.now_s,
         gpu_facts=watch.facts(),
-        findings=(*opened.findings, *result.findings, *watch.findings()),
+        codecarbon=opinion,
+        findings=(*opened.findings, *result.findings, *watch.findings(), *opinion_findings),
     )
 
 
@@ -213,6 +233,7 @@ def _profile(
         traces=seen.traces,
         windows=run.windows,
         repetition=repetition,
+        codecarbon=seen.codecarbon,
         findings=ranked(observed),
         stopped_by=seen.result.stopped_by,
     )

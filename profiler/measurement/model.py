@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 from profiler.meters import OpenMeter
 from profiler.meters.clock import MonotonicClock
 from profiler.values.profile import CarbonFactors, Profile, Workload
@@ -35,6 +36,7 @@ def measure(
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,
     meters: Sequence[OpenMeter] | None = None,
+    codecarbon: CodeCarbonOptions | bool = False,
     progress: Progress | None = None,
 ) -> Profile:
     """Measure inference of one model: latency, joules, power, memory, carbon and exact counts.
@@ -51,6 +53,7 @@ def measure(
     )  # fmt: skip
     conditions = Conditions(
         precision=precision, max_seconds=max_seconds, seed=seed, carbon=carbon, meters=meters,
+        codecarbon=CodeCarbonOptions() if codecarbon is True else codecarbon or None,
         progress=progress,
     )  # fmt: skip
     (profile,) = measure_here([request], conditions)
@@ -70,6 +73,7 @@ def measure_together(
     seed: int = 0,
     carbon: CarbonFactors | None = None,
     meters: Sequence[OpenMeter] | None = None,
+    codecarbon: CodeCarbonOptions | bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Profile]:
     """Measure several models in turns, block by block, so that their ratios are sharp.
@@ -93,6 +97,7 @@ def measure_together(
     ]  # fmt: skip
     conditions = Conditions(
         precision=precision, max_seconds=max_seconds, seed=seed, carbon=carbon, meters=meters,
+        codecarbon=CodeCarbonOptions() if codecarbon is True else codecarbon or None,
         progress=progress,
     )  # fmt: skip
     return dict(zip(models, measure_here(requests, conditions), strict=True))

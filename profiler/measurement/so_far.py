@@ -13,7 +13,6 @@ from profiler.values.findings import Finding
 from profiler.values.repetition import Block, Repetition
 from profiler.values.repetition_findings import budget_ended
 from profiler.values.rounds import latency_ratio_of_rounds
-from profiler.values.statistics import relative_precision
 from profiler.values.trace import Trace, Window
 
 BLOCK_NAME, IDLE_NAME = "block", "idle"
@@ -60,7 +59,7 @@ class SoFar:
         reached = {}
         for other in range(1, len(self.blocks)):
             ratio = latency_ratio_of_rounds(self.repetition(0), self.repetition(other))
-            half = None if ratio is None else relative_precision(ratio)
+            half = None if ratio is None else (ratio.high - ratio.low) / 2 / ratio.point
             reached[f"the ratio of latencies {self._pair(other)}"] = half
         return reached
 

@@ -5,6 +5,7 @@ Every judgement of the product is made in this module; renderers only print it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONTENDED = "contended"
@@ -23,6 +24,12 @@ class Finding:
     kind: str
     observed: str
     remedy: str
+
+
+def in_sentences(observed: str, remedy: str) -> str:
+    """What was observed, and then what to do about it, for a list of points."""
+    advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
+    return f"{observed}{advice}."
 
 
 def no_sensor() -> Finding:
@@ -122,6 +129,17 @@ def cpu_not_measured(is_virtual: bool) -> Finding:
     )
 
 
+def no_second_opinion(devices: Sequence[str] = ()) -> Finding:
+    """What is shown and what would check it are one and the same model; () for all of it."""
+    what = f"the joules of {' and '.join(devices)}" if devices else "the joules"
+    return Finding(
+        kind="no-second-opinion",
+        observed=f"no sensor measured {what}: they are CodeCarbon's model already, and nothing "
+        "independent stands beside them",
+        remedy="run `python -m profiler doctor` to see which sensor is missing and what it needs",
+    )
+
+
 def part_assumed(device: str, share: float) -> Finding:
     """A large share of a total rests on an assumption."""
     return Finding(
@@ -145,7 +163,7 @@ def accuracy_not_taken(checkpoint: str, reason: str) -> Finding:
     return Finding(
         kind="accuracy-not-taken",
         observed=f"the accuracy that '{checkpoint}' states is left out: {reason}",
-        remedy="`python -m training evaluate` tells the accuracy of a checkpoint on any data",
+        remedy="measure the model, image size and --dtype that the checkpoint was evaluated with",
     )
 
 
@@ -154,7 +172,7 @@ def not_counted(reason: str) -> Finding:
     return Finding(
         kind="not-counted",
         observed=f"the MACs of a call are not known: {reason}",
-        remedy="add the operator's formula in profiler/counting/operators/formulas.py",
+        remedy="`python -m profiler stats` names what has no formula; time and joules hold without",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .codecarbon import CodeCarbonOpinion
 from .estimate import Estimate
 from .findings import Finding
 from .layer_cost import LayerCost
@@ -125,6 +126,8 @@ class Profile:
         traces: raw readings, enough to recompute every joule.
         windows: what happened when.
         repetition: the timed blocks by process and round, those that were set aside included.
+        codecarbon: what CodeCarbon's own tracker says of the whole measurement; None where it did
+            not run or gave no answer.
         findings: what to know before trusting a number.
         stopped_by: "precision", "budget" or "interrupted".
         schema_version: of the stored form.
@@ -152,6 +155,7 @@ class Profile:
     traces: tuple[Trace, ...] = ()
     windows: tuple[Window, ...] = ()
     repetition: Repetition | None = None
+    codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
     stopped_by: str | None = None
     schema_version: int = SCHEMA_VERSION

@@ -57,7 +57,7 @@ def test_control_c_ends_a_measurement_in_two_lines_and_leaves_nothing(tmp_path, 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "nothing was stored\ninterrupted\n")
-    assert not (tmp_path / "runs").exists() or os.listdir(tmp_path / "runs") == []
+    assert list((tmp_path / "runs").glob("*")) == []
     assert sorted(set(os.listdir(tmp_path)) - {"runs", "__pycache__"}) == ["called", "net.py"]
 
 
