@@ -10,6 +10,10 @@ from profiler.values.findings import Finding
 from profiler.values.trace import Channel, Reading
 
 
+class AsleepError(SensorError):
+    """A device is powered down and draws next to nothing; to read its sensor would wake it."""
+
+
 class Meter(Protocol):
     """A family of sensors. A meter reads; it keeps no time, no totals and no thread.
 
@@ -28,13 +32,14 @@ class Meter(Protocol):
 
         Returns () where the machine simply has none. Raises `SensorError`, with the command that
         mends it, where sensors exist but none can be read. Never waits: what takes seconds to learn
-        (the period really kept, the noise) is `profiler.meters.probe`'s work.
+        (the period really kept, the noise) is `doctor`'s work.
         """
 
     def read(self, channel: Channel) -> float:
         """The present value: cumulative joules of a counter, as it counts, or watts.
 
-        Raises `SensorError` when this read failed; the recorder tries again at its next turn.
+        Raises `SensorError` when this read failed, `AsleepError` where the device is powered down;
+        the recorder tries again at its next turn.
         """
 
     def drain(self, channel: Channel) -> Sequence[Reading]:

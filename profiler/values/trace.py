@@ -36,6 +36,8 @@ class Channel:
         update_period_s: how often the sensor's own value moves; None when not known.
         resolution_j: smallest step of an energy counter.
         resolution_w: smallest step of a power reading.
+        longest_hold_s: how long a reading may stand although the power moves; None where each
+            update period renews it.
         averaging_s: span before a power reading over which the sensor averages; None when unknown.
         wrap_j: energy at which the counter starts again from 0; None where it does not.
         contains: devices whose energy is already inside this channel; no total counts them twice.
@@ -52,6 +54,7 @@ class Channel:
     update_period_s: float | None = None
     resolution_j: float | None = None
     resolution_w: float | None = None
+    longest_hold_s: float | None = None
     averaging_s: float | None = None
     wrap_j: float | None = None
     contains: tuple[str, ...] = ()
@@ -83,6 +86,8 @@ class FaultKind(StrEnum):
     FROZEN = "frozen"
     STUCK_AT_ZERO = "stuck at zero"
     LOST = "lost"
+    ASLEEP = "asleep"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
