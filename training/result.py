@@ -14,12 +14,12 @@ from profiler.values.findings import Finding
 from profiler.values.profile import Environment
 
 from .recipe import Recipe
+from .run_folder import RESULT
 
 if TYPE_CHECKING:
     from profiler.ledger import LedgerSummary
 
 SCHEMA_VERSION = 1
-RESULT = "result.json"
 
 STOPPED_BY_EPOCHS = "epochs"
 STOPPED_BY_TARGET = "target"

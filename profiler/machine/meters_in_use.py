@@ -41,8 +41,12 @@ def _is_used(channel: Channel, devices: Sequence[str]) -> bool:
     return root.partition(":")[0] != GPU or root in devices
 
 
-def _of_device(meters: Sequence[OpenMeter], device: Device) -> Sequence[OpenMeter]:
-    """The meters without other GPUs; all where none of them knows this one (a slice of a GPU)."""
-    channels = [channel for _, own in meters for channel in own]
-    named = {channel.device for channel in channels if channel.identity == device.identity}
-    return in_use(meters, [*named]) if device.is_gpu and named else meters
+def meters_of_device(meters: Sequence[OpenMeter], device: Device) -> Sequence[OpenMeter]:
+    """The meters without GPUs that do none of the work; all where none knows a slice of a GPU."""
+    own = {
+        channel.device
+        for _, channels in meters
+        for channel in channels
+        if device.is_gpu and channel.identity == device.identity
+    }
+    return meters if device.is_gpu and not own else in_use(meters, [*own])

@@ -154,7 +154,7 @@ def not_counted(reason: str) -> Finding:
     return Finding(
         kind="not-counted",
         observed=f"the MACs of a call are not known: {reason}",
-        remedy="add the operator's formula in profiler/counting/formulas.py",
+        remedy="add the operator's formula in profiler/counting/operators/formulas.py",
     )
 
 

@@ -26,8 +26,9 @@ from profiler.errors import ProfilerError
 from profiler.ledger import LedgerSummary, read_ledger
 from tests.virtual.power import constant
 from tests.virtual.sysfs import SysfsTree, add_domain, counter_uj
-from training.checkpoints.checkpoint import BEST, LAST, load_checkpoint, load_info
+from training.checkpoints.checkpoint import load_checkpoint, load_info
 from training.recipe import Recipe
+from training.run_folder import BEST, LAST
 
 POWER_W = 100.0
 MOST_MISSING_S = 2.0

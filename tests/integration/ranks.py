@@ -39,6 +39,17 @@ def make_model(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *head)
 
 
+class Raising(nn.Module):
+    """A model with a mistake in it."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise ValueError("no such layer")
+
+
+def make_raising(num_classes: int) -> nn.Module:
+    return nn.Sequential(make_model(num_classes), Raising())
+
+
 def make_problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     """A model, images and labels: the same in every process."""
     torch.manual_seed(0)

@@ -324,10 +324,10 @@ def test_an_experiment_is_not_overwritten_and_the_hint_resumes_it(refused):
 
 
 def test_an_experiment_keeps_its_plan_and_the_error_names_the_flag(refused):
-    from training.experiments.plan import Plan, write_experiment
+    from training.experiments.plan import ExperimentPlan, write_experiment
     from training.recipe import load_recipe
 
-    plan = Plan(recipe=load_recipe("digits"), models=("lightweight",), seeds=(0, 1))
+    plan = ExperimentPlan(recipe=load_recipe("digits"), models=("lightweight",), seeds=(0, 1))
     write_experiment(Path("study"), plan, ())
     for words in (("--epochs", "9"), ("--model", "resnet18"), ("--seeds", "5")):
         said = refused("experiment", "--resume", "study", *words)

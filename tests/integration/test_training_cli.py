@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.ledger import read_ledger
 from tests.integration.processes import environment
 from tests.integration.terminals import Terminal
 from training.cli import main
@@ -217,6 +218,52 @@ def test_an_experiment_goes_on_with_what_is_missing(said, tmp_path):
     document = json.loads(again[1])
     assert [one["seed"] for one in document["runs"]] == [0, 1]
     assert document["models"][0]["run_count"] == 2
+
+
+BROKEN = """
+import torch
+from torch import nn
+
+def net(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(8 * 8 * 3, num_classes {mistake}))
+"""
+
+
+def test_one_failing_model_is_a_row_of_an_experiment_and_can_be_mended(said, tmp_path):
+    net = tmp_path / "net.py"
+    net.write_text(BROKEN.format(mistake="+ 1"))
+    words = ("--model", f"{net}:net", "--model", "lightweight", "--seeds", "1", "--out", "study")
+    code, out, err = said("experiment", *SHORT, "--epochs", "1", *words)
+    assert code == 1
+    assert "net.py-net-seed0 failed: " in err
+    assert "error: 1 of 2 runs failed\nhint: python -m training experiment --resume study" in err
+    assert "0, 1 failed" in out
+    document = json.loads((tmp_path / "study/experiment.json").read_text())
+    assert [run["model"] for run in document["runs"]] == ["lightweight"]
+    (failed,) = document["failed_runs"]
+    assert "10 classes" in failed["error"]
+
+    net.write_text(BROKEN.format(mistake=""))
+    code, out, err = said("experiment", "--resume", "study", "--json", "--device", "cpu")
+    assert code == 0, err
+    document = json.loads(out)
+    assert (len(document["runs"]), document["failed_runs"]) == (2, [])
+
+
+def test_a_run_that_failed_in_its_first_epoch_is_begun_anew_and_its_joules_are_kept(said, tmp_path):
+    words = (*SHORT, "--out", "run", "--epochs", "1")
+    code, _, err = said("train", *words, "--learning-rate", "1e30")
+    assert code == 1
+    assert "NaN or infinite in epoch 1" in err
+    code, _, err = said("train", *words)
+    assert code == 0, err
+    assert "an attempt without a finished epoch is kept in run/attempt-1" in err
+    (first,) = read_ledger(tmp_path / "run/attempt-1").segments
+    (second,) = read_ledger(tmp_path / "run").segments
+    assert (first.ended, second.ended) == ("failed", "finished")
+    code, _, err = said("train", *words)
+    assert code == 2
+    assert "there is something in --out run already" in err
 
 
 def test_control_c_ends_a_run_in_one_line_and_it_goes_on_where_it_was(said, tmp_path):

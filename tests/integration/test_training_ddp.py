@@ -19,15 +19,17 @@ from profiler.ledger import read_ledger
 from profiler.machine.carbon import carbon_factors
 from profiler.values.estimate import Basis
 from tests.integration.ranks import POWER_W, count_right, make_model, take_steps
-from training.checkpoints.checkpoint import LAST, load_checkpoint
+from training.checkpoints.checkpoint import load_checkpoint
 from training.distribution import ALONE
 from training.recipe import flag_of, load_recipe
 from training.run.loop import train
+from training.run_folder import LAST
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 RANKS = str(Path(__file__).with_name("ranks.py"))
-DIGITS = ("--recipe", "digits", "--quiet")
+# Not in bf16, which a CPU without instructions for it imitates too slowly to wait for.
+DIGITS = ("--recipe", "digits", "--dtype", "fp32", "--quiet")
 TWO = ("--nproc-per-node", "2")
 
 
@@ -196,6 +198,15 @@ def test_an_error_that_all_ranks_meet_is_printed_once(tmp_path):
     code, _, err = finish(start(*TWO, RANKS, "train", str(tmp_path), "--recipe", "none-such"))
     assert code != 0
     assert err.count("error: there is no recipe 'none-such'") == 1
+
+
+@pytest.mark.slow
+def test_an_error_in_the_model_is_told_once_and_as_when_alone(tmp_path):
+    words = ("train", str(tmp_path), *DIGITS, "--model", f"{RANKS}:make_raising")
+    code, _, err = finish(start(*TWO, RANKS, *words))
+    assert code != 0
+    assert err.count("error: ") == 1, err
+    assert "error: the model raised ValueError: no such layer\nhint: " in err
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ from profiler.errors import CheckpointError, UsageError
 from profiler.ledger import Phase, read_ledger
 from profiler.machine.carbon import carbon_factors
 from tests.bench import train_kill
-from training.checkpoints.checkpoint import BEST, LAST, load_checkpoint, load_model
+from training.checkpoints.checkpoint import load_checkpoint, load_model
 from training.progress.view import SILENT
 from training.run.loop import train
+from training.run_folder import BEST, LAST
 
 EPOCHS = 3
 

@@ -43,21 +43,23 @@ MAY_IMPORT: dict[str, str] = {
     "models.outline": "models",
     "models.__main__": "models models.outline counting",
     "training.recipe": "",
+    "training.run_folder": "ledger",
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
-    "training.result": "files ledger values training.recipe",
-    "training.checkpoints": "files inputs values workload training.recipe training.result",
+    "training.result": "files ledger values training.recipe training.run_folder",
+    "training.checkpoints": "files inputs values workload training.recipe training.result"
+    " training.run_folder",
     "training.progress": "values training.recipe training.result",
     "training.evaluation": "inputs machine meters recording values workload"
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
-    " training.recipe training.result",
+    " training.recipe training.result training.run_folder",
     "training.run": "files inputs ledger machine meters values workload training.checkpoints"
     " training.data training.distribution training.evaluation training.progress training.recipe"
-    " training.result",
+    " training.result training.run_folder",
     "training.cli": "cli files inputs ledger machine render render.formats store values"
     " training.checkpoints training.distribution training.evaluation training.experiments"
-    " training.progress training.recipe training.result training.run",
+    " training.progress training.recipe training.result training.run training.run_folder",
     "training.__main__": "training.cli",
     "training": "",
     "reports.data_error": "",

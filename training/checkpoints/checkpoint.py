@@ -6,8 +6,8 @@
 
 Beside each lies the JSON of its header, to be read by people; programs read the header. Format:
 
-    1   `__metadata__`["wattprof"] is the JSON of `training.header`; its "kind" is "state" or
-        "weights". For "state", "tree" holds what `training.tensortree` makes of the State, and
+    1   `__metadata__`["wattprof"] is the JSON of `header.write_header`; its "kind" is "state" or
+        "weights". For "state", "tree" holds what `tensor_tree.flatten` makes of the State, and
         "memory_formats" the tensors that were laid out channels last.
 
 Reading one runs nothing that is in it: safetensors holds no code, and a reference to a model that
@@ -25,8 +25,9 @@ from profiler.errors import CheckpointError, UsageError
 from profiler.workload.target import resolve
 from profiler.workload.weights import fit_weights
 from training.recipe import Recipe, flag_of
+from training.run_folder import LAST
 
-from .checkpoint_file import BEST, DAMAGED, LAST, read_tensors, write_tensors
+from .checkpoint_file import DAMAGED, read_tensors, write_tensors
 from .header import Info, write_header
 from .state import State, capture, restore
 from .tensor_tree import flatten, memory_formats, reformatted, unflatten
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "BEST",
-    "LAST",
     "Info",
     "State",
     "capture",
@@ -132,12 +131,12 @@ def check_recipe(stored: Recipe, asked: Recipe) -> None:
     """
     changed = stored.differences(asked)
     if changed:
-        told = ", ".join(
+        changes = ", ".join(
             f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items()
         )
         flags = ", ".join(map(flag_of, changed))
         raise UsageError(
-            f"a run goes on with the recipe it began with: {told}",
+            f"a run goes on with the recipe it began with: {changes}",
             hint=f"leave {flags} out to go on with it, or train into a new folder",
         )
 

@@ -12,6 +12,7 @@ from profiler.errors import CheckpointError, TrainingError
 from profiler.files import PARTIAL_SUFFIX, replace_whole_file, write_whole_file
 from profiler.values.codec import FormError
 from profiler.values.plain_text import clean
+from training.run_folder import BEST, LAST
 
 from .header import Info, read_header
 from .tensor_tree import storable
@@ -19,8 +20,6 @@ from .tensor_tree import storable
 if TYPE_CHECKING:
     from torch import Tensor
 
-LAST = "last.safetensors"
-BEST = "best.safetensors"
 KEY = "wattprof"
 DAMAGED = "give another checkpoint; a run that goes on writes a new one after its next epoch"
 

@@ -6,6 +6,10 @@ A node of the JSON is one of
     {"tensor": "optimizer.0.step"}      the tensor of that name
     {"list": [node, ...]}, {"tuple": [node, ...]}
     {"dict": [[key, node], ...]}        keys keep their type: an optimizer counts its parameters
+
+Not `torch.distributed.checkpoint.state_dict`: of an optimizer that has taken no step yet, its
+`get_optimizer_state_dict` takes one, which leaves Adam's counters at 1; the first checkpoint of a
+run would then change what the run computes.
 """
 
 from __future__ import annotations

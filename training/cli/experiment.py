@@ -1,8 +1,9 @@
 """Train several models with several seeds each, and say what they come to.
 
-Every run is a training of its own, with a ledger and a test at its end. An experiment that was
-interrupted goes on with --resume: what is finished is not trained again. It writes experiment.json
-and table.md beside the folders of its runs.
+Every run is a training of its own, with a ledger and a test at its end. One that fails is a row
+of the table, and the others go on. An experiment that was interrupted goes on with --resume: what
+is finished is not trained again, what failed is tried again. It writes experiment.json and table.md
+beside the folders of its runs.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import whole_number
 from profiler.cli.stdout import stdout_to_stderr
-from profiler.errors import UsageError
+from profiler.errors import DeviceError, InputDataError, ProfilerError, TrainingError, UsageError
 from profiler.files import write_whole_file
 from profiler.values.plain_text import clean
 from training.experiments.plan import PLAN, ExperimentPlan, read_plan, read_run, write_experiment
+from training.experiments.seeds import FailedRun
 from training.recipe import flag_of
+from training.run_folder import has_failed_early, is_run
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
-from .output_folders import TRAININGS, check_new, is_run, new_folder, remove_unbegun
+from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
 from .session import ASKED_WRONGLY, agree, exit_code, run_training, say_interrupted, stoppable
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 TABLE = "table.md"
 SEEDS = 3
+OF_ALL_RUNS = (InputDataError, DeviceError)
+"""What is wrong with the data or the device, which all runs share."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         folder, plan = agree(group, lambda: _begin(arguments))
         try:
-            runs = _train(arguments, folder, plan, carbon, group)
+            runs, failed = _train(arguments, folder, plan, carbon, group)
         except ASKED_WRONGLY:
             if group.is_first and not any(path.is_dir() for path in folder.iterdir()):
                 remove_unbegun(folder, PLAN)
@@ -82,7 +88,12 @@ def execute(arguments: argparse.Namespace) -> int:
                 say_interrupted(arguments, folder, "what is finished is kept")
             return code
     if group.is_first:
-        _finish(arguments, folder, plan, runs)
+        _finish(arguments, folder, plan, runs, failed)
+    if failed:
+        raise TrainingError(
+            f"{len(failed)} of {len(plan.runs())} runs failed",
+            hint=f"python -m training experiment --resume {quote(str(folder))} tries them again",
+        )
     return 0
 
 
@@ -133,25 +144,70 @@ def _train(
     plan: ExperimentPlan,
     carbon: CarbonFactors,
     group: Group,
-) -> list[FinishedRun]:
-    """Every run of the plan, trained now or before."""
+) -> tuple[list[FinishedRun], list[FailedRun]]:
+    """Every run of the plan, trained now or before, and those that failed.
+
+    Raises:
+        ProfilerError: what would stop every run; the first failure, where no run is finished; any
+            failure of one of several ranks, which are then no longer connected.
+    """
     finished: list[FinishedRun] = []
+    failed: list[FailedRun] = []
+    errors: dict[str, ProfilerError] = {}
+    refused: set[str] = set()
     runs = plan.runs()
     for number, (name, recipe) in enumerate(runs, start=1):
-        done, is_begun = _known(group, folder, name, recipe)
-        if done is None:
-            _preload(recipe)
-            if group.is_first and not arguments.quiet:
-                print(f"run {number} of {len(runs)}: {name}", file=sys.stderr)
-            run_training(
-                recipe, folder / name, arguments, carbon=carbon, group=group, resume=is_begun
+        try:
+            if recipe.model in refused:  # every seed of it would be
+                raise errors[recipe.model]
+            done = _train_one(
+                arguments, folder, name, recipe, carbon, group, f"run {number} of {len(runs)}"
             )
-            done, _ = _known(group, folder, name, recipe)
-        if done is not None:
-            finished.append(done)
-            if group.is_first:
-                write_experiment(folder, plan, finished)
-    return finished
+        except OF_ALL_RUNS:
+            raise
+        except ProfilerError as error:
+            if group.world_size > 1:
+                raise
+            errors.setdefault(recipe.model, error)
+            if isinstance(error, ASKED_WRONGLY):
+                refused.add(recipe.model)
+            failed.append(
+                FailedRun(
+                    folder=name,
+                    model=recipe.model,
+                    seed=recipe.seed,
+                    error=error.message,
+                    hint=error.hint or "",
+                )
+            )
+            print(clean(f"{name} failed: {error.message}"), file=sys.stderr)
+        else:
+            finished += [done] if done is not None else []
+        if group.is_first and finished:
+            write_experiment(folder, plan, finished, failed)
+    if errors and not finished:
+        raise next(iter(errors.values()))
+    return finished, failed
+
+
+def _train_one(
+    arguments: argparse.Namespace,
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    carbon: CarbonFactors,
+    group: Group,
+    place: str,
+) -> FinishedRun | None:
+    """What one run came to, trained now or before; None where it was not finished."""
+    done, is_begun = _known(group, folder, name, recipe)
+    if done is not None:
+        return done
+    _preload(recipe)
+    if group.is_first and not arguments.quiet:
+        print(f"{place}: {name}", file=sys.stderr)
+    run_training(recipe, folder / name, arguments, carbon=carbon, group=group, resume=is_begun)
+    return _known(group, folder, name, recipe)[0]
 
 
 def _preload(recipe: Recipe) -> None:
@@ -168,21 +224,29 @@ def _preload(recipe: Recipe) -> None:
 def _known(
     group: Group, folder: Path, name: str, recipe: Recipe
 ) -> tuple[FinishedRun | None, bool]:
-    """What a run came to, if it is finished, and whether it was begun."""
-    return agree(group, lambda: (read_run(folder, name, recipe), is_run(folder / name)))
+    """What a run came to, if it is finished, and whether there is something to go on with."""
+    path = folder / name
+    return agree(
+        group,
+        lambda: (read_run(folder, name, recipe), is_run(path) and not has_failed_early(path)),
+    )
 
 
 def _finish(
-    arguments: argparse.Namespace, folder: Path, plan: ExperimentPlan, runs: Sequence[FinishedRun]
+    arguments: argparse.Namespace,
+    folder: Path,
+    plan: ExperimentPlan,
+    runs: Sequence[FinishedRun],
+    failed: Sequence[FailedRun],
 ) -> None:
     """Write and print the table."""
     from profiler.render.formats import render_document
     from training.experiments.table import experiment_document
 
-    document = experiment_document(plan, runs)
+    document = experiment_document(plan, runs, failed)
     write_whole_file(folder / TABLE, render_document(document, "md"))
     if arguments.json:
-        print(json.dumps(write_experiment(folder, plan, runs), allow_nan=False))
+        print(json.dumps(write_experiment(folder, plan, runs, failed), allow_nan=False))
         return
     sys.stdout.write(render_document(document, "text"))
     print(f"\nstored in {clean(str(folder))}")

@@ -1,4 +1,4 @@
-"""Folders of runs: where a new one goes, and which one a reference means."""
+"""Folders of runs: the place of a new one, and the one that a reference means."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from profiler.files import check_writable
 from profiler.store.stored_runs import new_run_path
 from profiler.values.plain_text import clean
 from training.experiments.plan import PLAN
+from training.run_folder import RECIPE, is_run, may_begin_anew
 
 TRAININGS = Path("trainings")
-RECIPE = "recipe.json"
-LEDGER = "ledger.jsonl"
-FIRST_JOURNAL = "journal-0.jsonl"
 
 
 def new_folder(root: Path, name: str) -> Path:
@@ -32,10 +30,10 @@ def check_new(folder: Path) -> None:
     """Let a run begin in a folder.
 
     Raises:
-        UsageError: there is something in it.
+        UsageError: there is something in it that is no run without a finished epoch.
         StoreError: it cannot be written to.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()) and not may_begin_anew(folder):
         hint = "name a new folder"
         verb = "experiment" if (folder / PLAN).is_file() else "train" if is_run(folder) else None
         if verb is not None:
@@ -75,11 +73,6 @@ def find_run(reference: str | Path) -> Path:
     raise StoreError(
         f"{len(found)} runs are called '{named}': {names}", hint="give more of the name"
     )
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a run was begun there."""
-    return (folder / RECIPE).is_file() or (folder / LEDGER).is_file()
 
 
 def remove_unbegun(folder: Path, *names: str) -> None:

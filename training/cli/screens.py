@@ -1,4 +1,4 @@
-"""One screen of text for what has just been trained or evaluated."""
+"""The text that `train` and `evaluate` print of their results."""
 
 from __future__ import annotations
 

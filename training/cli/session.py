@@ -1,4 +1,4 @@
-"""What every verb that trains shares: joining other processes, watching, and being interrupted."""
+"""Running a training from a command line: its view, other ranks, and signals."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from profiler.errors import (
 )
 from profiler.values.plain_text import clean
 from training.progress import choose_view
+from training.run_folder import FIRST_JOURNAL, LAST, LEDGER, RECIPE, is_run
 
-from .output_folders import FIRST_JOURNAL, LEDGER, RECIPE, is_run, remove_unbegun
+from .output_folders import remove_unbegun
 
 if TYPE_CHECKING:
     from profiler.values.profile import CarbonFactors
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
     from training.result import TrainingResult
 
-LAST = "last.safetensors"
 AUTO = "auto"
 ASKED_WRONGLY = (UsageError, InputDataError, TargetError, CheckpointError, DeviceError)
 _NOT_IN_RECIPE = (

@@ -1,4 +1,4 @@
-"""The batches of an epoch: whose images come when, and how they look."""
+"""The batches of an epoch: order, share of each rank, and augmentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two things that know classes know the same ones."""
+"""Whether a model and its data, or a student and its teacher, have the same classes."""
 
 from __future__ import annotations
 

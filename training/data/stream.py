@@ -1,14 +1,23 @@
-"""A split too large for memory: worker processes decode it in the order it is used."""
+"""A split too large for memory: worker processes decode it in the order it is used.
+
+Their images come through pipes, as numpy arrays. Tensors would come through /dev/shm, which has 64
+MB in a container by default: where it is full, DataLoader drops a batch and waits for it for ever.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from profiler.errors import InputDataError, ProfilerError
 from profiler.inputs.base import ImageSet
 from profiler.inputs.dataset import stack
 
@@ -58,12 +67,18 @@ class StreamedPixels(Pixels):
         loader = DataLoader(
             _Decoder(self._source, self._size),
             batch_sampler=stored,
-            collate_fn=torch.stack,
+            collate_fn=_as_it_is,
+            worker_init_fn=_leave_signals_to_parent,
             num_workers=min(MOST_WORKERS, len(os.sched_getaffinity(0))),
-            pin_memory=device.type == "cuda",
         )
-        for images in loader:
-            yield images.to(device, non_blocking=True)
+        with explaining_lost_workers():
+            for images in loader:
+                if isinstance(images, ProfilerError):
+                    raise images
+                decoded = torch.from_numpy(images)
+                if device.type == "cuda":
+                    decoded = decoded.pin_memory()
+                yield decoded.to(device, non_blocking=True)
 
     def fetch_bordered(
         self, batches: Sequence[Tensor], padding: int
@@ -72,8 +87,37 @@ class StreamedPixels(Pixels):
             yield padded(images, padding), torch.arange(len(images), device=images.device)
 
 
-class _Decoder(Dataset[Tensor]):
-    """One image of a source at a time, at the size wanted."""
+@contextmanager
+def explaining_lost_workers() -> Iterator[None]:
+    """Turn the death of a worker, which DataLoader raises wherever the program is, into a sentence.
+
+    Raises:
+        InputDataError: a worker process has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputDataError(
+            f"a process that decodes images was lost: {str(error).partition(chr(10))[0].strip()}",
+            hint="it may have run out of memory: `dmesg` says so; give the program fewer CPUs with "
+            "`taskset -c 0-3`, each of which decodes in a process of its own",
+        ) from error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _leave_signals_to_parent(number: int) -> None:
+    """Ctrl-C reaches every process of the terminal; the parent ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class _Decoder(Dataset[Any]):
+    """Batches of a source's images at the size wanted: uint8 (B, 3, H, W), or what went wrong."""
 
     def __init__(self, source: ImageSet, size: tuple[int, int]) -> None:
         self._source = source
@@ -82,5 +126,10 @@ class _Decoder(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, number: int) -> Tensor:
-        return stack(self._source.images([number]), self._size)[0]
+    def __getitems__(self, numbers: Sequence[int]) -> np.ndarray[Any, Any] | ProfilerError:
+        try:
+            # One by one, so that no more than one image is there at its full size.
+            images = [stack(self._source.images([number]), self._size)[0] for number in numbers]
+        except ProfilerError as error:  # DataLoader would make a traceback of it
+            return error
+        return torch.stack(images).numpy()

@@ -1,4 +1,7 @@
-"""What the ranks tell each other before they are connected."""
+"""Places and sensors of all ranks, exchanged before collectives are possible.
+
+`all_gather_object` needs a backend, and which one it is follows from the devices exchanged here.
+"""
 
 from __future__ import annotations
 

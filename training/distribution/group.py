@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from profiler.errors import ProfilerError, TrainingError
+from profiler.errors import DeviceError, MeasurementError, ProfilerError, TrainingError
 from profiler.meters import OpenedMeters
 from profiler.values.findings import Finding
 
@@ -166,7 +166,7 @@ class Group:
         try:
             yield
         except BaseException as error:
-            lost = self._lost(self.pulse, error)
+            lost = self._lost(self.pulse, _raised_by_model(error))
             self.pulse.say_end(one_sentence(error) if lost is None else lost.message)
             if lost is None:
                 raise
@@ -189,6 +189,13 @@ class Group:
 
 
 ALONE = Group()
+
+
+def _raised_by_model(error: BaseException) -> BaseException:
+    """What lies behind an error that was explained as the model's: it may be the connection's."""
+    if isinstance(error, MeasurementError | DeviceError) and error.__cause__ is not None:
+        return error.__cause__
+    return error
 
 
 def one_sentence(error: BaseException) -> str:

@@ -1,8 +1,12 @@
-"""Which ranks are still there: every rank shows a pulse in the store that torchrun keeps.
+"""Which ranks are alive: every rank writes a heartbeat to the store that torchrun keeps.
 
 A broken connection names a port, not a rank, and a rank whose machine lost power breaks none at
 all. So a thread of every rank counts up a key of its own twice a second, whatever its main thread
 waits for, and a rank that ends says so first. Who has not ended and stands still is lost.
+
+`torch.distributed.monitored_barrier` does not tell: over connections that have just broken it fails
+as the collective before it did (three ranks on gloo, one killed inside all_reduce: neither survivor
+names it), it does not know NCCL, and a rank that waits for a silent one never comes to call it.
 """
 
 from __future__ import annotations

@@ -51,9 +51,10 @@ def joined(device: str = "auto") -> Iterator[Group]:
     try:
         with group.guard():
             yield group
-    except ProfilerError as error:
+    except Exception as error:  # whatever it is, it is printed by one of the ranks that meet it
         if not group.may_speak(error):
-            raise SystemExit(error.exit_code) from error
+            code = error.exit_code if isinstance(error, ProfilerError) else ProfilerError.exit_code
+            raise SystemExit(code) from error
         raise
     finally:
         leave(group)

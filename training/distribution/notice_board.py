@@ -1,4 +1,4 @@
-"""The notice board of the ranks: short texts in the store that torchrun keeps."""
+"""Short texts that the ranks write to each other in the store that torchrun keeps."""
 
 from __future__ import annotations
 

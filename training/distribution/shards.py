@@ -1,4 +1,4 @@
-"""Which items of a batch or a split are whose: contiguous parts, no item twice, none left out."""
+"""Contiguous parts of a batch or a split, one a rank."""
 
 from __future__ import annotations
 

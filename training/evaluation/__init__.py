@@ -1,1 +1,1 @@
-"""What is asked of trained weights: accuracy, answers, calibration."""
+"""Evaluation of trained weights: accuracy, calibration error, predictions."""

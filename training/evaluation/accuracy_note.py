@@ -1,8 +1,8 @@
-"""The accuracy of a checkpoint in its own header, for whoever measures it: `profiler measure`."""
+"""The test accuracy in a checkpoint's header, where `profiler measure` reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,9 @@ def accuracy_note(
     batch_size: int = BATCH_SIZE,
     channels_last: bool = False,
     group: Group = ALONE,
+    after_batch: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
-    """What a checkpoint's header keeps of its accuracy: see `profiler.trainedaccuracy`.
+    """What a checkpoint's header keeps of its accuracy: see `profiler.workload.stated_accuracy`.
 
     An accuracy holds for the precision that it was reached in, and a checkpoint is measured in
     others than it was trained in: so one for each.
@@ -50,6 +51,7 @@ def accuracy_note(
         batch_size: images of a call.
         channels_last: memory format of the images.
         group: ranks that share the work.
+        after_batch: called when the calls of a batch have been made.
 
     Raises:
         MeasurementError: the split is empty, or the model's outputs are not all finite.
@@ -58,7 +60,7 @@ def accuracy_note(
     for dtype in dict.fromkeys(dtypes):
         correct, total, _ = count_correct(
             model, pixels, normalization, batch_size=batch_size, dtype=dtype,
-            channels_last=channels_last, group=group,
+            channels_last=channels_last, group=group, after_batch=after_batch,
         )  # fmt: skip
         by_dtype[dtype] = encode(top1_accuracy(correct, total, top1_source(correct, total, data)))
     return {"data": data, "by_dtype": by_dtype}

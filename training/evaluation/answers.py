@@ -1,4 +1,4 @@
-"""What a model says to each image of a split: right or wrong, how sure, and at what loss."""
+"""Per image of a split: whether the model is right, its confidence and its loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expected calibration error: how far a model's confidence is from how often it is right."""
+"""Expected calibration error: the distance of a model's confidence from its accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained checkpoint on a split of its data, and what running it there costs."""
+"""Accuracy of a checkpoint on a split of its data, and joules and images a second there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profiler.errors import InputDataError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
 from profiler.machine.device import Device, find_device
-from profiler.machine.meters_in_use import in_use
+from profiler.machine.meters_in_use import meters_of_device
 from profiler.meters import OpenedMeters, OpenMeter, close_meters, open_meters
 from profiler.meters.clock import MonotonicClock
 from profiler.recording.recording import record
@@ -89,34 +89,32 @@ def evaluate_checkpoint(
             channels_last=channels_last,
         )  # fmt: skip
 
+    return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
+
+
+def _with_cost(
+    found: Evaluation,
+    run: Callable[[], None],
+    image_count: int,
+    place: Device,
+    *,
+    seconds: float,
+    meters: Sequence[OpenMeter] | None,
+) -> Evaluation:
+    """The evaluation with images/s and joules of repeated passes, by the sensors of the device."""
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     try:
-        sensors = _of_device(opened.meters, place)
-        cost = measure_cost(run, len(pixels), seconds=cost_seconds, meters=sensors)
+        sensors = meters_of_device(opened.meters, place)
+        cost = measure_cost(run, image_count, seconds=seconds, meters=sensors)
     finally:
         if meters is None:
             close_meters(opened.meters)
-    return _with_cost(found, cost, (*place.findings, *opened.findings))
-
-
-def _with_cost(found: Evaluation, cost: Cost, findings: tuple[Finding, ...]) -> Evaluation:
     return replace(
         found,
         energy_per_image_j=cost.energy_per_image_j,
         images_per_s=cost.images_per_s,
-        findings=tuple(dict.fromkeys((*findings, *cost.findings))),
+        findings=tuple(dict.fromkeys((*place.findings, *opened.findings, *cost.findings))),
     )
-
-
-def _of_device(meters: Sequence[OpenMeter], device: Device) -> Sequence[OpenMeter]:
-    """The meters without GPUs that did none of this; all where none knows a slice of a GPU."""
-    own = {
-        channel.device
-        for _, channels in meters
-        for channel in channels
-        if device.is_gpu and channel.identity == device.identity
-    }
-    return meters if device.is_gpu and not own else in_use(meters, [*own])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""How good a model is on a split: right answers, by class, and how far its confidence is true."""
+"""Accuracy of a model on a split, in all and by class, with its loss and calibration error."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,15 +100,16 @@ def count_correct(
     dtype: str = "fp32",
     channels_last: bool = False,
     group: Group = ALONE,
+    after_batch: Callable[[], None] | None = None,
 ) -> Count:
-    """Count right answers, with one wait for the device at the end. Arguments as of `evaluate`.
+    """Count right answers, with one wait for the device at the end. Arguments as of `Pass`.
 
     Raises:
         MeasurementError: the split is empty, or the model's outputs are not all finite.
     """
     run = Pass(
         normalization=normalization, batch_size=batch_size, dtype=dtype,
-        channels_last=channels_last, group=group,
+        channels_last=channels_last, group=group, after_batch=after_batch,
     )  # fmt: skip
     sums = torch.zeros(4, dtype=torch.float64, device=pixels.labels.device)
     with evaluating(model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Pass:
         dtype: of the forward pass, under autocast.
         channels_last: memory format of the images.
         group: ranks that share the work.
+        after_batch: called when the calls of a batch have been made.
     """
 
     normalization: Normalization
@@ -38,6 +39,7 @@ class Pass:
     dtype: str = "fp32"
     channels_last: bool = False
     group: Group = ALONE
+    after_batch: Callable[[], None] | None = None
 
     def answers(self, model: nn.Module, pixels: Pixels) -> Iterator[tuple[Tensor, Tensor]]:
         """Logits in fp32, and labels, batch by batch: this rank's part in the split's order.
@@ -49,6 +51,8 @@ class Pass:
         batches = numbers.split(self.batch_size) if len(numbers) else ()
         for chosen, images in zip(batches, pixels.fetch(batches), strict=True):
             yield self.logits(model, images), pixels.labels[chosen]
+            if self.after_batch is not None:
+                self.after_batch()
 
     def logits(self, model: nn.Module, pixels: Tensor) -> Tensor:
         """Logits of uint8 images (N, 3, H, W), in fp32."""

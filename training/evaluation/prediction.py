@@ -1,4 +1,4 @@
-"""What a trained model sees in image files, prepared exactly as in its evaluation."""
+"""The most probable classes of image files, which are prepared as in an evaluation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Several trainings that differ in model and seed alone, and what they have in common.
+"""The plan of an experiment: trainings that differ in model and seed alone.
 
-    DIR/experiment.json           the plan, and what its finished runs came to
+    DIR/experiment.json           the plan, what its finished runs came to, and which failed
     DIR/table.md                  one row a model
     DIR/<model>-seed<n>/          a run's folder, as `train` writes it
 
@@ -22,9 +22,10 @@ from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.plain_text import clean
 from training.recipe import Recipe, make_recipe
-from training.result import RESULT, STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
+from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
+from training.run_folder import RESULT
 
-from .seeds import FinishedRun, ModelResult, summarize
+from .seeds import FailedRun, FinishedRun, ModelResult, summarize
 
 PLAN = "experiment.json"
 SCHEMA_VERSION = 1
@@ -106,13 +107,17 @@ def read_run(folder: Path, name: str, recipe: Recipe) -> FinishedRun | None:
 
 
 def write_experiment(
-    folder: Path, plan: ExperimentPlan, runs: Sequence[FinishedRun]
+    folder: Path,
+    plan: ExperimentPlan,
+    runs: Sequence[FinishedRun],
+    failed: Sequence[FailedRun] = (),
 ) -> dict[str, Any]:
     """Write experiment.json, and return what it holds."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "plan": encode(plan),
         "runs": encode(tuple(runs)),
+        "failed_runs": encode(tuple(failed)),
         "models": encode(results_of(plan, runs)),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What trainings that differ in their seed alone have in common. Imports no torch."""
+"""Means over trainings that differ in their seed alone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,6 +29,25 @@ class FinishedRun:
     duration_s: float
     device_name: str
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A training that ended by an error.
+
+    Args:
+        folder: name of its folder.
+        model: its reference.
+        seed: of its recipe.
+        error: in one sentence.
+        hint: what to do about it; "" for nothing in particular.
+    """
+
+    folder: str
+    model: str
+    seed: int
+    error: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render.document import Column, Document, Section, Table
+from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show
 from training.progress.words import as_percent
 
 from .plan import ExperimentPlan, results_of
-from .seeds import FinishedRun, ModelResult
+from .seeds import FailedRun, FinishedRun, ModelResult
 
 _COLUMNS = (
     Column(label="model", role="code"),
@@ -27,28 +28,30 @@ _INTERVALS = (
 )
 
 
-def experiment_document(plan: ExperimentPlan, runs: Sequence[FinishedRun]) -> Document:
+def experiment_document(
+    plan: ExperimentPlan, runs: Sequence[FinishedRun], failed: Sequence[FailedRun] = ()
+) -> Document:
     """The table, where its numbers come from, and what to know before trusting them."""
     results = results_of(plan, runs)
     devices = ", ".join(dict.fromkeys(run.device_name for run in runs))
     table = Table(
         caption=f"Trained on {plan.recipe.data}, on {devices or NOT_SEEN}",
         columns=_COLUMNS,
-        rows=tuple(map(_row, results)),
+        rows=tuple(_row(result, failed) for result in results),
     )
+    notes = (*_sources(results), *_findings(runs), *map(_failure, failed))
     return Document(
         title="Experiment",
         lead=(_INTERVALS,),
-        sections=(
-            Section(title="Models", tables=(table,), notes=(*_sources(results), *_findings(runs))),
-        ),
+        sections=(Section(title="Models", tables=(table,), notes=notes),),
     )
 
 
-def _row(result: ModelResult) -> tuple[str, ...]:
+def _row(result: ModelResult, failed: Sequence[FailedRun]) -> tuple[str, ...]:
+    failure_count = sum(run.model == result.model for run in failed)
     return (
         result.model,
-        str(result.run_count),
+        str(result.run_count) + (f", {failure_count} failed" if failure_count else ""),
         " to ".join(map(str, result.epochs_done)),
         as_percent(result.accuracy),
         show(result.energy_j),
@@ -56,6 +59,11 @@ def _row(result: ModelResult) -> tuple[str, ...]:
         show(result.duration_s),
         NOT_SEEN if result.energy_j is None else result.energy_j.basis.value,
     )
+
+
+def _failure(run: FailedRun) -> str:
+    advice = f". {run.hint[:1].upper()}{run.hint[1:]}" if run.hint else ""
+    return clean(f"{run.folder} failed: {run.error}{advice}.")
 
 
 def _sources(results: Sequence[ModelResult]) -> tuple[str, ...]:

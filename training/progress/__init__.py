@@ -1,4 +1,4 @@
-"""Who watches a training run: a terminal, a log file, or nobody."""
+"""Progress of a training run, shown on a terminal, in a log file, or not at all."""
 
 from __future__ import annotations
 

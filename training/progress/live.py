@@ -1,7 +1,8 @@
 """A few lines at the foot of a terminal, redrawn while a run trains; finished epochs scroll above.
 
 Everything is drawn from the loop's own thread, at most a few times a second: a thread that redraws
-would take its share of the cores that are being measured.
+would take its share of the cores that are being measured, and would read the ledger while the loop
+writes it.
 """
 
 from __future__ import annotations
@@ -80,9 +81,14 @@ class LiveView:
         self._start()
         self._draw(self._refresh)
 
-    def step(self, epoch: int, share: float) -> None:
-        self._stage, self._epoch, self._share = "", epoch - 1, share
+    def tick(self) -> None:
         if self._now_s() - self._drawn_s >= REDRAW_PERIOD_S:
+            self._draw(self._refresh)
+
+    def step(self, epoch: int, share: float) -> None:
+        was_stage, self._stage = self._stage, ""
+        self._epoch, self._share = epoch - 1, share
+        if was_stage or self._now_s() - self._drawn_s >= REDRAW_PERIOD_S:
             self._left_s = self._pace.left_s(self._now_s(), self._done)
             self._draw(self._refresh)
 

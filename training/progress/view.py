@@ -1,7 +1,7 @@
-"""What a training run tells whoever watches it.
+"""View: the interface through which a training run shows its progress.
 
-The loop speaks to a View and does not know whether that is a terminal, a log file or nobody. A view
-never raises and never decides anything: a run goes on when its terminal is closed.
+The loop does not know whether a view is a terminal, a log file or nothing at all. A view never
+raises and never decides anything: a run goes on when its terminal is closed.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class View(Protocol):
     """Who watches. Every method returns at once; none may cost the loop a device synchronisation.
 
     The loop calls `begin` once, then for each epoch `step` as often as it likes and `epoch` at its
-    end, `stage` and `note` at any time, and `end` once where the run came to an outcome. `close`
-    follows in every case, also after an error.
+    end, `stage`, `tick` and `note` at any time, and `end` once where the run came to an outcome.
+    `close` follows in every case, also after an error.
     """
 
     def begin(
@@ -82,6 +82,9 @@ class View(Protocol):
     def stage(self, text: str) -> None:
         """What happens beside training: "decoding", "compiling", "evaluating"."""
 
+    def tick(self) -> None:
+        """Time goes on inside a stage: joules and watts are worth another look."""
+
     def step(self, epoch: int, share: float) -> None:
         """`share` (0 to 1) of the batches of an epoch (counted from 1) are done."""
 
@@ -89,7 +92,7 @@ class View(Protocol):
         """An epoch is done and evaluated."""
 
     def note(self, text: str) -> None:
-        """One sentence that whoever watches should know."""
+        """Show one sentence."""
 
     def end(self, outcome: TrainingResult) -> None:
         """The run came to an outcome."""
@@ -99,7 +102,7 @@ class View(Protocol):
 
 
 class _Silent:
-    """Nobody watches."""
+    """Shows nothing."""
 
     def begin(
         self,
@@ -112,6 +115,8 @@ class _Silent:
     ) -> None: ...
 
     def stage(self, text: str) -> None: ...
+
+    def tick(self) -> None: ...
 
     def step(self, epoch: int, share: float) -> None: ...
 

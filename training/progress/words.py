@@ -1,4 +1,4 @@
-"""The words that every view has for the numbers of a run."""
+"""Texts for the numbers of a run, which all views share."""
 
 from __future__ import annotations
 

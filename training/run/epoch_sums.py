@@ -1,4 +1,4 @@
-"""What an epoch has come to so far, kept on the device so that no step waits for it."""
+"""Loss and right answers of an epoch so far, on the device so that no step waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run came to, put together and written."""
+"""The result of a run, put together and written."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def conclude(
 def _settled(curve: Sequence[CurvePoint], ledger: LedgerSummary) -> tuple[CurvePoint, ...]:
     """The curve with the joules and seconds that the closed ledger infers for its epochs.
 
-    Those told while the run was on are cheap ones, without the readings that came later.
+    The values shown during the run lack the readings that came later.
     """
     notes = {note.epoch: note for note in ledger.epochs}
     return tuple(

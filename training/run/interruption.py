@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import TypeGuard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -55,3 +56,8 @@ def ended_by(number: int | None) -> BaseException:
     if number == signal.SIGTERM:
         return SystemExit(128 + signal.SIGTERM)
     return KeyboardInterrupt()
+
+
+def is_ended_by_signal(error: BaseException | None) -> TypeGuard[SystemExit]:
+    """Whether an error is what SIGTERM raises in a process that is to end by it."""
+    return isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM

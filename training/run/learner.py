@@ -1,4 +1,4 @@
-"""A model that learns: with its optimizer, averaged weights and loss, ready for one step."""
+"""Learner: a model with its optimizer, averaged weights and loss."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The training loop: one flat story, read from top to bottom.
+"""The training loop.
 
-What each choice buys: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
+What each choice gains: lightweight on CIFAR-10, one thread, medians of 7 rounds in turns, in images
 per CPU second, which says nothing of how well two threads share the work. AMD EPYC (Zen 4: bf16 by
 AVX-512, no AMX), torch 2.15, other work on the machine.
 
@@ -8,7 +8,7 @@ AVX-512, no AMX), torch 2.15, other work on the machine.
     decoded once, augmented in batches                                             1100
     channels last                                                                  1260
     bf16 under autocast                                                            1930
-    gradients channels last too (`layout`)                                         1990
+    gradients channels last too (`channels_last`)                                  1990
     batch 256                                                                      2220
 
 On two threads: 1560 images/s for the plain loop (1480 with two workers), 4120 for this one.
@@ -101,15 +101,14 @@ def train(
     found = find_device(group.device or device)
     with settings(recipe, threads), group.guard():
         watches = GpuWatch(found.identity), CpuWatch()
-        state = group.from_first(begin(recipe, folder, resume=resume) if group.is_first else None)
+        state = None
+        if group.is_first:
+            state = begin(recipe, folder, resume=resume, host_count=group.host_count, view=view)
+        state = group.from_first(state)
         with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
             run, info = set_up(
                 recipe, folder, device=found, group=group, ledger=ledger, view=view,
                 carbon=carbon, state=state,
-            )  # fmt: skip
-            view.begin(
-                recipe, folder=folder, description=f"{found.label}; {run.splits.description}",
-                done_epochs=info.epochs_done, gauge=ledger,
             )  # fmt: skip
             with Interruption() as stop:
                 info, stopped_by = train_epochs(run, info, stop, target_accuracy)
@@ -182,6 +181,7 @@ def train_epoch(
     done, running = skip, Running(run.device.name)
     seed_epoch(run, epoch, skip)
     run.learner.model.train()
+    run.view.step(epoch, skip / run.steps)
     for images, labels in batches(
         run.splits.train, run.recipe, epoch, run.splits.normalization, group=run.group, skip=skip
     ):
@@ -192,7 +192,7 @@ def train_epoch(
         is_look = done % LOOK_STEPS == 0
         if is_look:
             look(run, running, epoch)
-            run.view.step(epoch, done / run.steps)
+        run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):
             break

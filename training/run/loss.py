@@ -1,4 +1,4 @@
-"""What a step's loss is: the labels' alone, or the labels' and a teacher's.
+"""The loss of a step: from labels alone, or from labels and a teacher.
 
     alpha T^2 KL(teacher || student) + (1 - alpha) CE, both distributions softened by T
 

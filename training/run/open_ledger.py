@@ -1,4 +1,4 @@
-"""Who keeps a ledger, of which sensors, and how many images each of them counts."""
+"""The ledger of this process: which sensors it reads, and how many images it counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from profiler.ledger import Ledger, Phase, Tally
 from profiler.machine.device import Device
-from profiler.machine.meters_in_use import _of_device, open_sensors
+from profiler.machine.meters_in_use import meters_of_device, open_sensors
 from profiler.meters import OpenMeter, close_meters
 from profiler.values.codec import encode
 from profiler.values.estimate import Estimate, total
@@ -20,13 +20,13 @@ from training.recipe import Recipe
 
 
 class NoLedger:
-    """Stands for the ledger in a process whose host's sensors another one reads."""
+    """The ledger of a process whose host's sensors another one reads: it records nothing."""
 
     joules_so_far: Estimate | None = None
     power_w: Estimate | None = None
 
     def phase(self, phase: Phase, epoch: int | None = None) -> nullcontext[Tally]:
-        """Nobody records it."""
+        """A phase that is not recorded."""
         return nullcontext(Tally())
 
     def note_epoch(self, epoch: int, **metrics: float | None) -> None: ...
@@ -66,7 +66,7 @@ def opened_ledger(
         return
     given = meters if meters is not None else group.sensors.meters if group.sensors else None
     opened = open_sensors(None if device.is_gpu else ()) if given is None else None
-    own = given if given is not None else _of_device(opened.meters if opened else [], device)
+    own = given if given is not None else meters_of_device(opened.meters if opened else [], device)
     values: Mapping[str, Any] = encode(recipe)
     folder.mkdir(parents=True, exist_ok=True)  # the first rank has made it on its host alone
     try:

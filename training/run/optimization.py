@@ -64,6 +64,9 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 class Average:
     """Exponential moving average of a model's weights and of its normalisation's statistics.
 
+    Not torch's AveragedModel: it copies its step counter to the device in every update, which waits
+    for a GPU, and that counter would have to be stored and restored beside the weights.
+
     Args:
         model: what is averaged; it is copied.
         decay: share of the average that a step keeps, once there are steps enough for it to hold

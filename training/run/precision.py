@@ -1,4 +1,4 @@
-"""Whether a CPU computes in bf16, or only pretends to."""
+"""Whether a CPU has instructions for bf16, or imitates them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run begins: in a new folder, or where a checkpoint left it."""
+"""The start of a run: in a new folder, or from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from profiler.errors import StoreError, UsageError
 from profiler.files import write_whole_file
 from profiler.values.codec import encode
-from training.checkpoints.checkpoint import BEST, LAST, check_recipe, load_checkpoint
+from training.checkpoints.checkpoint import check_recipe, load_checkpoint
 from training.checkpoints.state import State
+from training.progress.view import SILENT, View
 from training.recipe import Recipe, make_recipe
 from training.result import is_concluded
-
-RECIPE = "recipe.json"
+from training.run_folder import BEST, LAST, RECIPE, may_begin_anew, set_aside
 
 
 def check_target(recipe: Recipe, target_accuracy: float | None) -> None:
@@ -37,10 +37,22 @@ def check_target(recipe: Recipe, target_accuracy: float | None) -> None:
         )
 
 
-def begin(recipe: Recipe, folder: Path, *, resume: bool) -> State | None:
+def begin(
+    recipe: Recipe, folder: Path, *, resume: bool, host_count: int = 1, view: View = SILENT
+) -> State | None:
     """Claim a new folder for a run, or load what an earlier segment left in it.
 
-    A run that was killed before its first checkpoint begins anew, in the same ledger.
+    A run that was killed before its first checkpoint begins anew, in the same ledger. One without
+    a finished epoch that is not to be resumed makes room: its files, with the joules it has spent,
+    go into a subfolder.
+
+    Args:
+        recipe: what is to be computed.
+        folder: of the run.
+        resume: whether to go on with what is in it.
+        host_count: hosts that keep a ledger; with several, each may have a folder of its own, and
+            nothing is moved.
+        view: is told what was moved.
 
     Returns:
         Where to go on; None for the beginning.
@@ -53,6 +65,8 @@ def begin(recipe: Recipe, folder: Path, *, resume: bool) -> State | None:
     """
     path = folder / RECIPE
     if not resume:
+        if host_count == 1 and may_begin_anew(folder):
+            view.note(f"an attempt without a finished epoch is kept in {set_aside(folder)}")
         if path.exists():
             raise UsageError(
                 f"'{folder}' holds a run already", hint=f"--resume {folder}, or another --out"

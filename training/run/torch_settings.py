@@ -1,4 +1,4 @@
-"""What torch is told for the length of a run, and no longer."""
+"""Torch's global settings during a run; they are restored afterwards."""
 
 from __future__ import annotations
 

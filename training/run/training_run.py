@@ -1,12 +1,14 @@
-"""A run while it runs: what the loop reads and hands on, and the few things it does with it."""
+"""Run: everything that the loop needs of one segment, and what it does with it."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from profiler.errors import ProfilerError
 from profiler.ledger import Ledger, Phase
 from profiler.machine.device import Device
 from profiler.values.codec import decode
@@ -14,18 +16,21 @@ from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
-from training.checkpoints.checkpoint import BEST, LAST, load_model, save_checkpoint, save_weights
+from training.checkpoints.checkpoint import load_model, save_checkpoint, save_weights
 from training.checkpoints.header import Info
 from training.checkpoints.state import State, capture
 from training.data.batches import steps_per_epoch
 from training.data.splits import Pixels, Splits, load_splits
+from training.data.stream import explaining_lost_workers
 from training.distribution import Group
 from training.evaluation.accuracy_note import accuracy_note, keep_accuracy
 from training.evaluation.evaluation import count_correct
 from training.progress.view import Progress, View, project
 from training.recipe import Recipe
 from training.result import CurvePoint
+from training.run_folder import BEST, LAST
 
+from .interruption import is_ended_by_signal
 from .learner import Learner, compiled, make_learner
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
 from .precision import judge_precision
@@ -69,9 +74,16 @@ class Run:
         """Steps of an epoch."""
         return steps_per_epoch(self.splits.train, self.recipe)
 
-    def explaining_errors(self) -> AbstractContextManager[None]:
-        """Explains what the user's model raises; with other ranks, the group's guard does."""
-        return explained(self.device) if self.group.world_size == 1 else nullcontext()
+    @contextmanager
+    def explaining_errors(self) -> Iterator[None]:
+        """Explains what the user's model raises, and the loss of a process that decodes for it."""
+        try:
+            with explained(self.device), explaining_lost_workers():
+                yield
+        except ProfilerError as error:
+            if is_ended_by_signal(error.__cause__):
+                raise error.__cause__ from None
+            raise
 
     def save(self, info: Info, epoch: int | None) -> None:
         """Write everything that going on needs."""
@@ -112,6 +124,7 @@ class Run:
                 dtype=self.recipe.dtype,
                 channels_last=self.recipe.channels_last,
                 group=self.group,
+                after_batch=self.view.tick,
             )
             tally.item_count += count.total if self.group.is_first else 0
         return count.correct, count.total
@@ -134,6 +147,7 @@ class Run:
                 batch_size=recipe.batch_size,
                 channels_last=recipe.channels_last,
                 group=self.group,
+                after_batch=self.view.tick,
             )
             passes = len(note["by_dtype"]) if self.group.is_first else 0
             tally.item_count += passes * len(splits.test)
@@ -197,6 +211,8 @@ def set_up(
 ) -> tuple[Run, Info]:
     """Data, model and warm kernels, each in its phase; and where the run stands.
 
+    The view begins before the kernels are warm: compiling a large model takes minutes and joules.
+
     Raises:
         ProfilerError: of the data, the model, the teacher or the checkpoint.
     """
@@ -219,10 +235,14 @@ def set_up(
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
+        view.begin(
+            recipe, folder=folder, description=f"{device.label}; {splits.description}",
+            done_epochs=0 if state is None else state.info.epochs_done, gauge=ledger,
+        )  # fmt: skip
         view.stage("compiling" if recipe.compile else "warming up")
         if recipe.compile:
             run = replace(run, learner=compiled(learner))
-        warm_up(run.learner, splits, group)
+        warm_up(run.learner, splits, group, after_step=view.tick)
     if state is not None:
         return run, state.info
     info = Info(

@@ -1,6 +1,8 @@
-"""Steps that nobody keeps: kernels are chosen, compiled and cached before the first one counts."""
+"""Steps before the first one that counts, in which kernels are chosen, compiled and cached."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 
@@ -15,13 +17,16 @@ from .learner import Learner
 STEPS = 3
 
 
-def warm_up(learner: Learner, splits: Splits, group: Group) -> None:
+def warm_up(
+    learner: Learner, splits: Splits, group: Group, *, after_step: Callable[[], None]
+) -> None:
     """Run the model forwards and backwards on noise; weights, statistics and RNG stay as they were.
 
     Args:
         learner: what is to be trained.
         splits: for the shape of an image and the number of classes.
         group: whose part of a batch this rank takes.
+        after_step: called after each of the passes.
 
     Raises:
         UsageError: the model has another number of outputs than the data has classes.
@@ -31,11 +36,13 @@ def warm_up(learner: Learner, splits: Splits, group: Group) -> None:
     images, labels = _noise(learner, splits, group)
     with evaluating(learner.evaluated):
         logits = forward(learner.evaluated, images, learner.recipe.dtype)
+    after_step()
     _check_outputs(tuple(logits.shape), learner, len(splits.class_names))
     for _ in range(STEPS):
         _, loss = learner.forward(images, labels)
         learner.scaler.scale(loss).backward()
         learner.optimizer.zero_grad(set_to_none=True)
+        after_step()
     learner.model.load_state_dict(kept)
     restore_rng(rng)
 

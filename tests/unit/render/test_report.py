@@ -118,10 +118,10 @@ def test_a_figure_holds_its_bars_and_their_whiskers(largest):
     )
     assert figure.ticks[0].text == "0"
     assert 3 <= len(figure.ticks) <= 7
-    assert max(tick.x for tick in figure.ticks) < WIDTH
+    assert max(tick.at for tick in figure.ticks) < WIDTH
     first = figure.bars[0]
     assert first.whisker_left < figure.left + first.width < first.whisker_right
-    assert first.whisker_right <= max(tick.x for tick in figure.ticks) + 0.1
+    assert first.whisker_right <= max(tick.at for tick in figure.ticks) + 0.1
 
 
 def test_an_open_interval_draws_no_whisker_and_zero_no_axis_error():

@@ -14,8 +14,6 @@ from profiler.workload.target import resolve
 from profiler.workload.weights import load_weights
 from tests.unit.training.checkpoints.samples import CLASSES, info, network, small_state, trained
 from training.checkpoints.checkpoint import (
-    BEST,
-    LAST,
     State,
     capture,
     check_recipe,
@@ -27,6 +25,7 @@ from training.checkpoints.checkpoint import (
     save_weights,
 )
 from training.recipe import Recipe
+from training.run_folder import BEST, LAST
 
 
 def same(tree, other):

@@ -13,7 +13,8 @@ import pytest
 from profiler import files
 from profiler.errors import StoreError
 from tests.unit.training.checkpoints.samples import small_state
-from training.checkpoints.checkpoint import LAST, load_checkpoint, save_checkpoint
+from training.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from training.run_folder import LAST
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from profiler.errors import CheckpointError, ProfilerError
 from profiler.values.codec import encode
 from tests.unit.training.checkpoints.samples import edit_header, info, network, small_state
 from training.checkpoints.checkpoint import (
-    BEST,
-    LAST,
     load_checkpoint,
     load_model,
     restore,
@@ -22,6 +20,7 @@ from training.checkpoints.checkpoint import (
     save_weights,
 )
 from training.recipe import Recipe
+from training.run_folder import BEST, LAST
 
 CANARY = """
 from pathlib import Path

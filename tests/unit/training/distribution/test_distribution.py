@@ -421,7 +421,7 @@ def test_when_the_store_is_gone_no_rank_is_accused():
 
 WAITS_FOR_EVER = """
 import sys, time
-from tests.unit.training.test_distribution import pulses
+from tests.unit.training.distribution.test_distribution import pulses
 _, (own, other) = pulses(2, patience_s=0.5, grace_s=0.2)
 other.say_end("") if "done" in sys.argv else None
 own.epoch = 7

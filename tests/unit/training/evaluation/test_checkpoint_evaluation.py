@@ -7,6 +7,7 @@ import torch
 from profiler.errors import InputDataError
 from profiler.inputs import load_dataset
 from profiler.machine.device import find_device
+from profiler.machine.meters_in_use import meters_of_device
 from profiler.meters.synthetic import SyntheticMeter
 from profiler.values.estimate import Basis
 from profiler.workload.target import resolve
@@ -94,13 +95,13 @@ def test_a_cost_stands_beside_the_result(checkpoint):
 def test_gpus_that_do_none_of_it_are_not_counted(checkpoint):
     (gpu, channels), (cpu, _) = *synthetic(900.0), *synthetic(50.0)
     busy = (gpu, tuple(replace(channel, device="gpu:0") for channel in channels))
-    assert appraisal._of_device([busy, (cpu, channels)], find_device("cpu")) == [(cpu, channels)]
+    assert meters_of_device([busy, (cpu, channels)], find_device("cpu")) == [(cpu, channels)]
     one, other = (replace(channels[0], device=f"gpu:{n}", identity=f"GPU-{n}") for n in range(2))
     on_gpu = replace(find_device("cpu"), name="cuda:0", identity="GPU-1")
     meters = [(gpu, (one, other)), (cpu, channels)]
-    assert appraisal._of_device(meters, on_gpu) == [(gpu, (other,)), (cpu, channels)]
+    assert meters_of_device(meters, on_gpu) == [(gpu, (other,)), (cpu, channels)]
     sliced = replace(on_gpu, identity="MIG-7")
-    assert appraisal._of_device(meters, sliced) == meters
+    assert meters_of_device(meters, sliced) == meters
 
 
 def test_noise_has_no_labels_to_compare_with(checkpoint):

@@ -83,9 +83,35 @@ def test_a_stage_is_shown_until_training_goes_on():
     view.close()
 
 
+def test_the_end_of_a_stage_is_drawn_at_once():
+    console = terminal()
+    view = begun(console)
+    view.stage("warming up")
+    view.step(1, 0.0)
+    assert "warming up" in console.file.getvalue()
+    assert "warming up" not in console.file.getvalue().rpartition("epoch 1/4")[2]
+    view.close()
+
+
+def test_joules_go_on_during_a_stage_a_few_times_a_second_at_most():
+    hand, console = Hand(), terminal()
+    view = begun(console, hand)
+    view.stage("evaluating")
+    before = len(console.file.getvalue())
+    view.tick()
+    assert len(console.file.getvalue()) == before
+    hand.now_s += REDRAW_PERIOD_S
+    view.tick()
+    drawn = console.file.getvalue()[before:]
+    assert "evaluating" in drawn
+    assert "250 J (assumed) so far" in drawn
+    view.close()
+
+
 def test_steps_redraw_a_few_times_a_second_at_most():
     hand, console = Hand(), terminal()
     view = begun(console, hand)
+    view.step(1, 0.0)
     before = len(console.file.getvalue())
     for step in range(1000):
         view.step(1, step / 1000)

@@ -56,6 +56,7 @@ def show_run(view: View, *, model: str = "lightweight", epochs: int = 2) -> None
     recipe = Recipe(model=model, data="digits", epochs=RECIPE.epochs)
     view.begin(recipe, folder=FOLDER, description="digits, cpu", gauge=StandingGauge())
     view.stage("decoding")
+    view.tick()
     for epoch in range(1, epochs + 1):
         view.step(epoch, 0.5)
         view.epoch(progress(epoch))

@@ -40,17 +40,23 @@ class Watcher:
         self.progress: list[Progress] = []
         self.outcomes: list[TrainingResult] = []
         self.begun: dict[str, Any] = {}
+        self.told: list[str] = []
 
     def begin(self, recipe: Recipe, **told: Any) -> None:
         self.begun = told
 
-    def stage(self, text: str) -> None: ...
+    def stage(self, text: str) -> None:
+        self.told.append(text)
+
+    def tick(self) -> None:
+        self.told.append("tick")
 
     def note(self, text: str) -> None: ...
 
     def close(self) -> None: ...
 
     def step(self, epoch: int, share: float) -> None:
+        self.told.append(f"step {share:.2f} of {epoch}")
         self._at_step(epoch, share)
 
     def epoch(self, progress: Progress) -> None:
@@ -114,6 +120,24 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(tmp_path: Path, recipe
     document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert document["schema_version"] == 1
     assert document["test_accuracy"]["point"] == outcome.test_accuracy.point
+
+
+def test_whoever_watches_is_told_of_every_step_and_every_stage_when_it_begins(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    view = Watcher()
+    train(replace(recipe, epochs=2), tmp_path / "run", view)
+    epochs = [
+        [f"step {step / 10:.2f} of {epoch}" for step in range(11)] + ["evaluating", "tick", "tick"]
+        for epoch in (1, 2)
+    ]
+    warm = ["decoding", "warming up", *["tick"] * 4]
+    assert view.told[: len(warm)] == warm
+    told = view.told[len(warm) :]
+    assert [item for item in told if item != "tick"] == [
+        item for epoch in epochs for item in epoch if item != "tick"
+    ] + ["evaluating"]
+    assert told.count("tick") > 2 * len(epochs)
 
 
 def test_every_phase_is_in_the_ledger_and_every_image_is_counted(
@@ -352,7 +376,7 @@ def test_warming_up_changes_nothing(
     tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(recipe, tmp_path / "warm")
-    monkeypatch.setattr(training_run, "warm_up", lambda *whatever: None)
+    monkeypatch.setattr(training_run, "warm_up", lambda *whatever, **named: None)
     train(recipe, tmp_path / "cold")
     assert same_weights(weights(tmp_path / "warm"), weights(tmp_path / "cold"))
 
