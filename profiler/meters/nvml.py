@@ -198,6 +198,7 @@ class NvmlMeter:
             contains=inside,
             gain_error=GAIN_ERROR,
             identity=gpu.uuid,
+            always_draws=True,
             uncountable=_uncountable(gpu),
         )
         return self._kept(channel, read_j)
@@ -281,6 +282,7 @@ def _power_channel(
         contains=() if "/" in device else (f"{device}/memory",),
         gain_error=GAIN_ERROR,
         identity=gpu.uuid,
+        always_draws=True,
         uncountable=_uncountable(gpu),
     )
 

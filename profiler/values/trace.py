@@ -44,6 +44,8 @@ class Channel:
         gain_error: relative systematic error of the sensor as its vendor states it.
         read_cost_s: median cost of one read, probed when the meter was opened.
         identity: what names the hardware beyond this process (a GPU's UUID, a sysfs folder).
+        always_draws: whether the device draws power whenever it can be read, so that a sensor which
+            shows none is broken.
         uncountable: why this channel must be left out of totals, if it must (a MIG slice's parent).
     """
 
@@ -61,6 +63,7 @@ class Channel:
     gain_error: float | None = None
     read_cost_s: float | None = None
     identity: str | None = None
+    always_draws: bool = False
     uncountable: str | None = None
 
     @property
