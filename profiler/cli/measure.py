@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from profiler.errors import UsageError
 from profiler.files import check_writable
 
-from .options import add_carbon, add_model, precision, seconds, whole_number
+from .options import add_carbon, add_model, add_sensors, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
@@ -69,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
+    add_sensors(parser)
     add_carbon(parser)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")

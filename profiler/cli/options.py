@@ -48,6 +48,19 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """--sensors and --without: which sensors and GPUs are read."""
+    parser.add_argument(
+        "--sensors",
+        metavar="NAME,...",
+        help="read these alone: meters (nvml, rapl, hwmon, codecarbon), families (gpu, cpu, dram, "
+        "board, battery), devices (gpu:1, cpu:package-0) or channels as `doctor` shows them",
+    )
+    parser.add_argument(
+        "--without", metavar="NAME,...", help="leave these out; named like those of --sensors"
+    )
+
+
 def whole_number(flag: str, smallest: int, largest: int = 2**31 - 1) -> Callable[[str], int]:
     """A converter for argparse that refuses everything outside [smallest, largest]."""
 

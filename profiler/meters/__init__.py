@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import NamedTuple, cast
 
 from profiler.errors import SensorError, UsageError
+from profiler.interruption import heed_interruption
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel
 
 from .base import Meter
-from .choice import EVERYTHING, SensorChoice
+from .choice import SensorChoice, current_choice
 from .clock import Clock, MonotonicClock
 from .overlap import is_cpu_read, without_double_counts
 from .plausible import ImplausibleError, read_plausible
@@ -30,7 +31,6 @@ COST_READ_COUNT = 3
 SLOW_READ_S = 0.02
 
 __all__ = [
-    "EVERYTHING",
     "METERS",
     "Meter",
     "OpenedMeters",
@@ -65,7 +65,7 @@ def open_meters(
     *,
     clock: Clock | None = None,
     made: Mapping[str, Meter] | None = None,
-    choice: SensorChoice = EVERYTHING,
+    choice: SensorChoice | None = None,
 ) -> OpenedMeters:
     """Open every meter that this machine has: quick, silent, and never an exception of a sensor.
 
@@ -75,8 +75,8 @@ def open_meters(
             opinion, and is `uncountable` beside a sensor of the CPU.
         clock: times the reads that probe each channel's cost.
         made: meters by name, not yet opened, that take the place of this machine's own.
-        choice: the sensors to use and to leave out. What is left out hides nothing: without RAPL
-            the CPU is estimated as if there were none.
+        choice: the sensors to use and to leave out, by default those of `using_sensors`. What is
+            left out hides nothing: without RAPL the CPU is estimated as if there were none.
 
     Returns:
         The meters that have channels; sensors that exist but cannot be read are its findings.
@@ -84,10 +84,13 @@ def open_meters(
     Raises:
         UsageError: for a name that is not in METERS, or a choice that names no sensor.
     """
+    choice = choice or current_choice()
+    everything = [known for known, _, _ in METERS]
+    wanted = everything if names is None else list(names)
     opened: list[tuple[Meter, tuple[Channel, ...]]] = []
     found: list[tuple[str, Channel]] = []
     findings: list[Finding] = []
-    for name in [known for known, _, _ in METERS] if names is None else names:
+    for name in wanted:
         if names is None and name == FALLBACK and is_cpu_read(_channels(opened)):
             continue
         meter = (made or {}).get(name) or make_meter(name)
@@ -102,11 +105,12 @@ def open_meters(
             opened.append((meter, chosen))
         else:
             meter.close()
-    try:
-        choice.check([known for known, _, _ in METERS], found, findings)
-    except UsageError:
-        close_meters(opened)
-        raise
+    if wanted == everything:  # of a part of the meters nobody can say what is missing
+        try:
+            choice.check(everything, found, findings)
+        except UsageError:
+            close_meters(opened)
+            raise
     settled = {channel.key: channel for channel in without_double_counts(_channels(opened))}
     return OpenedMeters(
         [(meter, tuple(settled[channel.key] for channel in own)) for meter, own in opened],
@@ -129,6 +133,7 @@ def open_meter(
         return (), (*meter.findings, _unreadable(meter, error.message, error.hint or ""))
     except Exception as error:
         # A driver may raise anything, and somebody's training must not end over a sensor.
+        heed_interruption(error)
         meter.close()
         return (), (*meter.findings, _unreadable(meter, f"{type(error).__name__}: {error}", ""))
     timer = clock or MonotonicClock()

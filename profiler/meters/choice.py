@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from profiler.errors import UsageError
@@ -74,6 +76,22 @@ class SensorChoice:
 
 
 EVERYTHING = SensorChoice()
+_current: ContextVar[SensorChoice] = ContextVar("sensor choice", default=EVERYTHING)
+
+
+@contextmanager
+def using_sensors(choice: SensorChoice) -> Iterator[None]:
+    """Let all meters that are opened inside be those of a choice, unless they are given another."""
+    token = _current.set(choice)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_choice() -> SensorChoice:
+    """The choice of the innermost `using_sensors`; everything outside of any."""
+    return _current.get()
 
 
 def names_of(meter: str, channel: Channel) -> set[str]:

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from profiler.errors import SensorError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 POWER_SCOPE_GPU = 0
@@ -85,6 +86,7 @@ class NvmlSession:
             return error.object.decode(errors=ESCAPED)
         except Exception as error:
             # pynvml's own mistake about one GPU must not lose the others.
+            heed_interruption(error)
             raise SensorError(f"{name}: {one_line(error)}") from error
 
     def ask(self, name: str, *arguments: Any) -> Any | None:

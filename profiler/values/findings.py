@@ -53,12 +53,21 @@ def windows_forgotten(count: int) -> Finding:
     )
 
 
+def not_recorded(meter: str, reason: str) -> Finding:
+    """A meter could not be sampled."""
+    return Finding(
+        kind="not-recorded",
+        observed=f"the sensors of {meter} were not recorded: {reason}",
+        remedy="allow this user more threads (ulimit -u, or the container's --pids-limit)",
+    )
+
+
 def journal_ended(reason: str) -> Finding:
     """The journal of a recording could not be written any more."""
     return Finding(
         kind="journal-ended",
         observed=f"the journal could not be written to its end: {reason}",
-        remedy="make room on that disk; the recording itself is whole",
+        remedy="make room on that disk, or allow more threads; the recording itself is whole",
     )
 
 
