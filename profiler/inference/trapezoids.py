@@ -78,7 +78,7 @@ def _integrate(trace: PowerTrace, spans: Sequence[Span]) -> ChannelEnergy:
         return _nothing(judgement.no_sensor(channel.device))
     point, half_width = summed
     # Nobody saw what was drawn meanwhile: anything up to the highest power that was seen.
-    half_width += unseen_s * max(trace.power_w)
+    half_width += (unseen_s + _unseen_beside(trace, asleep, awake)) * max(trace.power_w)
     energy_j = Estimate(
         point=point, low=max(point - half_width, 0.0), high=point + half_width, unit="J",
         confidence=CONFIDENCE, basis=channel.basis, source=f"{channel.source}, integrated",
@@ -133,6 +133,17 @@ def _without(spans: Sequence[Span], removed: Sequence[Span]) -> list[Span]:
         cut = [pair for a, b in left for pair in ((a, min(b, low)), (max(a, high), b))]
         left = [(a, b) for a, b in cut if b > a]
     return left
+
+
+def _unseen_beside(trace: PowerTrace, asleep: Sequence[Fault], spans: Sequence[Span]) -> float:
+    """Seconds of the spans between a device's last sample before a sleep, or first one after it."""
+    time_s = np.asarray(trace.time_s)
+    unseen = []
+    for start, end in map(_span_of, asleep):
+        before, after = time_s[time_s <= start], time_s[time_s >= end]
+        unseen += [(float(before[-1]), start)] if len(before) else []
+        unseen += [(end, float(after[0]))] if len(after) else []
+    return sum(max(0.0, min(b, high) - max(a, low)) for a, b in spans for low, high in unseen)
 
 
 def _updates_within(trace: PowerTrace, spans: Sequence[Span]) -> int:

@@ -157,7 +157,7 @@ class CounterLog:
         return Anchor(
             raw_j=previous_j, start_s=earliest_s, length=len(self), offset_j=self._offset_j,
             epoch=self._current_epoch, fault_count=self.faults.count,
-            power_w=self._recent_power_w(), fell=raw_j < previous_j,
+            power_w=self._recent_power_w(), jump_j=raw_j - previous_j,
             may_be_reset=raw_j <= self._high_power_w() * (end_s - earliest_s + period_s),
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ class CounterLog:
         """Whether the step from the last move asks for far more than the usual power."""
         if not self._energy_j:
             return False
-        span_s = max(end_s - self._latest_s[-1], 1e-6)
+        span_s = max(end_s - self._earliest_s[-1], 1e-6)
         step_w = (raw_j + self._offset_j - self._energy_j[-1]) / span_s
         return is_sudden(step_w, self._recent_power_w())
 

@@ -40,7 +40,7 @@ class FaultLog:
         if since_s is None:
             return
         if self._is_asleep:
-            self.add(FaultKind.ASLEEP, since_s, now_s, self._reason)
+            self.add(FaultKind.ASLEEP, since_s, self._failed_s, self._reason)
         elif now_s - since_s > LONGEST_HICCUP_S:
             self.add(FaultKind.UNREADABLE, since_s, now_s, self._reason)
         self._is_asleep = False

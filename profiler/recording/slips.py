@@ -10,6 +10,7 @@ LONGEST_SPIKE_S = 2.0
 SUDDEN = 2.0
 LEAST_SUDDEN_W = 50.0
 SURPRISE = 3.0
+SPIKE_SHARE = 0.5
 UNKNOWN_POWER_W = 1000.0
 
 
@@ -25,7 +26,7 @@ class Anchor:
         epoch: of the moves.
         fault_count: faults noted.
         power_w: mean power of late; None where nothing is known yet.
-        fell: whether the value fell; it rose suddenly otherwise.
+        jump_j: how far the value rose in the step; below 0 where it fell.
         may_be_reset: whether it fell so low that the counter may have begun again from 0.
     """
 
@@ -36,8 +37,13 @@ class Anchor:
     epoch: int
     fault_count: int
     power_w: float | None
-    fell: bool
+    jump_j: float
     may_be_reset: bool = False
+
+    @property
+    def fell(self) -> bool:
+        """Whether the value fell; it rose suddenly otherwise."""
+        return self.jump_j < 0
 
     def is_current(self, now_s: float) -> bool:
         """Whether the step is recent enough to be called a moment's slip."""
@@ -66,7 +72,8 @@ class Anchor:
         from_before = _beyond(since_j, SURPRISE * usual_since_j + slack_j)
         from_previous = _beyond(step_j, SURPRISE * usual_step_j + slack_j)
         if not self.fell:
-            return from_before == 0.0
+            takes_back = previous_j - raw_j >= SPIKE_SHARE * self.jump_j
+            return takes_back and from_before == 0.0
         if from_before == from_previous:
             is_closer = abs(since_j - usual_since_j) < abs(step_j - usual_step_j)
             return is_closer and not self.may_be_reset

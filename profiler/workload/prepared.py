@@ -207,6 +207,7 @@ def explained(device: Device) -> Iterator[None]:
         raise
     # The model is the user's: it may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise explain(error, device) from error
 
 

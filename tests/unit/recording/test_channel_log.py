@@ -318,8 +318,9 @@ def test_a_device_asleep_is_no_lost_sensor() -> None:
     log = FaultLog()
     log.fail(1.0, "asleep", asleep=True)
     assert log.snapshot()[0].kind is FaultKind.ASLEEP
-    log.succeed(1.1)
-    assert [(f.kind, f.end_s) for f in log.snapshot()] == [(FaultKind.ASLEEP, 1.1)]
+    log.fail(1.2, "asleep", asleep=True)
+    log.succeed(1.3)
+    assert [(f.kind, f.end_s) for f in log.snapshot()] == [(FaultKind.ASLEEP, 1.2)]
     log.fail(2.0, "gone")
     log.fail(2.1, "asleep", asleep=True)
     log.succeed(3.0)
