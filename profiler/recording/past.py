@@ -69,11 +69,7 @@ class PastRecorder:
 
     def begin(self, name: str) -> None:
         """No window can be opened any more."""
-        raise UsageError(
-            f"the window {name!r} cannot be opened: this is a copy of a recording, which can only "
-            "be read",
-            hint="make a new recording with profiler.record()",
-        )
+        raise only_readable()
 
     def end(
         self, name: str, *, iteration_count: int | None = None, item_count: int | None = None
@@ -86,6 +82,14 @@ class PastRecorder:
         """No window can be opened any more."""
         self.begin(name)
         yield
+
+
+def only_readable() -> UsageError:
+    """The error of whoever wants to record with a copy."""
+    return UsageError(
+        "this is a copy of a recording, which can only be read",
+        hint="make a new recording with profiler.record()",
+    )
 
 
 def _after(trace: Trace, after_s: float) -> Trace:

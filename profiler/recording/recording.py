@@ -32,7 +32,7 @@ from profiler.values.findings import (
 )
 from profiler.values.trace import CounterTrace, Trace, Window
 
-from .past import PastRecorder
+from .past import PastRecorder, only_readable
 from .recorder import Recorder
 from .window_energy import WindowEnergy
 
@@ -104,6 +104,7 @@ class Recording:
                 self._journal = Journal(self._journal_path, recorder).start()
             except StoreError:
                 recorder.stop()
+                close_meters(self._opened_here)
                 raise
         return self
 
@@ -202,6 +203,19 @@ class Recording:
         if self._journal is not None and self._journal.failure is not None:
             found.append(journal_ended(self._journal.failure))
         return tuple(dict.fromkeys(found))
+
+    @property
+    def recorder(self) -> Recorder:
+        """What samples; a `UsageError` before the start, and in a copy."""
+        running = self._running()
+        if isinstance(running, PastRecorder):
+            raise only_readable()
+        return running
+
+    @property
+    def journal(self) -> Journal | None:
+        """Its file while it runs, where it keeps one."""
+        return self._journal
 
     def __getstate__(self) -> dict[str, Any]:
         """What was seen until now: a pickle or a copy can be read, and records nothing more."""

@@ -91,6 +91,16 @@ def mean_interval(
     return Interval(point, point - half, point + half)
 
 
+def student_half_width(values: Sequence[float], confidence: float = 0.95) -> float | None:
+    """Half the width of Student's t interval of the mean of independent values; None for one."""
+    count = len(values)
+    if count < 2:
+        return None
+    mean = math.fsum(values) / count
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    return t_quantile((1 + confidence) / 2, count - 1) * math.sqrt(variance / count)
+
+
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Median and its interval, whatever the distribution.
 
@@ -125,13 +135,6 @@ def _between(count: int, rank: int) -> float:
     """Probability that the median lies between the rank-th smallest and largest of `count`."""
     below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))
     return 1 - 2 * below
-
-
-def relative_precision(interval: Interval) -> float:
-    """Half the width over the point; infinite for a point of 0."""
-    if interval.point == 0:
-        return math.inf
-    return (interval.high - interval.low) / 2 / abs(interval.point)
 
 
 def has_trend(values: Sequence[float], significance: float = TREND_SIGNIFICANCE) -> bool:

@@ -87,7 +87,6 @@ class FaultKind(StrEnum):
     UNREADABLE = "unreadable"
     RESET = "reset"
     FROZEN = "frozen"
-    STUCK_AT_ZERO = "stuck at zero"
     LOST = "lost"
     ASLEEP = "asleep"
     SUSPENDED = "suspended"

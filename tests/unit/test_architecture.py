@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -34,15 +35,16 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.measurement": "counting inference machine meters recording values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",
-    "profiler.integrations": "files inference machine recording values",
+    "profiler.integrations": "files ledger machine recording values",
     "profiler.cli": "comparison counting files inference inputs layers machine measurement meters"
     " recording render render.formats store values workload",
     "profiler": "comparison counting layers measurement recording store values",
     "profiler.__main__": "cli",
     "models": "",
     "models.outline": "models",
-    "models.__main__": "models models.outline counting",
-    "training.recipe": "",
+    "models.cli": "cli counting models models.outline",
+    "models.__main__": "models.cli",
+    "training.recipe": "values",
     "training.run_folder": "ledger",
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
@@ -63,9 +65,10 @@ MAY_IMPORT: dict[str, str] = {
     "training.__main__": "training.cli",
     "training": "",
     "reports.data_error": "",
-    "reports.toml_file": "reports.data_error",
+    "reports.toml_file": "values reports.data_error",
     "reports.studies": "store values reports.data_error reports.toml_file",
-    "reports.trainings": "values reports.data_error training.experiments training.result",
+    "reports.trainings": "values reports.data_error training.experiments training.recipe"
+    " training.result training.run_folder",
     "reports.metrics": "values reports.trainings",
     "reports.claims": "values reports.data_error reports.metrics reports.toml_file",
     "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
@@ -73,8 +76,9 @@ MAY_IMPORT: dict[str, str] = {
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
     "reports.build": "files render render.formats values reports.claim_sections reports.claims"
     " reports.training_section reports.trainings",
-    "reports.__main__": "render render.formats store reports.build reports.claims reports.studies"
+    "reports.cli": "cli render render.formats store reports.build reports.claims reports.studies"
     " reports.trainings",
+    "reports.__main__": "reports.cli",
     "reports": "",
 }
 
@@ -211,6 +215,34 @@ def test_the_library_imports_none_of_its_neighbours() -> None:
         str(path.relative_to(ROOT))
         for path in modules("profiler")
         if {name.split(".")[0] for name in imports(path)} & neighbours
+    }
+    assert offenders == set()
+
+
+def advice(path: Path) -> set[str]:
+    """The texts of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    }
+
+
+def test_the_library_advises_nothing_that_its_wheel_lacks() -> None:
+    lacking = re.compile(r"python -m (training|models|reports)|(profiler|training|models)/\S*\.py")
+    assert lacking.search("see `python -m training evaluate`")
+    offenders = {
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in modules("profiler")
+        for text in advice(path)
+        if lacking.search(text)
     }
     assert offenders == set()
 

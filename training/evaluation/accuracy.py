@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from profiler.values.estimate import Basis, Estimate
-from profiler.values.statistics import Interval, t_quantile
+from profiler.values.statistics import Interval, student_half_width
 
 CONFIDENCE = 0.95
 
@@ -21,14 +21,12 @@ def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) ->
     """
     if total < 1 or not 0 <= correct <= total:
         raise ValueError(f"{correct} right answers of {total} are not possible")
-    z = t_quantile((1 + confidence) / 2, math.inf)
+    from scipy.stats import binomtest
+
     share = correct / total
-    scale = 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    low = 0.0 if correct == 0 else min(share, max(0.0, middle - half))
-    high = 1.0 if correct == total else max(share, min(1.0, middle + half))
-    return Interval(share, low, high)
+    ends = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    # Rounding must not leave the share outside.
+    return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)))
 
 
 def top1_accuracy(correct: int, total: int, source: str) -> Estimate:
@@ -96,9 +94,5 @@ def mean_loss(losses: Sequence[float], source: str) -> Estimate:
 
 
 def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float | None]:
-    count = len(values)
-    mean = math.fsum(values) / count
-    if count == 1:
-        return mean, None
-    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-    return mean, t_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
+    mean = math.fsum(values) / len(values)
+    return mean, student_half_width(values, CONFIDENCE)

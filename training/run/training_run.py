@@ -154,8 +154,7 @@ class Run:
         with self.ledger.phase(Phase.CHECKPOINT):
             if self.group.is_first:
                 keep_accuracy(self.folder / BEST, note)
-        accuracy: Estimate = decode(note["by_dtype"][recipe.dtype], Estimate, "accuracy")
-        return accuracy
+        return decode(note["by_dtype"][recipe.dtype], Estimate, "accuracy")
 
     def point(
         self, epoch: int, loss: float, train_accuracy: float, accuracy: float | None, speed: float
