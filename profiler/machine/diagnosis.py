@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from profiler.inference.containment import contents, outermost
-from profiler.meters import OpenedMeters, OpenMeter, open_meters
+from profiler.meters import UNREADABLE, OpenedMeters, OpenMeter, open_meters
 from profiler.meters.clock import Clock, MonotonicClock
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding, cpu_not_measured, no_sensor
@@ -19,6 +19,11 @@ from .sensor_probe import ProbedChannel, probe
 
 BRACKET_SHARE = 0.05
 FROZEN_AFTER_PERIODS = 4
+VIRTUAL = "a virtual machine is not shown RAPL as a rule: measure on the host itself"
+NO_DRIVER = (
+    "load the driver of the CPU's counters: sudo modprobe intel_rapl_common intel_rapl_msr, then "
+    "see /sys/class/powercap"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,7 @@ def diagnose(
     return Diagnosis(
         facts={"device": cpu_name(), **host_facts()},
         sensors=sensors,
-        findings=(*opened.findings, *_judge(sensors, host_facts()["virtual_machine"] == "yes")),
+        findings=(*opened.findings, *_judge(sensors, _why_no_counter(opened.findings))),
     )
 
 
@@ -107,12 +112,22 @@ def _watch(opened: OpenMeter, *, clock: Clock, seconds: float) -> list[SensorRep
     ]
 
 
-def _judge(sensors: Sequence[SensorReport], is_virtual: bool) -> list[Finding]:
+def _why_no_counter(findings: Sequence[Finding]) -> str:
+    """What would show the CPU's counters, where an own finding has not told it already."""
+    told = [
+        f.remedy for f in findings if f.kind == UNREADABLE and "rapl" in f.observed and f.remedy
+    ]
+    if told:
+        return told[0]
+    return VIRTUAL if host_facts()["virtual_machine"] == "yes" else NO_DRIVER
+
+
+def _judge(sensors: Sequence[SensorReport], no_counter: str) -> list[Finding]:
     if not sensors:
         return [no_sensor()]
     findings = []
     if any(sensor.channel.basis is not Basis.MEASURED for sensor in sensors):
-        findings.append(cpu_not_measured(is_virtual))
+        findings.append(cpu_not_measured(no_counter))
     for sensor in sensors:
         channel, probed = sensor.channel, sensor.probed
         if probed.failure_count:

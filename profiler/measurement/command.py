@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import subprocess
 import threading
@@ -14,9 +15,10 @@ from typing import IO
 
 from profiler.errors import ProfilerError
 from profiler.inference.call_cost import TimedRun, cost_per_call
+from profiler.inference.containment import contents, outermost
 from profiler.machine.environment import cpu_name, describe
 from profiler.recording.recording import Recording
-from profiler.values.estimate import Basis, Estimate
+from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.plain_text import printable
 from profiler.values.profile import HOST, CarbonFactors, Profile, Workload
 from profiler.values.trace import CounterTrace
@@ -125,12 +127,14 @@ def _told(recording: Recording, live: Live | None) -> Iterator[None]:
 
 def joules_so_far(recording: Recording) -> float | None:
     """What the counters have moved by since the start: for a live line, not for a report."""
-    moved_j = [
-        trace.energy_j[-1]
-        for trace in recording.traces
+    traces = recording.traces
+    moved_j = {
+        trace.channel.device: stated(trace.energy_j[-1], "J", trace.channel.basis, "a counter")
+        for trace in traces
         if isinstance(trace, CounterTrace) and trace.energy_j and not trace.channel.uncountable
-    ]
-    return sum(moved_j) if moved_j else None
+    }
+    counted, _ = outermost(moved_j, contents([trace.channel for trace in traces]))
+    return math.fsum(moved_j[device].point for device in counted) if counted else None
 
 
 def _profile(

@@ -27,6 +27,7 @@ METERS: tuple[tuple[str, str, str], ...] = (
 """Name, module and class of each meter, in the order they are opened: estimates come last."""
 
 FALLBACK = "codecarbon"
+UNREADABLE = "sensor-unreadable"
 COST_READ_COUNT = 3
 SLOW_READ_S = 0.02
 
@@ -159,7 +160,7 @@ def _implausible(error: ImplausibleError, channel: Channel) -> Finding:
 
 def _unreadable(meter: Meter, reason: str, remedy: str) -> Finding:
     return Finding(
-        kind="sensor-unreadable",
+        kind=UNREADABLE,
         observed=f"the sensors of {meter.name} cannot be read: {reason}",
         remedy=remedy,
     )

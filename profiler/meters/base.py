@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Protocol
 
 from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, Reading
+
+# A file without a device behind it, or one that its driver never fills in.
+NEVER = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP)
 
 
 class AsleepError(SensorError):
@@ -50,6 +54,16 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Let go of what was opened; never raises."""
+
+
+def silent_at_first(channel: Channel, error: Exception) -> Finding:
+    """A sensor is there, and has nothing to say yet."""
+    return Finding(
+        kind="sensor-silent",
+        observed=f"{channel.device} gave no reading at the start ({error}): it is asked again "
+        "while it is recorded",
+        remedy=f"leave it out with --without {channel.device}",
+    )
 
 
 def unknown_channel(meter_name: str, channel: Channel) -> SensorError:

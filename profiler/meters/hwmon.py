@@ -11,15 +11,13 @@ from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, Reading
 
-from .base import AsleepError, unknown_channel
+from .base import NEVER, AsleepError, silent_at_first, unknown_channel
 from .hwmon_drivers import GPU_DRIVERS, DriverFiles, Found
 from .pci import Gpu, find_gpu, visible_gpus
 from .sysfs import SysfsReader, permission_remedy
 
 HWMON_ROOT = Path("/sys/class/hwmon")
 BATTERY_ROOT = Path("/sys/class/power_supply")
-# A file without a device behind it, or one that its driver never fills in.
-NEVER = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP)
 
 
 class HwmonMeter:
@@ -104,7 +102,7 @@ class HwmonMeter:
                     continue
                 if code in NEVER:
                     continue
-                self.findings += (_not_now(sensor.channel, error),)
+                self.findings += (silent_at_first(sensor.channel, error),)
             self._readers[sensor.channel.key] = sensor.read
             kept.append(sensor.channel)
         if denied:
@@ -122,14 +120,5 @@ def _asleep(channel: Channel) -> Finding:
         kind="gpu-asleep",
         observed=f"{channel.device} was asleep at the start, and is not woken: it is read once it "
         "is awake",
-        remedy=f"leave it out with --without {channel.device}",
-    )
-
-
-def _not_now(channel: Channel, error: Exception) -> Finding:
-    return Finding(
-        kind="sensor-silent",
-        observed=f"{channel.device} gave no reading at the start ({error}): it is asked again "
-        "while it is recorded",
         remedy=f"leave it out with --without {channel.device}",
     )

@@ -19,7 +19,7 @@ from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, ChannelKind, Reading
 
-from .base import unknown_channel
+from .base import NEVER, silent_at_first, unknown_channel
 from .rapl_domains import Domain, device_of, label_of, with_contents, without_mirrors
 from .sysfs import SysfsReader, permission_remedy
 
@@ -78,16 +78,17 @@ class RaplMeter:
                 self._reader.number(counter)
             except PermissionError:
                 denied.append(counter)
-            except (OSError, ValueError):
-                continue  # a folder without a counter is a power limit, not a sensor
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in NEVER:
+                    continue  # a folder without a counter is a power limit, not a sensor
+                channels.append(self._kept(domain, domains))
+                self.findings += (silent_at_first(channels[-1], error),)
             else:
-                channel = self._channel(domain, domains)
-                self._files[channel.key] = counter
-                channels.append(channel)
+                channels.append(self._kept(domain, domains))
         if denied and not channels:
             raise SensorError(f"{denied[0]} may be read by root only", hint=_remedy(self._root))
         if denied:
-            self.findings = (
+            self.findings += (
                 Finding(
                     kind="sensor-unreadable",
                     observed=f"{len(denied)} of {len(denied) + len(channels)} RAPL counters may "
@@ -162,6 +163,11 @@ class RaplMeter:
         except (OSError, ValueError):
             return False
         return 0 < before <= between <= after
+
+    def _kept(self, domain: Domain, domains: Sequence[Domain]) -> Channel:
+        channel = self._channel(domain, domains)
+        self._files[channel.key] = domain.folder / "energy_uj"
+        return channel
 
     def _channel(self, domain: Domain, domains: Sequence[Domain]) -> Channel:
         try:

@@ -125,15 +125,12 @@ def estimate_only(device: str, source: str) -> Finding:
     )
 
 
-def cpu_not_measured(is_virtual: bool) -> Finding:
-    """No counter covers this machine's CPU."""
+def cpu_not_measured(remedy: str) -> Finding:
+    """No counter covers this machine's CPU; `remedy` says what would show one."""
     return Finding(
         kind="estimate-only",
         observed="no sensor measures this machine's CPU and memory: CodeCarbon estimates them",
-        remedy="a virtual machine is not shown RAPL as a rule: measure on the host itself"
-        if is_virtual
-        else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
-        "intel_rapl_msr, then see /sys/class/powercap",
+        remedy=remedy,
     )
 
 

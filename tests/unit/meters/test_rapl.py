@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,17 @@ def test_some_unreadable_counters_are_a_finding(tree, clock) -> None:
     assert "psys" not in channels
     assert "cpu:package-0" in channels
     assert "sudo chmod" in meter.findings[0].remedy
+
+
+def test_a_counter_that_has_no_value_yet_is_told_and_asked_again(tree, clock) -> None:
+    add_rapl(tree, constant(100).at(clock.now_s()))
+    tree.deny("intel-rapl:1/energy_uj", errno.ENODATA)
+    meter, channels = opened(tree)
+    assert [finding.kind for finding in meter.findings] == ["sensor-silent"]
+    with pytest.raises(SensorError):
+        meter.read(channels["psys"])
+    tree.forgive()
+    assert meter.read(channels["psys"]) > 0
 
 
 def test_a_domain_that_vanishes_raises_and_may_come_back(tree, clock) -> None:
