@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING
 from profiler.errors import UsageError
 from profiler.files import check_writable
 
-from .options import add_carbon, add_model, add_sensors, precision, seconds, whole_number
+from .options import (
+    add_carbon,
+    add_codecarbon,
+    add_model,
+    add_sensors,
+    chosen_codecarbon,
+    precision,
+    seconds,
+    whole_number,
+)
 from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
 if TYPE_CHECKING:
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
     from profiler.values.profile import CarbonFactors, Profile
     from profiler.workload.target import Target
 
@@ -71,6 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_sensors(parser)
     add_carbon(parser)
+    add_codecarbon(parser)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
@@ -90,12 +101,13 @@ def execute(arguments: argparse.Namespace) -> int:
             "--layers cannot look into a model that --compile has made one piece",
             hint="leave out one of the two",
         )
+    codecarbon = chosen_codecarbon(arguments)
     check_writable(arguments.out)
     profiles, paths = [], []
     with stdout_to_stderr():
         target = load_target(arguments)
         for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
-            profile = _measure(arguments, target, batch_size, carbon)
+            profile = _measure(arguments, target, batch_size, carbon, codecarbon)
             if arguments.layers:
                 profile = _with_layers(arguments, target, profile, batch_size)
             paths.append(str(save_run(profile, arguments.out)))
@@ -117,6 +129,7 @@ def _measure(
     target: Target,
     batch_size: int,
     carbon: CarbonFactors,
+    codecarbon: CodeCarbonOptions | None,
 ) -> Profile:
     from profiler.measurement.model import measure
     from profiler.values.profile import Workload
@@ -147,6 +160,7 @@ def _measure(
             seed=arguments.seed,
             carbon=carbon,
             workload=workload,
+            codecarbon=codecarbon or False,
             progress=progress,
         )
     return profile if arguments.checkpoint is None else with_accuracy(profile, arguments.checkpoint)

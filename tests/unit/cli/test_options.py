@@ -1,12 +1,22 @@
 import argparse
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.cli import PROGRAM as PROFILER
-from profiler.cli.options import number, precision, seconds, shape, whole_number
+from profiler.cli.options import (
+    add_carbon,
+    add_codecarbon,
+    chosen_codecarbon,
+    number,
+    precision,
+    seconds,
+    shape,
+    whole_number,
+)
 from profiler.cli.program import _chosen_sensors
 from profiler.errors import UsageError
 from profiler.meters.choice import SensorChoice, current_choice
@@ -87,3 +97,17 @@ def test_the_choice_of_a_verb_holds_for_all_that_it_opens():
         assert current_choice() == SensorChoice(only=("gpu", "rapl"), without=("gpu:1",))
     with _chosen_sensors(argparse.Namespace()):
         assert current_choice() == SensorChoice()
+
+
+def test_codecarbons_tracker_runs_unless_left_out(monkeypatch):
+    monkeypatch.delenv("WATTPROF_NO_CODECARBON")
+    parser = argparse.ArgumentParser()
+    add_carbon(parser)
+    add_codecarbon(parser)
+    options = chosen_codecarbon(parser.parse_args(["--country", "fra", "--emissions", "em.csv"]))
+    assert (options.country, options.emissions_file) == ("FRA", Path("em.csv"))
+    assert chosen_codecarbon(parser.parse_args([])) is not None
+    assert chosen_codecarbon(parser.parse_args(["--no-codecarbon"])) is None
+    with pytest.raises(UsageError, match=r"em\.csv needs the tracker") as caught:
+        chosen_codecarbon(parser.parse_args(["--no-codecarbon", "--emissions", "em.csv"]))
+    assert caught.value.hint
