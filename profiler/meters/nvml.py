@@ -19,7 +19,6 @@ from profiler.values.findings import Finding
 from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import AsleepError, unknown_channel
-from .gpu_facts import GpuFacts, gpu_facts
 from .nvml_asleep import SleepingGpus
 from .nvml_chips import INSTANTANEOUS, ChipSensor, sensor_of
 from .nvml_samples import SampleBuffer
@@ -32,8 +31,6 @@ from .nvml_session import (
     text,
 )
 from .visible import ListedGpu, resolve, visibility_findings
-
-__all__ = ["GpuFacts", "NvmlMeter", "gpu_facts"]
 
 GAIN_ERROR = 0.05
 COUNTER_RESOLUTION_J = 1e-3
@@ -260,10 +257,14 @@ class NvmlMeter:
                 if attempt == OPEN_ATTEMPTS - 1 and not is_optional:
                     observed = f"{channel.device} {channel.kind} cannot be read: {error.message}"
                     self._report("gpu-unreadable", observed, error.hint)
+                    if channel.kind is ChannelKind.ENERGY and error.hint is None:
+                        break  # nobody knows why: it is asked again while it is recorded
             else:
-                self._readers[channel.key] = read
-                return [channel]
-        return []
+                break
+        else:
+            return []
+        self._readers[channel.key] = read
+        return [channel]
 
     def _report(self, kind: str, observed: str, remedy: str | None) -> None:
         self.findings += (Finding(kind=kind, observed=observed, remedy=remedy or ""),)

@@ -15,7 +15,7 @@ from profiler.values.trace import Channel, ChannelKind
 from .base import Meter
 
 HIGHEST_POWER_W = 2e4
-HIGHEST_POWER_OF_W = {"gpu": 5e3, "cpu": 2e3, "dram": 1e3, "ram": 1e3, "battery": 1e3}
+HIGHEST_POWER_OF_W = {"gpu": 5e3, "cpu": 4e3, "dram": 1e3, "ram": 1e3, "battery": 1e3}
 """By the first word of a device; HIGHEST_POWER_W for boards, platforms and what is not named."""
 HIGHEST_ENERGY_J = HIGHEST_POWER_W * 10 * 365 * 86400
 """Ten years at the highest power: 2^63 - 1 uJ lies beyond."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
-from profiler.meters.plausible import HIGHEST_POWER_W
+from profiler.meters.plausible import highest_power_w
 from profiler.values.trace import Channel, CounterTrace, FaultKind
 
 from .fault_log import FaultLog
@@ -191,7 +191,8 @@ class CounterLog:
         if raw_j >= previous_j:
             # The step is the energy of all the time since the move before, not of this bracket.
             still_since_s = self._earliest_s[-1] if self._earliest_s else earliest_s - 1.0
-            return raw_j - previous_j <= HIGHEST_POWER_W * (end_s - still_since_s + period_s)
+            most_j = highest_power_w(self.channel.device) * (end_s - still_since_s + period_s)
+            return raw_j - previous_j <= most_j
         if wrap_j is None or raw_j + wrap_j - previous_j > ceiling_w * span_s:
             return False
         self._offset_j += wrap_j

@@ -8,7 +8,8 @@ import pytest
 from profiler.errors import SensorError
 from profiler.meters import open_meter
 from profiler.meters.base import AsleepError
-from profiler.meters.nvml import NvmlMeter, gpu_facts
+from profiler.meters.gpu_facts import gpu_facts
+from profiler.meters.nvml import NvmlMeter
 from profiler.meters.nvml_asleep import SleepingGpus
 from profiler.values.trace import Channel, ChannelKind
 from tests.virtual.clock import FakeClock
@@ -346,3 +347,14 @@ def test_gpus_that_sleep_are_not_woken_and_are_read_once_awake(clock, tmp_path) 
         assert meter.read(channel) - before_j == pytest.approx(600, abs=1e-3)
         meter.close()
         assert library._init_count == 0
+
+
+def test_a_counter_that_fails_at_the_start_is_told_and_asked_again(start, clock) -> None:
+    rig = start(virtual_gpu(clock, Fault("failing", end_s=1.0)))
+    assert "gpu-unreadable" in rig.kinds
+    with pytest.raises(SensorError):
+        rig.read("gpu:0:energy")
+    clock.advance(2)
+    before_j = rig.read("gpu:0:energy")
+    clock.advance(1)
+    assert rig.read("gpu:0:energy") - before_j == pytest.approx(300, abs=1e-3)
