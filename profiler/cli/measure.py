@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser)
     add = parser.add_argument
-    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),

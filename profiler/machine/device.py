@@ -59,6 +59,8 @@ def find_device(requested: str) -> Device:
     if requested == "auto":
         if _cuda_available():
             return _gpu(torch.device("cuda:0"))
+        if _xpu_available()[0]:
+            return _gpu(torch.device("xpu:0"))
         return _cpu((fell_back_to_cpu(_why_no_cuda()),))
     if not re.fullmatch("(cuda|xpu)(:[0-9]{1,3})?", requested):
         raise UsageError(

@@ -82,6 +82,7 @@ def test_an_intel_gpu_is_known_by_its_pci_address(monkeypatch, uuid):
     monkeypatch.setattr(torch.xpu, "get_device_properties", lambda device: properties)
     device = find_device("xpu")
     assert (device.name, device.is_gpu, device.identity) == ("xpu:0", True, "0000:03:00.0")
+    assert find_device("auto").name == "xpu:0"
     with pytest.raises(DeviceError, match="there is no xpu:1"):
         find_device("xpu:1")
 
