@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 
@@ -65,6 +66,20 @@ def add_sensors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without", metavar="NAME,...", help="leave these out; named like those of --sensors"
     )
+
+
+def chosen_sensors(options: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """What --sensors and --without of a verb mean for everything that is recorded inside.
+
+    Args:
+        options: the arguments of any verb.
+    """
+    sensors, without = options.get("sensors"), options.get("without")
+    if sensors is None and without is None:
+        return nullcontext()
+    from profiler.meters.choice import sensor_choice, using_sensors
+
+    return using_sensors(sensor_choice(sensors, without))
 
 
 def add_codecarbon(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,6 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -21,6 +20,8 @@ from profiler.errors import ProfilerError, UsageError
 from profiler.interruption import noted_interruptions
 from profiler.values.plain_text import one_line
 from profiler.version import __version__
+
+from .options import chosen_sensors
 
 INTERRUPTED = 130
 ESCAPE = "wattprof-escape"
@@ -120,7 +121,7 @@ class Program:
             parser.print_help(sys.stderr)
             return UsageError.exit_code
         module = import_module(f"{self.package}.{namespace.verb}")
-        with _chosen_sensors(namespace):
+        with chosen_sensors(vars(namespace)):
             code = module.execute(namespace)
         sys.stdout.flush()
         return int(code)
@@ -131,16 +132,6 @@ def _unexpected(error: Exception) -> ProfilerError:
     return ProfilerError(
         f"unexpected {one_line(error)}", hint="add --debug for the traceback, and report it"
     )
-
-
-def _chosen_sensors(arguments: argparse.Namespace) -> AbstractContextManager[None]:
-    """What --sensors and --without of a verb mean for everything that it records."""
-    sensors, without = (getattr(arguments, name, None) for name in ("sensors", "without"))
-    if sensors is None and without is None:
-        return nullcontext()
-    from profiler.meters.choice import sensor_choice, using_sensors
-
-    return using_sensors(sensor_choice(sensors, without))
 
 
 def _show_everything() -> None:

@@ -11,13 +11,13 @@ from profiler.cli.options import (
     add_carbon,
     add_codecarbon,
     chosen_codecarbon,
+    chosen_sensors,
     number,
     precision,
     seconds,
     shape,
     whole_number,
 )
-from profiler.cli.program import _chosen_sensors
 from profiler.errors import UsageError
 from profiler.meters.choice import SensorChoice, current_choice
 from training.cli import PROGRAM as TRAINING
@@ -92,10 +92,9 @@ def test_every_verb_that_records_takes_the_choice_of_sensors(program, verb):
 
 
 def test_the_choice_of_a_verb_holds_for_all_that_it_opens():
-    namespace = argparse.Namespace(sensors="gpu,rapl", without="gpu:1")
-    with _chosen_sensors(namespace):
+    with chosen_sensors({"sensors": "gpu,rapl", "without": "gpu:1"}):
         assert current_choice() == SensorChoice(only=("gpu", "rapl"), without=("gpu:1",))
-    with _chosen_sensors(argparse.Namespace()):
+    with chosen_sensors({}):
         assert current_choice() == SensorChoice()
 
 
