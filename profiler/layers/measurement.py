@@ -87,7 +87,7 @@ def measure_layers(
     """
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
-    found = find_device(device)
+    found = _timed_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
@@ -113,6 +113,17 @@ def _check(precision: float, max_seconds: float, method: str) -> None:
         )
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}", hint=f"use {' or '.join(METHODS)}")
+
+
+def _timed_device(name: str) -> Device:
+    """The device, if torch can time layers on it."""
+    found = find_device(name)
+    if found.name.startswith("xpu"):
+        raise UsageError(
+            f"layers cannot be timed on {found.name}: they are replayed as CUDA graphs",
+            hint="`measure` measures the whole model on it; layers need --device cpu or cuda",
+        )
+    return found
 
 
 def _silent(stage: str, share: float) -> None:
