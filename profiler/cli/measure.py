@@ -68,7 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
+    add(
+        "--dtype",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
+    )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
     add(

@@ -222,6 +222,17 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
     )
 
 
+def variant_note(note: str) -> Finding:
+    """What a transform did that the reader must know."""
+    return Finding(
+        kind="variant",
+        observed=note,
+        remedy="Train it on from these weights before you quote an accuracy."
+        if "fine-tune" in note
+        else "",
+    )
+
+
 def inputs_renewed() -> Finding:
     """The model writes into its inputs, so that a second call would see other values."""
     return Finding(
