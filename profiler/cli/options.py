@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """--model and what belongs to it; `several` lets it be given more than once, as a list."""
+    turns = "; several are measured in turns" if several else ""
     parser.add_argument(
         "--model",
         required=True,
@@ -25,8 +26,7 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
         "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
-        f"(there are {', '.join(TRANSFORMS)})"
-        + ("; several are measured in turns" if several else ""),
+        f"(there are {', '.join(TRANSFORMS)}){turns}",
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
