@@ -31,7 +31,7 @@ BRIEF_BLOCK_SHARE, LONGEST_BRIEF_BLOCK_S = 0.008, 0.5
 LEAD_SHARE = 0.1
 FEWEST_BLOCKS = 6
 LONGEST_PAUSE_S = 0.1
-CHECK_SHARE = 0.1
+CHECK_SHARE, CHECK_COST_SHARE = 0.1, 0.15
 
 Progress = Callable[[str, float], None]
 
@@ -182,6 +182,7 @@ class MeasuringProtocol:
         protocol, generator = self.protocol, random.Random(self.protocol.seed)
         end_s = self._start_s + protocol.max_seconds - protocol.idle_s
         checked_s, number, waiting = self.clock.now_s(), 0, list[int]()
+        pause_s = CHECK_SHARE * protocol.max_seconds
         reverse: dict[int, list[int]] = {}
         while True:
             if not waiting:
@@ -201,10 +202,12 @@ class MeasuringProtocol:
                 latencies_s[process][model] = (latencies_s[process][model] + block.latency_s) / 2
             number += 1
             now_s = self.clock.now_s()
-            if now_s - checked_s > CHECK_SHARE * protocol.max_seconds and self._has_enough():
-                checked_s = now_s
+            if now_s - checked_s > pause_s and self._has_enough():
                 if self._so_far().is_precise(protocol.precision):
                     return "precision"
+                checked_s = self.clock.now_s()
+                # Inferring joules takes a while, in which nothing is measured.
+                pause_s = max(pause_s, (checked_s - now_s) / CHECK_COST_SHARE)
             least = max(2, len(self.runners))
             if now_s + (now_s - begun_s) > end_s and number >= least:
                 spent_s = self.clock.now_s() - self._start_s

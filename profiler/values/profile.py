@@ -119,6 +119,8 @@ class Profile:
         accuracy: top-1 share of right answers, where a trained checkpoint supplied it.
         accuracy_data: what images that was reached on, which are not those of the workload; two
             accuracies are compared only where it is the same.
+        right_answers: which of these images were answered rightly, one bit an image in the order of
+            the split, as hexadecimal digits; so that two models are compared image by image.
         score: the efficiency score (see `profiler.score`).
         energy_parts: the same joules, channel by channel.
         carbon: factors that turn joules into grams.
@@ -148,6 +150,7 @@ class Profile:
     size_bytes: Estimate | None = None
     accuracy: Estimate | None = None
     accuracy_data: str | None = None
+    right_answers: str | None = None
     score: Estimate | None = None
     energy_parts: tuple[EnergyPart, ...] = ()
     carbon: CarbonFactors | None = None
