@@ -6,6 +6,7 @@ The whole report is a renderer's; this is what a terminal shows in its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from profiler.comparison.verdicts import compare
 from profiler.render.assumptions import assumption_in_words
@@ -51,9 +52,13 @@ _OF_A_COMMAND = ("latency_s", "energy_j", "power_w", "carbon_g")
 def render_brief(profiles: Sequence[Profile], paths: Sequence[str]) -> str:
     """Print profiles for a terminal, and where they were stored; ends in a newline."""
     sources = sources_of(*profiles)
-    blocks = []
+    blocks, told = [], []
     for profile, label in zip(profiles, labels_of(profiles), strict=True):
-        blocks += section_blocks(_section(profile, label, sources))
+        opinion = profile.codecarbon
+        # Models in turns share one tracker: its account is of all of them, and is given once.
+        shown = replace(profile, codecarbon=None) if opinion in told else profile
+        told.append(opinion)
+        blocks += section_blocks(_section(shown, label, sources))
     blocks += [
         "\n".join(paragraph(sentence(compare(*pair))) for pair in _in_turns(profiles)),
         "\n".join(map(paragraph, sources.notes())),
