@@ -65,7 +65,8 @@ def budget_ended(reached: Mapping[str, float | None], asked: float, spent_s: flo
     widest = max((math.inf if half is None else half for half in reached.values()), default=0.0)
     # Half widths fall with the root of the time.
     needed_s = spent_s * (widest / asked) ** 2
-    enough = f"about --max-seconds {needed_s:.2g} would do" if needed_s < LONGEST_ADVICE_S else ""
+    is_near = needed_s < LONGEST_ADVICE_S
+    enough = f"about --max-seconds {float(f'{needed_s:.2g}'):g} would do" if is_near else ""
     return Finding(
         kind="budget-ended",
         observed=f"{', '.join(texts)} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
