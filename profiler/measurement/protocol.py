@@ -14,6 +14,7 @@ from profiler.meters.clock import Clock
 from profiler.recording.recorder import Recorder
 from profiler.values.findings import Finding, never_steady
 from profiler.values.repetition import Block
+from profiler.values.repetition_findings import one_slow_process
 from profiler.values.statistics import has_trend
 from profiler.values.trace import Trace, Window
 
@@ -144,7 +145,9 @@ class MeasuringProtocol:
         count = len(self.runners) * len(self.names)
         latencies_s: list[list[float]] = []
         slowest_s = 0.0
-        for runner in self.runners:
+        for number, runner in enumerate(self.runners):
+            if number == 1 and self._too_slow_for_all(latencies_s[0]):
+                break
             latencies_s.append([])
             for model in range(len(self.names)):
                 begun_s = self.clock.now_s()
@@ -158,11 +161,23 @@ class MeasuringProtocol:
             self._findings.append(never_steady(slowest_s))
         return latencies_s
 
+    def _too_slow_for_all(self, latencies_s: list[float]) -> bool:
+        """Leave the other processes out where the budget does not hold a block in each of them."""
+        left_s = self.protocol.max_seconds - (self.clock.now_s() - self._start_s)
+        asked, round_s = len(self.runners), sum(latencies_s)
+        if 2 * round_s * (asked - 1) + round_s <= left_s:
+            return False
+        self.runners = self.runners[:1]
+        self._findings.append(one_slow_process(asked, round_s, self.protocol.max_seconds))
+        return True
+
     def _settled(self, runner: Runner, model: int, count: int) -> tuple[float, bool]:
         """Call until latency shows no trend; seconds per call, and whether it got there."""
         budget_s = WARM_UP_SHARE * self.protocol.max_seconds / count
         begun_s = self.clock.now_s()
         latencies_s = [_mean_s(runner.run(model, 1), 1)]
+        if latencies_s[0] > budget_s:
+            return latencies_s[0], True
         while True:
             call_count = _calls_in(WARM_UP_CHUNK_S, latencies_s[-1])
             latencies_s.append(_mean_s(runner.run(model, call_count), call_count))

@@ -74,15 +74,13 @@ def budget_ended(reached: Mapping[str, float | None], asked: float, spent_s: flo
     )
 
 
-def one_process(is_fresh: bool) -> Finding:
+def one_process() -> Finding:
     """A single process cannot show how much processes differ."""
     return Finding(
         kind="one-process",
         observed="everything ran in one process: its interval does not know how much another "
         "process would differ",
-        remedy="raise --processes"
-        if is_fresh
-        else "measure from the command line, which starts three (--processes)",
+        remedy="measure from the command line, which starts three (--processes)",
     )
 
 
@@ -102,6 +100,17 @@ def fewer_processes(count: int, asked: int, reason: str) -> Finding:
         kind="fewer-processes",
         observed=f"{count} of {asked} processes were used: {reason}",
         remedy="make the calls smaller with --batch-size, or ask for fewer with --processes",
+    )
+
+
+def one_slow_process(asked: int, round_s: float, max_seconds: float) -> Finding:
+    """Calls are too long for a block in each process."""
+    return Finding(
+        kind="fewer-processes",
+        observed=f"1 of {asked} processes was used: a call of every model takes {round_s:.3g} s, "
+        f"too long for {max_seconds:g} s in all of them",
+        remedy=f"give --max-seconds {4 * asked * round_s:.0f} or more, or make --batch-size "
+        "smaller",
     )
 
 
