@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """--model and what belongs to it; `several` lets it be given more than once, as a list."""
-    turns = "; several are measured in turns" if several else ""
     parser.add_argument(
         "--model",
         required=True,
