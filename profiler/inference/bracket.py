@@ -17,6 +17,8 @@ def guaranteed_bounds(moves: Moves, spans: Spans) -> tuple[Floats, Floats]:
     are bounded together, so that it is not counted once for each; where they overlap, the energy
     counts as often as the target names it.
     """
+    if not len(spans.target):
+        return np.zeros(spans.target_count), np.zeros(spans.target_count)
     layers, layer = _layers(spans)
     low_j = layers.sum(_inner_j(moves, layers))
     hulls, first, last = _hulls(moves, layers, layer)

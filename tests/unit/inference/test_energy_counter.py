@@ -231,3 +231,12 @@ def test_a_day_of_recording_costs_no_more_than_its_edges() -> None:
     energy = infer_counter(trace, [(union,)], [*windows, union])[0].energy_j
     assert energy is not None
     assert energy.point == pytest.approx(300.0 * 8585.0, rel=1e-6)
+
+
+def test_a_window_without_duration_alone_has_no_number_and_says_so() -> None:
+    energy = whole(
+        counter_trace(constant(300.0), until_s=3.0), Window(name="w", start_s=1.0, end_s=1.0)
+    )
+    assert energy.energy_j is None
+    assert "too-short" in kinds(energy.findings)
+    assert energy.bracket_j == (0.0, 0.0)
