@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
+
+from profiler.errors import MeasurementError
 
 
 def as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments of the call that `inputs` stands for.
 
     A tuple is positional arguments, a mapping is keywords, a pair of a tuple and a dict is both;
-    anything else is the one positional argument.
+    anything else, a named tuple included, is the one positional argument.
     """
     if isinstance(inputs, Mapping):
         return (), {str(name): value for name, value in inputs.items()}
-    if isinstance(inputs, tuple):
-        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], dict):
+    if type(inputs) is tuple:
+        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], Mapping):
             return inputs[0], dict(inputs[1])
         return inputs, {}
     return (inputs,), {}
+
+
+def refuse_later_work(outputs: Any) -> None:
+    """Raises MeasurementError where what a call returned still has its work to do."""
+    if isinstance(outputs, (Iterator, Awaitable)):
+        raise MeasurementError(
+            f"the model returned a {type(outputs).__name__}, whose work is not done when the call "
+            "returns",
+            hint="let forward return a tensor, a tuple, a list or a dict",
+        )
 
 
 def sentence(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from profiler.errors import MeasurementError
 
 from .attribution import Attribution
 from .backward import differentiate
-from .call import as_call, sentence
+from .call import as_call, refuse_later_work, sentence
 from .costs import Costs
 from .costs_of_call import add_up
 from .dispatch import OperatorCounter
@@ -45,7 +45,8 @@ def count(
         second_opinion: whether to let fvcore count the same call, on a copy.
 
     Raises:
-        MeasurementError: if the call raises, or `backward` finds nothing to differentiate.
+        MeasurementError: if the call raises or returns a generator, or `backward` finds nothing to
+            differentiate.
     """
     args, kwargs = as_call(inputs)
     original = model
@@ -84,6 +85,7 @@ def _run(
     with attribution.following(), ledger:
         try:
             outputs = model(*args, **kwargs)
+            refuse_later_work(outputs)
             if backward:
                 attribution.backward = True
                 differentiate(model, outputs)
