@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
-from profiler.errors import MeasurementError
+import torch
+
+from profiler.errors import MeasurementError, UsageError
 
 
 def as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -21,6 +24,40 @@ def as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             return inputs[0], dict(inputs[1])
         return inputs, {}
     return (inputs,), {}
+
+
+def as_module(model: Any) -> torch.nn.Module:
+    """The module that was given, or that an exported program holds.
+
+    Raises:
+        UsageError: it is neither. A function is refused because its parameters cannot be seen.
+    """
+    if isinstance(model, torch.nn.Module):
+        return model
+    export = sys.modules.get("torch.export")
+    if export is not None and isinstance(model, export.ExportedProgram):
+        module: torch.nn.Module = model.module()
+        return module
+    if isinstance(model, type):
+        raise UsageError(
+            f"{model.__name__} is a class, not a model",
+            hint=f"give an instance, {model.__name__}()",
+        )
+    name = getattr(model, "__qualname__", type(model).__name__)
+    raise UsageError(
+        f"{name} is no torch.nn.Module",
+        hint="give a module whose forward calls it and that holds the parameters it uses",
+    )
+
+
+def set_to_evaluate(model: torch.nn.Module) -> torch.nn.Module:
+    """The model in eval mode; an exported one has its mode built in and refuses to be told."""
+    try:
+        return model.eval()
+    except NotImplementedError:
+        for module in model.modules():
+            module.training = False
+        return model
 
 
 def refuse_later_work(outputs: Any) -> None:

@@ -14,7 +14,7 @@ from profiler.errors import MeasurementError
 
 from .attribution import Attribution
 from .backward import differentiate
-from .call import as_call, refuse_later_work, sentence
+from .call import as_call, as_module, refuse_later_work, sentence
 from .costs import Costs
 from .costs_of_call import add_up
 from .dispatch import OperatorCounter
@@ -45,11 +45,12 @@ def count(
         second_opinion: whether to let fvcore count the same call, on a copy.
 
     Raises:
+        UsageError: if what was given is no module.
         MeasurementError: if the call raises or returns a generator, or `backward` finds nothing to
             differentiate.
     """
     args, kwargs = as_call(inputs)
-    original = model
+    model = original = as_module(model)
     if any(is_lazy(tensor) for tensor in [*model.parameters(), *model.buffers()]):
         model = copy_lazy(model)
     with ExitStack() as stack:

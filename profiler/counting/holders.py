@@ -9,15 +9,16 @@ import random
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import CellType, FunctionType, MethodType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .tensor_state import TensorState, is_plain
+from .tensor_state import TensorState
 
 MISSING = object()
 _LEAVES = (
@@ -53,9 +54,11 @@ def holder_of(thing: Any) -> Holder | None:
     if kind in _LEAVES:
         return None
     if isinstance(thing, torch.Tensor):
-        if is_plain(thing):
-            return WEIGHT if isinstance(thing, torch.nn.Parameter) else TENSOR
-        return WRAPPED if is_traceable_wrapper_subclass(thing) else None
+        if is_traceable_wrapper_subclass(thing):
+            return WRAPPED
+        if kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+            return None
+        return WEIGHT if isinstance(thing, torch.nn.Parameter) else TENSOR
     for base, holder in _KINDS:
         if isinstance(thing, base):
             return holder
@@ -123,13 +126,14 @@ def _read_object(thing: Any) -> dict[str, Any]:
 
 
 def _write_object(thing: Any, name: str, value: Any) -> None:
-    # Past the object's own __setattr__: torch's sorts what it is given into other dicts.
-    if name in getattr(thing, "__dict__", {}) or not hasattr(type(thing), name):
+    is_slot = isinstance(getattr(type(thing), name, None), MemberDescriptorType)
+    if name != "__class__" and not is_slot:
+        # Past the object's own __setattr__: torch's sorts what it is given into other dicts.
         _write_key(thing.__dict__, name, value)
-    elif value is MISSING:
-        object.__delattr__(thing, name)
-    else:
+    elif value is not MISSING:
         object.__setattr__(thing, name, value)
+    elif hasattr(thing, name):
+        object.__delattr__(thing, name)
 
 
 def _read_class(kind: type) -> dict[str, Any]:
@@ -138,7 +142,8 @@ def _read_class(kind: type) -> dict[str, Any]:
 
 def _write_class(kind: type, name: str, value: Any) -> None:
     if value is MISSING:
-        delattr(kind, name)
+        with suppress(AttributeError):  # it is gone already
+            delattr(kind, name)
     else:
         setattr(kind, name, value)
 
@@ -167,7 +172,8 @@ def _read_cell(cell: CellType) -> dict[str, Any]:
 
 def _write_cell(cell: CellType, name: str, value: Any) -> None:
     if value is MISSING:
-        del cell.cell_contents
+        with suppress(ValueError):  # it is empty already
+            del cell.cell_contents
     else:
         cell.cell_contents = value
 

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from profiler.errors import MeasurementError
 
-from .call import sentence
+from .call import as_module, sentence
 from .costs import Costs
 from .count_call import count
 from .tensors import unshaped
@@ -29,8 +29,10 @@ def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False
         backward: whether to count the backward pass as well.
 
     Raises:
+        UsageError: if what was given is no module.
         MeasurementError: if the model cannot be copied, or needs values to run.
     """
+    model = as_module(model)
     twin = _twin(model)
     shapes = pytree.tree_map_only(torch.Tensor, _shape_of, inputs)
     try:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from .holders import CLASS, MISSING, OBJECT, TENSOR, WEIGHT, Holder, holder_of
 from .tensor_state import TensorState, same_values
-from .tensors import is_lazy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +28,10 @@ class _Node:
     contents: Any
     parent: _Node | None
     label: str
+
+    @property
+    def root(self) -> str:
+        return self.parent.root if self.parent else self.label
 
     @property
     def path(self) -> str:
@@ -50,6 +54,15 @@ class Change:
     _node: _Node
 
     @property
+    def root(self) -> str:
+        """Label of the root from which it was reached."""
+        return self._node.root
+
+    def is_below(self, other: Change) -> bool:
+        """Whether it lies inside what the other change is about, or is the same."""
+        return self.path == other.path or self.path.startswith((f"{other.path}.", f"{other.path}["))
+
+    @property
     def place(self) -> tuple[int, Any]:
         """The same for two changes of the same thing."""
         return id(self.thing), self.key
@@ -68,26 +81,7 @@ class Snapshot:
     """What the objects that can be reached from `roots` held when it was taken."""
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
-        self._nodes: dict[int, _Node] = {}
-        stack: list[tuple[Any, _Node | None, str]] = [
-            (thing, None, label) for label, thing in reversed(roots)
-        ]
-        while stack:
-            thing, parent, label = stack.pop()
-            holder = holder_of(thing)
-            if holder is None or id(thing) in self._nodes or is_lazy(thing):
-                continue
-            if holder is TENSOR and parent and isinstance(parent.thing, torch.nn.Parameter):
-                holder = WEIGHT  # the memory inside a parameter that is a subclass
-            node = _Node(thing, holder, holder.read(thing), parent, label)
-            self._nodes[id(thing)] = node
-            inner = [
-                (value, node, f".{name[2:-2]}" if _is_table(node) else name)
-                for name, value in holder.inner(node.contents)
-            ]
-            if holder is OBJECT and isinstance(thing, torch.nn.Module):
-                inner += [(kind, node, "") for kind in type(thing).__mro__ if _is_own(kind)]
-            stack.extend(reversed(inner))
+        self._nodes = {id(node.thing): node for node in _walk(roots)}
 
     def holds(self, change: Change) -> bool:
         """Whether the place of a change of another snapshot is known here."""
@@ -126,10 +120,42 @@ class Snapshot:
                 _reorder(node.thing, node.contents)
 
 
+def objects_held(*roots: tuple[str, Any]) -> Iterator[Any]:
+    """Everything that can be reached and can hold state; a tensor's insides are left out."""
+    return (node.thing for node in _walk(roots, with_values=False))
+
+
+def _walk(roots: Sequence[tuple[str, Any]], *, with_values: bool = True) -> Iterator[_Node]:
+    seen: set[int] = set()
+    stack: list[tuple[Any, _Node | None, str]] = [
+        (thing, None, label) for label, thing in reversed(roots)
+    ]
+    while stack:
+        thing, parent, label = stack.pop()
+        holder = holder_of(thing)
+        if holder is None or id(thing) in seen or is_lazy(thing):
+            continue
+        seen.add(id(thing))
+        if holder is TENSOR and parent and isinstance(parent.thing, torch.nn.Parameter):
+            holder = WEIGHT  # the memory inside a parameter that is a subclass
+        is_closed = isinstance(thing, torch.Tensor) and not with_values
+        node = _Node(thing, holder, None if is_closed else holder.read(thing), parent, label)
+        yield node
+        if is_closed:
+            continue
+        inner = [
+            (value, node, f".{name[2:-2]}" if _is_table(node) else name)
+            for name, value in holder.inner(node.contents)
+        ]
+        if holder is OBJECT and isinstance(thing, torch.nn.Module):
+            inner += [(kind, node, "") for kind in type(thing).__mro__ if _is_own(kind)]
+        stack.extend(reversed(inner))
+
+
 def random_generators(tensors: Sequence[torch.Tensor] = ()) -> list[Any]:
     """The process's own sources of random numbers, those of the tensors' GPUs included."""
     # The instance behind the functions of `random` has no public name, nor has NumPy's.
-    found: list[Any] = [random._inst, torch.default_generator]  # type: ignore[attr-defined]
+    found: list[Any] = [random._inst, torch.default_generator]
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         found.append(numpy.random.mtrand._rand)

@@ -9,11 +9,6 @@ import torch
 from .tensors import has_values, storage_key
 
 
-def is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is its own memory, and has a shape."""
-    return type(tensor) in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
-
-
 class TensorState:
     """A tensor as it was when this was made.
 

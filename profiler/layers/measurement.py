@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from profiler.errors import UsageError
@@ -95,7 +94,7 @@ def measure_layers(
         given_meters=meters, findings=(*found.findings, *opened.findings, *bench.findings),
         progress=progress or _silent,
     )  # fmt: skip
-    with explained(found), torch.inference_mode():
+    with explained(found), bench.mode():
         return work.run(hardware)
 
 

@@ -29,7 +29,7 @@ def counted_rows(survey: Survey) -> tuple[tuple[LayerCost, ...], tuple[Finding, 
     finds below a module that ran as one piece is added to that module's row.
     """
     try:
-        costs = count(survey.model, survey.arguments)
+        costs = count(survey.model, survey.fresh())
     except MeasurementError as error:
         finding = Finding(
             kind="not-counted",

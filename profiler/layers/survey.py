@@ -19,9 +19,8 @@ import torch
 from torch import nn
 
 from profiler.errors import MeasurementError
-from profiler.values.findings import inputs_renewed
 from profiler.values.layer_report import LeftOut
-from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
+from profiler.workload.prepared import PreparedModel, tensors_in
 
 from .signature import CallKey, call_key
 
@@ -59,7 +58,7 @@ class Survey:
         paths: of the modules that can be watched.
         modules: these modules, each once.
         arguments: positional and keyword arguments of the model's own call.
-        is_renewed: whether the model writes to them, so that each call needs a copy.
+        renew: puts back what the last call changed.
         calls: in the order in which they began.
         events: enter (ordinal) and leave (-1 - ordinal), in order.
         left_out: what has no row of its own, and why.
@@ -71,7 +70,7 @@ class Survey:
     paths: list[str]
     modules: list[nn.Module]
     arguments: Arguments
-    is_renewed: bool
+    renew: Callable[[], None]
     calls: list[Call] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -79,11 +78,9 @@ class Survey:
     first_run_s: float = 0.0
 
     def fresh(self) -> Arguments:
-        """Arguments for one call."""
-        if not self.is_renewed:
-            return self.arguments
-        renewed: Arguments = map_tensors(torch.clone, self.arguments)
-        return renewed
+        """Arguments for one call, with everything as it was before the last."""
+        self.renew()
+        return self.arguments
 
     def run(self, arguments: Arguments | None = None) -> None:
         """Call the model once, dropping what it returns."""
@@ -141,7 +138,7 @@ def survey(bench: PreparedModel, device: str) -> Survey:
     paths, modules, left_out = _visible(bench.model)
     notes = Survey(
         model=bench.model, paths=paths, modules=modules, arguments=bench.inputs,
-        is_renewed=inputs_renewed() in bench.findings, left_out=left_out,
+        renew=bench.renew, left_out=left_out,
     )  # fmt: skip
     watch = _Watch(notes, device)
     with intercepted(list(enumerate(modules)), watch.wrap):

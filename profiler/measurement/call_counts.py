@@ -55,7 +55,8 @@ def count_call(bench: PreparedModel) -> CallCounts:
     costs: Costs | None = None
     findings: tuple[Finding, ...] = ()
     try:
-        with torch.no_grad():
+        with bench.mode():
+            bench.renew()
             costs = count(bench.model, bench.inputs)
     except MeasurementError as error:
         findings = (not_counted(error.message),)
@@ -90,7 +91,7 @@ def _second_opinion(bench: PreparedModel) -> SecondOpinion | None:
 
     one_item: Any = map_tensors(first_item, bench.inputs)
     try:
-        with torch.no_grad():
+        with bench.mode():
             return count(bench.model, one_item, second_opinion=True).second_opinion
     except MeasurementError:
         return None  # a model that takes no single item: the count of the batch stands alone

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
+from profiler.counting.call import as_call, as_module, set_to_evaluate
 from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
 from profiler.machine.device import Device
-from profiler.values.findings import Finding, inputs_renewed
+from profiler.values.findings import Finding
 from profiler.values.plain_text import one_line
+
+from .copies import copied
+from .way import find_way
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -27,6 +32,8 @@ class PreparedModel:
         model: the module as it runs: on the device, in eval mode, in its dtype.
         inputs: positional and keyword arguments of a call, placed and cast like the model.
         call: makes one call and drops what it returns; does not wait for the device.
+        renew: puts back what calls change; `call` begins with it.
+        mode: the gradient mode of a call, as a context.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
@@ -36,26 +43,12 @@ class PreparedModel:
     model: nn.Module
     inputs: tuple[tuple[Any, ...], dict[str, Any]]
     call: Callable[[], None]
+    renew: Callable[[], None]
+    mode: Callable[[], AbstractContextManager[Any]]
     batch_size: int | None
     input_shapes: tuple[str, ...]
     dtype: str
     findings: tuple[Finding, ...] = ()
-
-
-def split_inputs(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword arguments of a call.
-
-    Args:
-        inputs: a tensor, a tuple of positional arguments, a dict of keyword arguments, or a
-            (tuple, dict) pair of both.
-    """
-    if isinstance(inputs, dict):
-        return (), inputs
-    if isinstance(inputs, tuple):
-        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], dict):
-            return inputs[0], inputs[1]
-        return inputs, {}
-    return (inputs,), {}
 
 
 def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
@@ -64,6 +57,11 @@ def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> A
         return change(value)
     if isinstance(value, Mapping):
         return {key: map_tensors(change, item) for key, item in value.items()}
+    if isinstance(value, PackedSequence):  # its batch sizes stay on the host
+        data, _, *order = value
+        return PackedSequence(
+            change(data), value.batch_sizes, *(map_tensors(change, i) for i in order)
+        )
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_tensors(change, item) for item in value))
     if isinstance(value, (list, tuple)):
@@ -94,11 +92,11 @@ def prepare(
 ) -> PreparedModel:
     """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
 
-    `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. A model
-    that changes its inputs in place is given fresh ones in every call.
+    `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. Every
+    call starts from the same state of the model, its inputs and the random generators.
 
     Raises:
-        UsageError: unknown dtype.
+        UsageError: unknown dtype, or what was given is no module.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
@@ -106,56 +104,37 @@ def prepare(
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
     torch_dtype = None if dtype is None else DTYPES[dtype]
+    module = as_module(model)
+    place = _Placement(device.name, torch_dtype, channels_last)
     with explained(device):
-        bench_model = _copied(model).eval().to(device.name)
+        bench_model, given = copied(module, as_call(inputs), place)
+        set_to_evaluate(bench_model).to(device.name)
         if torch_dtype is not None:
             bench_model = bench_model.to(torch_dtype)
         if channels_last:
             bench_model = bench_model.to(memory_format=torch.channels_last)
-        place = _Placement(device.name, torch_dtype, channels_last)
-        arguments, keywords = map_tensors(place, split_inputs(inputs))
         runner = torch.compile(bench_model) if compiled else bench_model
-    tensors = tensors_in((arguments, keywords))
-    is_renewed = _first_call(bench_model, (arguments, keywords), device)
-
-    def call() -> None:
-        with explained(device), torch.inference_mode():
-            if is_renewed:
-                own_arguments, own_keywords = map_tensors(torch.clone, (arguments, keywords))
-                runner(*own_arguments, **own_keywords)
-            else:
-                runner(*arguments, **keywords)
-
-    call()
+    way = find_way(bench_model, runner, given, module, partial(explained, device))
     device.synchronize()
+    tensors = tensors_in(given)
     return PreparedModel(
         model=bench_model,
-        inputs=(arguments, keywords),
-        call=call,
+        inputs=given,
+        call=way.call,
+        renew=way.renewal,
+        mode=way.mode,
         batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
-        input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
+        input_shapes=tuple(shape_of(tensor) for tensor in tensors),
         dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
-        findings=(inputs_renewed(),) if is_renewed else (),
+        findings=way.findings,
     )
 
 
-def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:
-    """Call the model once on copies, and say whether it changed them in place.
-
-    Not in inference mode, so that what a lazy module makes here are ordinary parameters.
-    """
-    arguments, keywords = map_tensors(torch.clone, inputs)
-    tensors = tensors_in((arguments, keywords))
-    versions = [tensor._version for tensor in tensors]
-    with explained(device), torch.no_grad():
-        output = model(*arguments, **keywords)
-    if isinstance(output, Iterator):
-        kind = type(output).__name__
-        raise MeasurementError(
-            f"the model returned a {kind}, whose work is not done when the call returns",
-            hint="let forward return a tensor, a tuple, a list or a dict",
-        )
-    return versions != [tensor._version for tensor in tensors]
+def shape_of(tensor: torch.Tensor) -> str:
+    """Sizes of a tensor as text; of a nested one the sizes of its parts, joined."""
+    if tensor.is_nested:
+        return "+".join("x".join(map(str, part.shape)) for part in tensor.unbind())
+    return "x".join(map(str, tensor.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +146,12 @@ class _Placement:
     channels_last: bool
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        tensor = tensor.detach().to(self.device, copy=True)
+        placed = tensor.detach().to(self.device, copy=True)
         if self.dtype is not None and tensor.is_floating_point():
-            tensor = tensor.to(self.dtype)
-        if self.channels_last and tensor.ndim == 4:
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-        return tensor
-
-
-def _copied(model: nn.Module) -> nn.Module:
-    if isinstance(model, nn.DataParallel):
-        model = model.module
-    try:
-        with torch.no_grad():
-            return copy.deepcopy(model)
-    except Exception as error:  # any object inside may refuse, each in its own way
-        raise MeasurementError(
-            f"the model cannot be copied for the measurement ({one_line(error)})",
-            hint="give a factory with --model module:callable, or detach what cannot be copied",
-        ) from error
+            placed = placed.to(self.dtype)
+        if self.channels_last and tensor.ndim == 4 and not tensor.is_nested:
+            placed = placed.contiguous(memory_format=torch.channels_last)
+        return placed.requires_grad_(tensor.requires_grad)
 
 
 def _own_dtype(tensors: Sequence[torch.Tensor]) -> str:
