@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,6 +59,18 @@ def set_to_evaluate(model: torch.nn.Module) -> torch.nn.Module:
         for module in model.modules():
             module.training = False
         return model
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """The model in eval mode for a while."""
+    modes = [(module, module.training) for module in model.modules()]
+    set_to_evaluate(model)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def refuse_later_work(outputs: Any) -> None:

@@ -12,6 +12,7 @@ from .attribution import Attribution
 from .control_flow import eager_body
 from .operators.definitions import Formula
 from .operators.plans import CountingPlan, Kind, halved, is_registered, plan_for
+from .tensors import has_values, tensors_in
 from .traffic import Traffic, TrafficTally, Weights, mutated_in
 
 
@@ -36,6 +37,7 @@ class OperatorCounter(TorchDispatchMode):
         self._weights = weights
         self._traffic = Traffic(weights)
         self._handing_over: Any = None
+        self._has_values = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -69,6 +71,8 @@ class OperatorCounter(TorchDispatchMode):
         return found
 
     def _account(self, plan: CountingPlan, args: Any, kwargs: dict[str, Any], out: Any) -> None:
+        if self._has_values and not any(map(has_values, tensors_in((args, out)))):
+            return  # a subclass finds out the shapes of its result before it computes it
         self.op_call_count += 1
         if plan.kind is Kind.VIEW:
             self.covered_call_count += 1
@@ -102,13 +106,15 @@ class OperatorCounter(TorchDispatchMode):
         if self._handing_over is func or plan.kind is Kind.METADATA:
             self._handing_over = None
             return NotImplemented
-        seen = self.op_call_count
+        seen, outer = self.op_call_count, self._has_values
+        self._has_values = outer or any(map(has_values, tensors_in((args, kwargs))))
         with self:
             self._handing_over = func
             try:
                 out = func(*args, **kwargs)
             finally:
                 self._handing_over = None
+                self._has_values = outer
         if self.op_call_count == seen and plan.kind is not Kind.COMPOSITE:
             self._account(plan, args, kwargs, out)
         return out

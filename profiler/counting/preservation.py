@@ -21,6 +21,7 @@ def unchanged(model: torch.nn.Module, inputs: Any) -> Iterator[None]:
 
     Parameters are too large to be copied beforehand: the ledger copies one that is written to.
     """
+    _reshard(model)
     arguments, keywords = as_call(inputs)
     tensors = [leaf for leaf in pytree.tree_leaves(inputs) if isinstance(leaf, torch.Tensor)]
     before = Snapshot(
@@ -32,7 +33,17 @@ def unchanged(model: torch.nn.Module, inputs: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        _reshard(model)
         before.put_back()
+
+
+def _reshard(model: torch.nn.Module) -> None:
+    """Parameters that FSDP2 has spread out for a call, as they are between two calls."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    if fsdp is not None:
+        for module in model.modules():
+            if isinstance(module, fsdp.FSDPModule):
+                module.reshard()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from profiler.counting.call import as_call, as_module, set_to_evaluate
+from profiler.counting.call import as_call, as_module, evaluating, set_to_evaluate
 from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
 from profiler.machine.device import Device
 from profiler.values.findings import Finding
@@ -32,8 +32,8 @@ class PreparedModel:
         model: the module as it runs: on the device, in eval mode, in its dtype.
         inputs: positional and keyword arguments of a call, placed and cast like the model.
         call: makes one call and drops what it returns; does not wait for the device.
-        renew: puts back what calls change; `call` begins with it.
-        mode: the gradient mode of a call, as a context.
+        renew: puts back what calls change; `call` ends with it.
+        mode: the context in which calls are made: the gradient mode, errors explained.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
@@ -108,13 +108,17 @@ def prepare(
     place = _Placement(device.name, torch_dtype, channels_last)
     with explained(device):
         bench_model, given = copied(module, as_call(inputs), place)
-        set_to_evaluate(bench_model).to(device.name)
+        if bench_model is module:
+            _check_in_place(module, device, dtype, channels_last)
+        else:
+            set_to_evaluate(bench_model).to(device.name)
         if torch_dtype is not None:
             bench_model = bench_model.to(torch_dtype)
         if channels_last:
             bench_model = bench_model.to(memory_format=torch.channels_last)
         runner = torch.compile(bench_model) if compiled else bench_model
-    way = find_way(bench_model, runner, given, module, partial(explained, device))
+    around = partial(_around, device, bench_model if bench_model is module else None)
+    way = find_way(bench_model, runner, given, module, around)
     device.synchronize()
     tensors = tensors_in(given)
     return PreparedModel(
@@ -128,6 +132,24 @@ def prepare(
         dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
         findings=way.findings,
     )
+
+
+@contextmanager
+def _around(device: Device, shared: nn.Module | None) -> Iterator[None]:
+    """What every call is made in; a model that could not be copied is in eval mode meanwhile."""
+    with explained(device), nullcontext() if shared is None else evaluating(shared):
+        yield
+
+
+def _check_in_place(model: nn.Module, device: Device, dtype: str | None, is_last: bool) -> None:
+    """Raises UsageError where a model that cannot be copied would have to be changed."""
+    elsewhere = any(p.device.type != device.name.partition(":")[0] for p in model.parameters())
+    if dtype is not None or is_last or elsewhere:
+        raise UsageError(
+            f"{type(model).__name__} is sharded by FSDP2 and is measured as it is: its device, "
+            "dtype and memory format cannot be changed",
+            hint="give the device that it is on, and neither dtype nor channels_last",
+        )
 
 
 def shape_of(tensor: torch.Tensor) -> str:

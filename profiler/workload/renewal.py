@@ -48,8 +48,8 @@ class Renewal:
 
     def put_back_wholly(self) -> None:
         """Make everything but weights what it was before the first call."""
-        assert self._start is not None
-        self._start.put_back()
+        if self._start is not None:
+            self._start.put_back()
 
     def renew_wholly(self) -> None:
         """From now on put back before every call whatever calls have changed up to here."""
@@ -63,7 +63,7 @@ class Renewal:
         """
         assert self._start is not None
         start, self._first = self._start, list(self._start.changes(loosely=True))
-        roots = [change for change in self._first if change.root == INPUTS]
+        roots = [change for change in self._first if change.root in (INPUTS, RANDOM)]
         for change in roots:
             change.undo()
         settled, sums = Snapshot(*self._roots), _sums(self._model)

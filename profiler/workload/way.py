@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,9 +29,9 @@ class Way:
     """How a call is made.
 
     Args:
-        call: makes one call, from the same state as all others, and drops what it returns.
+        call: makes one call, puts back what it changed, and drops what it returns.
         renewal: puts back what calls change.
-        mode: the gradient mode of a call.
+        mode: what a call is made in, its gradient mode above all.
         findings: what the reader needs to know of it.
     """
 
@@ -46,7 +46,7 @@ def find_way(
     runner: Callable[..., Any],
     inputs: Arguments,
     original: nn.Module,
-    explained: Context,
+    around: Context,
 ) -> Way:
     """Try out how the model can be called, and what its calls change.
 
@@ -57,7 +57,7 @@ def find_way(
         runner: what is called: the module, or what a compiler made of it.
         inputs: of the call.
         original: the module that `model` was copied from.
-        explained: turns what the model raises into an error that says what to do.
+        around: what every call is made in: errors are explained, a shared model is set to eval.
 
     Raises:
         MeasurementError: it raises in every mode, or returned a generator.
@@ -65,25 +65,37 @@ def find_way(
     arguments, keywords = inputs
 
     def attempt(mode: Context, called: Callable[..., Any] = model) -> None:
-        with explained(), mode():
+        with around(), mode():
             outputs = called(*arguments, **keywords)
             refuse_later_work(outputs)
 
     _give_shapes(model, inputs, attempt)
     renewal = Renewal(model, inputs, original)
-    first = _first_mode(attempt, renewal)
-    mode = _later_mode(partial(attempt, called=runner), partial(attempt, first), first, renewal)
+    try:
+        first = _first_mode(attempt, renewal)
+        mode = _later_mode(partial(attempt, called=runner), partial(attempt, first), first, renewal)
+        renewal()
+    except BaseException:
+        renewal.put_back_wholly()  # closures and classes are shared with the original
+        raise
+    is_on = mode is torch.enable_grad
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        with around(), mode():
+            yield
 
     def call() -> None:
-        with explained(), mode():
-            renewal()
-            runner(*arguments, **keywords)
+        with entered():
+            try:
+                runner(*arguments, **keywords)
+            finally:
+                renewal()
 
-    is_on = mode is torch.enable_grad
     return Way(
         call=call,
         renewal=renewal,
-        mode=mode,
+        mode=entered,
         findings=(*((gradients_on(),) if is_on else ()), *renewal.findings),
     )
 
