@@ -15,11 +15,12 @@ from profiler.errors import MeasurementError
 from .attribution import Attribution
 from .backward import differentiate
 from .call import as_call, as_module, refuse_later_work, sentence
+from .complex_convolutions import complex_convolutions
 from .costs import Costs
 from .costs_of_call import add_up
 from .dispatch import OperatorCounter
 from .preservation import plain_execution, unchanged
-from .tensors import copy_lazy
+from .tensors import copy_lazy, tensors_in
 from .traffic import Weights
 
 
@@ -83,7 +84,8 @@ def _run(
     *,
     backward: bool,
 ) -> None:
-    with attribution.following(), ledger:
+    tensors = [*model.parameters(), *model.buffers(), *tensors_in((args, kwargs))]
+    with attribution.following(), complex_convolutions(ledger, tensors), ledger:
         try:
             outputs = model(*args, **kwargs)
             refuse_later_work(outputs)

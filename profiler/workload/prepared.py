@@ -127,7 +127,7 @@ def prepare(
         call=way.call,
         renew=way.renewal,
         mode=way.mode,
-        batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
+        batch_size=tensors[0].size(0) if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple(shape_of(tensor) for tensor in tensors),
         dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
         findings=way.findings,
