@@ -91,6 +91,12 @@ def _counts_of(profile: Profile) -> tuple[str, float, float, int]:
             f"the run of {profile.name} has no counts of parameters and MACs per image",
             hint="give --parameters and --macs",
         )
+    if profile.mac_count.is_lower_bound:
+        raise UsageError(
+            f"the MACs of {profile.name} are a lower bound ({profile.mac_count.source}), which "
+            "makes no score",
+            hint="give --parameters and --macs",
+        )
     bits = _BITS.get(profile.workload.dtype, 32)
     return profile.name, profile.parameter_count.point, profile.mac_count.point / size, bits
 

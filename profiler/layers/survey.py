@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from profiler.errors import MeasurementError
 from profiler.values.layer_report import LeftOut
 from profiler.workload.prepared import PreparedModel, tensors_in
 
-from .signature import CallKey, call_key
+from .signature import CallKey, call_key, sizes_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 Wrap = Callable[[int, Callable[..., Any]], Callable[..., Any]]
@@ -46,7 +46,7 @@ class Call:
     key: CallKey | None
     child_count: int = 0
     opaque: tuple[str, ...] = ()
-    output_shapes: tuple[tuple[int, ...], ...] = ()
+    output_shapes: tuple[tuple[Hashable, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -238,7 +238,7 @@ class _Watch:
     def _leave(self, ordinal: int, output: Any) -> None:
         call = self._notes.calls[ordinal]
         tensors = tensors_in(output)
-        call.output_shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        call.output_shapes = tuple(map(sizes_of, tensors))
         for tensor in tensors:
             if tensor.device != self._device:
                 self._elsewhere.setdefault(

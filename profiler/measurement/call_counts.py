@@ -9,11 +9,17 @@ import torch
 
 from profiler.counting import Costs, SecondOpinion, count
 from profiler.errors import MeasurementError
-from profiler.values.estimate import Estimate, counted
-from profiler.values.findings import Finding, not_counted, second_count_differs
+from profiler.values.estimate import Basis, Estimate, counted
+from profiler.values.findings import (
+    Finding,
+    fourier_beside,
+    macs_at_least,
+    not_counted,
+    second_count_differs,
+)
 from profiler.values.layer_cost import LayerCost
 from profiler.values.score import efficiency_score
-from profiler.workload.prepared import PreparedModel, map_tensors
+from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +28,8 @@ class CallCounts:
 
     Args:
         parameter_count: every parameter tensor once.
-        mac_count: multiply-accumulates of the call; None where an operator has no formula, because
-            part of a count is no count.
+        mac_count: multiply-accumulates of the call; without an interval where an operator has no
+            formula, because it is a lower bound then. None where nothing could be counted.
         size_bytes: parameters and buffers as they ran.
         layers: the same, layer by layer; () where the model cannot be counted at all.
         dtype: of the call.
@@ -39,7 +45,9 @@ class CallCounts:
 
     def score(self, item_count: int | None) -> Estimate | None:
         """The efficiency score by the counts of one item."""
-        if self.mac_count is None or not item_count or self.mac_count.point % item_count:
+        if self.mac_count is None or self.mac_count.is_lower_bound:
+            return None  # a lower bound makes no score
+        if not item_count or self.mac_count.point % item_count:
             return None
         bits = 16 if self.dtype in ("bf16", "fp16") else 32
         return efficiency_score(
@@ -62,12 +70,15 @@ def count_call(bench: PreparedModel) -> CallCounts:
         findings = (not_counted(error.message),)
     mac_count = None
     if costs is not None and costs.uncounted_ops:
-        findings = (not_counted(f"no formula for {', '.join(costs.uncounted_ops)}"),)
+        mac_count = _at_least(costs)
+        findings = (macs_at_least(costs.mac_count, costs.uncounted_ops),)
     elif costs is not None:
         second = _second_opinion(bench)
         mac_count = counted(costs.mac_count, "MAC", _source(second))
         if second is not None and second.verdict == "disagree":
             findings = (second_count_differs(second.source, second.differing_ops),)
+    if costs is not None and costs.fourier_operation_count:
+        findings += (fourier_beside(costs.fourier_operation_count),)
     tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
     parameter_count = sum(parameter.numel() for parameter in bench.model.parameters())
     return CallCounts(
@@ -82,6 +93,14 @@ def count_call(bench: PreparedModel) -> CallCounts:
     )
 
 
+def _at_least(costs: Costs) -> Estimate:
+    """A lower bound: no interval, and a source that says so."""
+    return Estimate(
+        point=costs.mac_count, low=None, high=None, unit="MAC", confidence=None,
+        basis=Basis.COUNTED, source=f"at least: not counted is {', '.join(costs.uncounted_ops)}",
+    )  # fmt: skip
+
+
 def _second_opinion(bench: PreparedModel) -> SecondOpinion | None:
     """An independent count of the same model, on one item: its formulas do not know the batch."""
 
@@ -89,6 +108,8 @@ def _second_opinion(bench: PreparedModel) -> SecondOpinion | None:
         is_batch = tensor.ndim > 0 and tensor.shape[0] == bench.batch_size
         return tensor[:1] if is_batch else tensor
 
+    if any(tensor.is_nested for tensor in tensors_in(bench.inputs)):
+        return None
     one_item: Any = map_tensors(first_item, bench.inputs)
     try:
         with bench.mode():

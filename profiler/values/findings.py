@@ -164,6 +164,26 @@ def not_counted(reason: str) -> Finding:
     )
 
 
+def macs_at_least(mac_count: int, uncounted: tuple[str, ...]) -> Finding:
+    """Part of the call has no formula."""
+    return Finding(
+        kind="not-counted",
+        observed=f"the MACs of a call are {mac_count:,} or more: not counted is "
+        f"{', '.join(uncounted)}",
+        remedy="read the MACs as a lower bound; time and joules hold without",
+    )
+
+
+def fourier_beside(operation_count: int) -> Finding:
+    """Fourier transforms do work that is no MAC."""
+    return Finding(
+        kind="fourier-operations",
+        observed=f"Fourier transforms add {operation_count:,} real operations (5 N log2 N for N "
+        "complex points, half for real ones), which are not among the MACs",
+        remedy="",
+    )
+
+
 def second_count_differs(source: str, differing_ops: tuple[tuple[str, int, int], ...]) -> Finding:
     """An independent counter gets other MACs: (family of operators, ours, theirs)."""
     families = ", ".join(
