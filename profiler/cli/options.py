@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
+from profiler.variants.table import TRANSFORMS
+
+if TYPE_CHECKING:
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model and what belongs to it."""
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """--model and what belongs to it; `several` lets it be given more than once, as a list."""
+    turns = "; several are measured in turns" if several else ""
     parser.add_argument(
         "--model",
         required=True,
+        action="append" if several else "store",
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME",
+        "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
+        f"(there are {', '.join(TRANSFORMS)}){turns}",
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
@@ -45,6 +55,66 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
         type=number("--pue"),
         metavar="X",
         help="power usage effectiveness of the site (default: 1.0, assumed)",
+    )
+
+
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """--sensors and --without: which sensors and GPUs are read."""
+    parser.add_argument(
+        "--sensors",
+        metavar="NAME,...",
+        help="read these alone: meters (nvml, rapl, hwmon, codecarbon), families (gpu, cpu, dram, "
+        "board, battery), devices (gpu:1, cpu:package-0) or channels as `doctor` shows them",
+    )
+    parser.add_argument(
+        "--without", metavar="NAME,...", help="leave these out; named like those of --sensors"
+    )
+
+
+def chosen_sensors(options: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """What --sensors and --without of a verb mean for everything that is recorded inside.
+
+    Args:
+        options: the arguments of any verb.
+    """
+    sensors, without = options.get("sensors"), options.get("without")
+    if sensors is None and without is None:
+        return nullcontext()
+    from profiler.meters.choice import sensor_choice, using_sensors
+
+    return using_sensors(sensor_choice(sensors, without))
+
+
+def add_codecarbon(parser: argparse.ArgumentParser) -> None:
+    """Whether CodeCarbon's own tracker runs beside the work."""
+    parser.add_argument(
+        "--no-codecarbon",
+        dest="codecarbon",
+        action="store_false",
+        help="do not run CodeCarbon's own tracker beside it as a second opinion; the environment "
+        "variable WATTPROF_NO_CODECARBON=1 does the same for all runs",
+    )
+    parser.add_argument(
+        "--emissions",
+        type=Path,
+        metavar="FILE",
+        help="let CodeCarbon append its own row to this CSV file (its emissions.csv)",
+    )
+
+
+def chosen_codecarbon(arguments: argparse.Namespace) -> CodeCarbonOptions | None:
+    """What the flags of `add_codecarbon` and `add_carbon` ask for; None for no tracker."""
+    from profiler.machine.codecarbon_tracker import codecarbon_options
+
+    if arguments.emissions is not None and not arguments.codecarbon:
+        raise UsageError(
+            f"--emissions {arguments.emissions} needs the tracker that --no-codecarbon leaves out",
+            hint="leave out one of the two",
+        )
+    return codecarbon_options(
+        is_wanted=arguments.codecarbon,
+        country=arguments.country,
+        emissions_file=arguments.emissions,
     )
 
 

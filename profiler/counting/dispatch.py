@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from profiler.interruption import heed_interruption
+
 from .attribution import Attribution
 from .control_flow import eager_body
 from .operators.plans import CountingPlan, Kind, halved, is_registered, plan_for
@@ -108,7 +110,8 @@ class OperatorCounter(TorchDispatchMode):
         try:
             keywords = kwargs if formula.with_keywords else {}
             mac_count = int(formula.mac_count(args, out, **keywords))
-        except Exception:
+        except Exception as error:
+            heed_interruption(error)
             # A formula that does not fit these arguments (a nested tensor, an overload nobody
             # thought of) must neither stop the model nor leave a silent zero: it is listed.
             return False

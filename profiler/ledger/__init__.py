@@ -8,9 +8,11 @@
         ledger.settle()
     ledger.summary().by_phase[Phase.TRAIN]
 
-What happens, in the order of the modules: `sensors` are opened; `ledger` cuts time into phases
-(`stretches`) and records them; `settlement` infers the joules of what is past; `file` appends them
-as `records`; `reading` joins them with the journal of a process that could not write its end
+Without a folder it is in memory: so the callbacks for other people's loops keep theirs.
+
+What happens, in the order of the modules: `ledger` records time cut into `phases` (`stretches`);
+`settler` says when, and `settlement` infers the joules of what is past; `ledger_file` appends them
+as `lines`; `reading` joins them with the journal of a process that could not write its end
 (`accounts`); `summary` adds everything up, and `table` shows it.
 """
 

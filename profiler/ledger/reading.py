@@ -12,7 +12,7 @@ from profiler.recording.journal import last_instant_s, recover
 from .accounts import Account, accounts_of, close, close_unread
 from .entries import KILLED, RUNNING, LedgerSummary
 from .findings import readings_gone
-from .ledger_file import LedgerFile, is_held, journal_name, ledger_path, read_records
+from .ledger_file import LedgerFile, is_held, journal_name, ledger_path, read_lines
 from .settlement import Seen
 from .summary import summarise
 
@@ -31,7 +31,7 @@ def read_ledger(folder: Path | str) -> LedgerSummary:
     folder = Path(folder)
     accounts: list[Account] = []
     for path in _ledgers(folder):
-        own = accounts_of(read_records(path))
+        own = accounts_of(read_lines(path))
         held = is_held(path)
         for account in own:
             ended = RUNNING if held and account is own[-1] else KILLED
@@ -58,7 +58,7 @@ def close_killed(file: LedgerFile, folder: Path) -> tuple[Account, ...]:
     A journal that is broken does not keep anybody from training: the finding says what is lost.
     """
     accounts = []
-    for account in accounts_of(file.records()):
+    for account in accounts_of(file.lines()):
         if account.end is None:
             known = len(account.settled)
             try:

@@ -76,8 +76,8 @@ def _totals(found: LedgerSummary, sources: Sources) -> Table:
 def _phases(found: LedgerSummary) -> Table:
     rows = []
     for phase, energy_j in found.by_phase.items():
-        of_phase = [entry for entry in found.entries if entry.phase is phase]
-        rows.append((phase.value, show(energy_j), _share(energy_j, found), *_time_and_power(
+        of_phase = [entry for entry in found.entries if entry.phase == phase]
+        rows.append((str(phase), show(energy_j), _share(energy_j, found), *_time_and_power(
             of_phase, energy_j, found
         )))  # fmt: skip
     return Table(

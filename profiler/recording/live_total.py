@@ -15,6 +15,9 @@ from profiler.inference.energies import ChannelEnergy
 from profiler.values.estimate import Estimate
 from profiler.values.trace import Channel, CounterTrace, PowerTrace, Trace
 
+from .recorder import Recorder
+
+REFRESH_S = 0.2
 RECENT_S = 5.0
 SILENCE_S = 5.0
 CONFIDENCE = 0.95
@@ -105,7 +108,16 @@ class RunningTotal:
 
     def __init__(self, started_s: float) -> None:
         self._started_s = started_s
+        self._looked_s = -math.inf
         self._gauges: dict[str, _Gauge] = {}
+
+    def follow(self, recorder: Recorder) -> RunningTotal:
+        """This, with the latest readings of a recorder, which is asked seldom."""
+        now_s = recorder.clock.now_s()
+        if now_s - self._looked_s >= REFRESH_S:
+            self._looked_s = now_s
+            self.feed(recorder.traces(self.seen_s))
+        return self
 
     @property
     def seen_s(self) -> Mapping[str, float]:
@@ -120,19 +132,22 @@ class RunningTotal:
 
     def energy_j(self, now_s: float) -> Estimate | None:
         """Joules since the start; None where no sensor tells."""
-        return self._summed(
-            {key: gauge.energy_j(self._started_s, now_s) for key, gauge in self._gauges.items()}
-        )
+        found = {k: gauge.energy_j(self._started_s, now_s) for k, gauge in self._gauges.items()}
+        return self._summed(found, now_s)
 
     def power_w(self, now_s: float) -> Estimate | None:
         """Mean power of the last seconds; None where no sensor tells."""
-        return self._summed({key: g.mean_power_w(now_s) for key, g in self._gauges.items()})
+        found = {key: gauge.mean_power_w(now_s) for key, gauge in self._gauges.items()}
+        return self._summed(found, now_s)
 
-    def _summed(self, found: Mapping[str, Estimate | None]) -> Estimate | None:
+    def _summed(self, found: Mapping[str, Estimate | None], now_s: float) -> Estimate | None:
         devices: dict[str, ChannelEnergy] = {}
         for key in sorted(found):  # a device's energy counter comes before its power
             device = self._gauges[key].channel.device
             if device not in devices or devices[device].energy_j is None:
                 devices[device] = ChannelEnergy(energy_j=found[key], bracket_j=None)
         channels = [gauge.channel for gauge in self._gauges.values()]
-        return sum_devices(devices, channels).energy_j if devices else None
+        is_early = now_s - self._started_s < SILENCE_S
+        spoke = {g.channel.device for g in self._gauges.values() if len(g.recent) > 1}
+        silent = set() if is_early else set(devices) - spoke
+        return sum_devices(devices, channels, silent).energy_j if devices else None

@@ -69,6 +69,8 @@ class Recorder:
         self.stopped_s: float | None = None
         self.forked = False
         self.dropped_count = 0
+        self.unsampled: dict[str, str] = {}
+        """By meter, why it is not sampled."""
         self._wait = wait
         self._samplers = [MeterSampler(meter, chans, self.clock) for meter, chans in meters]
         self._wakes = [threading.Event() for _ in self._samplers]
@@ -112,8 +114,13 @@ class Recorder:
             thread = threading.Thread(
                 target=self._sample, args=(sampler, wake), name="wattprof", daemon=True
             )
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # No more threads are allowed: the user's work goes on, and a finding says so.
+                self.unsampled[sampler.meter.name] = str(error)
+            else:
+                self._threads.append(thread)
 
     def _land(self) -> None:
         self._stopping = True
@@ -122,9 +129,15 @@ class Recorder:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-    def begin(self, name: str) -> None:
-        """Open a window now. Windows nest, overlap and repeat as they like."""
-        span = _OpenWindow(name, self.clock.now_s(), threading.get_ident())
+    def begin(self, name: str, *, at_s: float | None = None) -> None:
+        """Open a window now. Windows nest, overlap and repeat as they like.
+
+        Args:
+            name: any.
+            at_s: an earlier instant, for a window that is named only after it began.
+        """
+        start_s = self.clock.now_s() if at_s is None else at_s
+        span = _OpenWindow(name, start_s, threading.get_ident())
         with self._spans_lock:
             self._spans[self._opened_count] = span
             self._opened_count += 1
@@ -134,10 +147,18 @@ class Recorder:
         self._hurry()
 
     def end(
-        self, name: str, *, iteration_count: int | None = None, item_count: int | None = None
+        self,
+        name: str,
+        *,
+        at_s: float | None = None,
+        iteration_count: int | None = None,
+        item_count: int | None = None,
     ) -> None:
-        """Close the window of that name that this thread, or else any thread, opened last."""
-        end_s = self.clock.now_s()
+        """Close the window of that name that this thread, or else any thread, opened last.
+
+        Now, or at the earlier instant `at_s`.
+        """
+        end_s = self.clock.now_s() if at_s is None else at_s
         thread_id = threading.get_ident()
         with self._spans_lock:
             spans = self._open.get(name)
@@ -239,6 +260,8 @@ class Recorder:
         """Block until every counter has moved after `until_s`, as long as it is worth waiting."""
         for sampler in self._samplers:
             for channel in sampler.channels:
+                if sampler.meter.name in self.unsampled:
+                    break
                 give_up_s = until_s + channel.patience_s
                 while self.clock.now_s() < give_up_s and not channel.settled(until_s):
                     self._pause(AWAIT_STEP_S)

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from profiler.counting.state import objects_held
 from profiler.counting.tensors import unshaped
 from profiler.errors import MeasurementError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -65,6 +66,7 @@ def _deepcopy(thing: Any, memo: dict[int, Any], name: str) -> Any:
     try:
         return copy.deepcopy(thing, memo)
     except Exception as error:  # any object inside may refuse, each in its own way
+        heed_interruption(error)
         raise MeasurementError(
             f"{name} cannot be copied for the measurement ({one_line(error)})",
             hint="give a factory with --model module:callable, or detach what cannot be copied",

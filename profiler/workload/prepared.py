@@ -13,12 +13,21 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from profiler.counting.call import as_call, as_module, evaluating, set_to_evaluate
-from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
+from profiler.errors import (
+    DeviceError,
+    MeasurementError,
+    ProfilerError,
+    TransformError,
+    UsageError,
+)
+from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
-from profiler.values.findings import Finding
+from profiler.values.findings import Finding, variant_note
 from profiler.values.plain_text import one_line
 
 from .copies import copied
+from .quantized import quantized_parts
+from .transformed import precision_of, transforms_of
 from .way import find_way
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -36,7 +45,9 @@ class PreparedModel:
         mode: the context in which calls are made: the gradient mode, errors explained.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
-        dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
+        dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for ("int8" for one
+            that was quantized).
+        is_compiled: whether it runs as code that a compiler made of it.
         findings: what the way it is called needs the reader to know.
     """
 
@@ -48,6 +59,7 @@ class PreparedModel:
     batch_size: int | None
     input_shapes: tuple[str, ...]
     dtype: str
+    is_compiled: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -96,15 +108,15 @@ def prepare(
     call starts from the same state of the model, its inputs and the random generators.
 
     Raises:
-        UsageError: unknown dtype, or what was given is no module.
+        UsageError: unknown dtype, a model whose precision a transform has set, or no module.
+        TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
-    torch_dtype = None if dtype is None else DTYPES[dtype]
     module = as_module(model)
+    _check(module, dtype, device)
+    torch_dtype = None if dtype is None else DTYPES[dtype]
     place = _Placement(device.name, torch_dtype, channels_last)
     with explained(device):
         bench_model, given = copied(module, as_call(inputs), place)
@@ -116,7 +128,8 @@ def prepare(
             bench_model = bench_model.to(torch_dtype)
         if channels_last:
             bench_model = bench_model.to(memory_format=torch.channels_last)
-        runner = torch.compile(bench_model) if compiled else bench_model
+        is_whole = bool(quantized_parts(bench_model))  # it compiles itself
+        runner = torch.compile(bench_model) if compiled and not is_whole else bench_model
     around = partial(_around, device, bench_model if bench_model is module else None)
     way = find_way(bench_model, runner, given, module, around)
     device.synchronize()
@@ -129,9 +142,28 @@ def prepare(
         mode=way.mode,
         batch_size=tensors[0].size(0) if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple(shape_of(tensor) for tensor in tensors),
-        dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
-        findings=way.findings,
+        dtype=dtype or _own_dtype(bench_model, tensors),
+        is_compiled=compiled or is_whole,
+        findings=(
+            *way.findings,
+            *(variant_note(note) for item in transforms_of(module) for note in item.notes),
+        ),
     )
+
+
+def _check(model: nn.Module, dtype: str | None, device: Device) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    setting = precision_of(model)
+    if dtype is not None and setting is not None:
+        raise UsageError(
+            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
+            hint="leave out --dtype",
+        )
+    if device.is_gpu and quantized_parts(model):
+        raise TransformError(
+            f"a network quantized for CPUs has no kernels on {device.name}", hint="--device cpu"
+        )
 
 
 @contextmanager
@@ -176,7 +208,10 @@ class _Placement:
         return placed.requires_grad_(tensor.requires_grad)
 
 
-def _own_dtype(tensors: Sequence[torch.Tensor]) -> str:
+def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
+    for part in quantized_parts(model):
+        return part.precision
+    tensors = [*model.parameters(), *inputs]
     names = {torch_dtype: name for name, torch_dtype in DTYPES.items()}
     for tensor in tensors:
         if tensor.is_floating_point():
@@ -193,6 +228,7 @@ def explained(device: Device) -> Iterator[None]:
         raise
     # The model is the user's: it may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise explain(error, device) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -15,6 +16,8 @@ from profiler.values.units import show, show_short
 from profiler.workload.prepared import prepare
 
 CPU = find_device("cpu")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 class Threaded(nn.Module):

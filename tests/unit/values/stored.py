@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from profiler.integrations.segment import SegmentEnergy
-from profiler.ledger.records import Note, SegmentEnd, SegmentStart, Settlement
+from profiler.ledger.lines import Note, SegmentEnd, SegmentStart, Settlement
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_report import LayerReport
