@@ -21,7 +21,7 @@ _NAMES = "conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d con
 _CONVOLUTIONS = frozenset(getattr(torch, name) for name in _NAMES.split())
 
 
-class _Watch(TorchFunctionMode):
+class _ConvolutionMode(TorchFunctionMode):
     def __init__(self, counter: OperatorCounter) -> None:
         super().__init__()
         self._counter = counter
@@ -44,5 +44,5 @@ def complex_convolutions(
     if not any(map(torch.is_complex, tensors)):
         yield
         return
-    with _Watch(counter):
+    with _ConvolutionMode(counter):
         yield
