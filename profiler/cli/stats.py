@@ -116,7 +116,8 @@ def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedMod
         tables.append(transforms_table(counted.transforms))
     section = Section(
         title=f"{counted.name}: {show_count(costs.parameter_count)} parameters, "
-        f"{'≥ ' if costs.uncounted_ops else ''}{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
+        f"{'≥ ' if costs.uncounted_ops else ''}{show_count(costs.mac_count)} MACs, "
+        f"{show_number(costs.size_bytes, 'B')}",
         tables=tuple(tables),
         notes=(*_notes(costs), *_variant_notes(counted)),
     )
@@ -198,8 +199,8 @@ def _notes(costs: Costs) -> tuple[str, ...]:
         )
     if costs.fourier_operation_count:
         notes.append(
-            f"Beside the MACs: {show_count(costs.fourier_operation_count)} real operations of Fourier "
-            "transforms (5 N log2 N for N complex points, half for real ones)."
+            f"Beside the MACs: {show_count(costs.fourier_operation_count)} real operations of "
+            "Fourier transforms (5 N log2 N for N complex points, half for real ones)."
         )
     if costs.second_opinion is not None:
         notes.append(_opinion(costs.second_opinion))
