@@ -100,7 +100,8 @@ def _run(
     *,
     backward: bool,
 ) -> None:
-    tensors = [*model.parameters(), *model.buffers(), *tensors_in((args, kwargs))]
+    tensors = [*_materialized(model.parameters()), *_materialized(model.buffers())]
+    tensors += tensors_in((args, kwargs))
     with attribution.following(), complex_convolutions(ledger, tensors), ledger:
         try:
             outputs = model(*args, **kwargs)
