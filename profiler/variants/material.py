@@ -16,6 +16,7 @@ from torch import nn
 from profiler.counting import count
 from profiler.counting.call import as_call
 from profiler.errors import MeasurementError, TransformError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 from profiler.workload.prepared import map_tensors
 from profiler.workload.quantized import quiet_libraries
@@ -104,6 +105,7 @@ def run(model: nn.Module, inputs: Inputs, transform: str) -> Any:
             return model(*arguments, **keywords)
         # The model is the user's: it may raise anything.
         except Exception as error:
+            heed_interruption(error)
             where = f"layer '{path[-1]}'" if path and path[-1] else "the model"
             raise TransformError(
                 f"{transform} needs to run the model, and {where} raised {one_line(error)[:300]}",
