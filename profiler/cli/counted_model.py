@@ -29,7 +29,8 @@ class CountedModel:
         costs: of one call.
         transforms: what made a variant of it.
         compressed_bytes: None where no weight is zero.
-        score: by the counts as they are; None where a batch's MACs are not those of its items.
+        score: by the counts as they are; None where a batch's MACs are not those of its items, or a
+            lower bound.
         score_by_ratio: by the counts before channels were removed; None where none were.
     """
 
@@ -66,7 +67,7 @@ def count_reference(reference: str, arguments: argparse.Namespace) -> CountedMod
         transforms=transforms,
         compressed_bytes=compressed_bytes(tensors) if zero_share(transforms) else None,
         score=None
-        if rest
+        if rest or costs.uncounted_ops
         else float(
             score_of_variant(transforms, parameter_count=costs.parameter_count, mac_count=macs)
         ),
@@ -80,11 +81,12 @@ def _costs(
     import torch
 
     from profiler.counting import count, count_on_meta
+    from profiler.counting.call import set_to_evaluate
     from profiler.workload.quantized import quantized_parts
 
     item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
     shape = (arguments.batch_size, *item_shape)
-    model = target.model.eval()
+    model = set_to_evaluate(target.model)
     images = torch.zeros(()).expand(shape)  # takes no memory, however large
     if zero_share(transforms) or quantized_parts(model):
         with torch.no_grad():

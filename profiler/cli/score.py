@@ -99,6 +99,12 @@ def _counts_of(profile: Profile) -> _Counts:
             f"the run of {profile.name} has no counts of parameters and MACs per image",
             hint="give --parameters and --macs",
         )
+    if profile.mac_count.is_lower_bound:
+        raise UsageError(
+            f"the MACs of {profile.name} are a lower bound ({profile.mac_count.source}), which "
+            "makes no score",
+            hint="give --parameters and --macs",
+        )
     bits = BITS.get(profile.workload.dtype, 32)
     parameter_count, mac_count = profile.parameter_count.point, profile.mac_count.point / size
     is_pruned = any(item.p_s for item in profile.transforms)

@@ -82,6 +82,7 @@ def _document(
         "written_bytes": costs.written_bytes,
         "covered_share": costs.covered_share,
         "uncounted_ops": list(costs.uncounted_ops),
+        "fourier_operation_count": costs.fourier_operation_count,
         "second_opinion": encode(costs.second_opinion),
         "effective_mac_count": costs.effective_mac_count,
         "compressed_bytes": counted.compressed_bytes,
@@ -115,7 +116,8 @@ def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedMod
         tables.append(transforms_table(counted.transforms))
     section = Section(
         title=f"{counted.name}: {show_count(costs.parameter_count)} parameters, "
-        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
+        f"{'≥ ' if costs.uncounted_ops else ''}{show_count(costs.mac_count)} MACs, "
+        f"{show_number(costs.size_bytes, 'B')}",
         tables=tuple(tables),
         notes=(*_notes(costs), *_variant_notes(counted)),
     )
@@ -194,6 +196,11 @@ def _notes(costs: Costs) -> tuple[str, ...]:
     if costs.uncounted_ops:
         notes.append(
             "NOT COUNTED, so that the MACs are a lower bound: " + ", ".join(costs.uncounted_ops)
+        )
+    if costs.fourier_operation_count:
+        notes.append(
+            f"Beside the MACs: {show_count(costs.fourier_operation_count)} real operations of "
+            "Fourier transforms (5 N log2 N for N complex points, half for real ones)."
         )
     if costs.second_opinion is not None:
         notes.append(_opinion(costs.second_opinion))

@@ -53,8 +53,8 @@ class Ratio:
         label: for a person.
         base: the value in the first profile.
         other: the value in the second profile.
-        ratio: other / base; None where base is 0, one of them is negative, or other work took the
-            CPUs of one of the runs.
+        ratio: other / base; None where base is 0, one of them is negative or a lower bound, or
+            other work took the CPUs of one of the runs.
         verdict: of other against base; None where no interval is stated, so nothing can be said.
         lower_is_better: None where neither is better.
     """
@@ -197,6 +197,8 @@ def _ratio(
     noise: float,
     rounds: TurnRatios | None,
 ) -> Estimate | None:
+    if first.is_lower_bound or second.is_lower_bound:
+        return None
     is_noisy = _is_noisy(first, second)
     if is_noisy and (was_contended(base) or was_contended(other)):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,8 +18,16 @@ def eager_body(func: Any, args: Any, kwargs: dict[str, Any]) -> Callable[[], Any
         return _cond(*args)
     if name == "while_loop":
         return _while_loop(*args)
+    if name == "scan":
+        return _scan(*args)
+    if name == "map_impl":
+        return _map(*args)
     if name == "wrap_with_set_grad_enabled":
         return _with_grad(*args)
+    if name == "wrap_with_autocast":
+        return _with_autocast(*args)
+    if name == "invoke_subgraph":
+        return lambda: args[0](*args[2:], **kwargs)
     if name in ("wrap", "tag_activation_checkpoint", "checkpoint", "inner_call"):
         return lambda: args[0](*args[1:], **kwargs)
     return None
@@ -52,6 +60,47 @@ def _while_loop(go_on: Any, step: Any, carried: Any, further: Any = ()) -> Calla
 def _with_grad(enabled: bool, body: Any, *operands: Any) -> Callable[[], Any]:
     def run() -> Any:
         with torch.set_grad_enabled(enabled):
+            return body(*operands)
+
+    return run
+
+
+def _scan(
+    step: Any, first: Sequence[Any], rows: Sequence[Any], further: Sequence[Any] = ()
+) -> Callable[[], Any]:
+    """The state goes from row to row; what else a step gives is stacked."""
+
+    def loop() -> Any:
+        state, given = tuple(first), []
+        for position in range(rows[0].shape[0]):
+            out = step(*state, *(row[position] for row in rows), *further)
+            state = tuple(out[: len(state)])
+            given.append(out[len(state) :])
+        return (*state, *map(_stacked, zip(*given, strict=True)))
+
+    return loop
+
+
+def _map(body: Any, rows: Sequence[Any], further: Sequence[Any] = ()) -> Callable[[], Any]:
+    def loop() -> Any:
+        count = rows[0].shape[0]
+        given = [body(*(row[position] for row in rows), *further) for position in range(count)]
+        if isinstance(given[0], torch.Tensor):
+            return torch.stack(given)
+        return tuple(map(_stacked, zip(*given, strict=True)))
+
+    return loop
+
+
+def _stacked(values: Sequence[Any]) -> Any:
+    return torch.stack(list(values)) if isinstance(values[0], torch.Tensor) else values[0]
+
+
+def _with_autocast(
+    device: str, dtype: Any, enabled: bool, cached: Any, body: Any, *operands: Any
+) -> Callable[[], Any]:
+    def run() -> Any:
+        with torch.autocast(device, dtype, enabled, cached):
             return body(*operands)
 
     return run

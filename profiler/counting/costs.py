@@ -55,7 +55,8 @@ class Costs:
     and write if nothing stayed in a cache or a register.
 
     Args:
-        mac_count: multiply-accumulates of the forward call; a complex one counts as one.
+        mac_count: multiply-accumulates of the forward call; a complex one counts as one, in matrix
+            products and convolutions alike.
         effective_mac_count: those whose weight is not zero; None where weights have no values
             (the meta device).
         backward_mac_count: multiply-accumulates of the backward pass; None when not asked for.
@@ -69,7 +70,10 @@ class Costs:
             order of `named_modules`.
         backward_layers: (path, MACs of the backward pass) of the modules that have any.
         op_mac_counts: (operator, forward MACs) of every operator that has any.
-        uncounted_ops: operators without a formula that are not known to have none.
+        fourier_operation_count: real operations of Fourier transforms in the forward call, 5 N log2
+            N for N complex points and half of it for real ones; they are not MACs and not in them.
+        uncounted_ops: operators without a formula that are not known to have none: `mac_count` is a
+            lower bound where there are any.
         op_call_count: operator calls seen, views included.
         covered_call_count: of these, the calls that have a formula or are known to need none.
         second_opinion: an independent count; None when not asked for.
@@ -90,6 +94,7 @@ class Costs:
     uncounted_ops: tuple[str, ...]
     op_call_count: int
     covered_call_count: int
+    fourier_operation_count: int = 0
     second_opinion: SecondOpinion | None = None
 
     @property

@@ -41,6 +41,7 @@ def add_up(
         backward_layers=tuple((attribution.paths[p], macs) for p, macs in back.items()),
         op_mac_counts=tuple(ledger.op_mac_counts.most_common()),
         uncounted_ops=_uncounted(attribution, [*tallies, *ledger.backward_tallies.values()]),
+        fourier_operation_count=ledger.fourier_operation_count,
         op_call_count=ledger.op_call_count,
         covered_call_count=ledger.covered_call_count,
     )

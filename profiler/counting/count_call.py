@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -15,13 +16,16 @@ from profiler.interruption import heed_interruption
 
 from .attribution import Attribution
 from .backward import differentiate
-from .call import as_call, sentence
+from .call import as_call, as_module, refuse_later_work, sentence
+from .complex_convolutions import complex_convolutions
 from .costs import Costs
 from .costs_of_call import add_up
 from .dispatch import OperatorCounter
 from .preservation import plain_execution, unchanged
-from .tensors import copy_lazy
+from .tensors import copy_lazy, tensors_in
 from .traffic import Weights
+
+_DYNAMO = "torch._dynamo"
 
 
 def count(
@@ -46,10 +50,29 @@ def count(
         second_opinion: whether to let fvcore count the same call, on a copy.
 
     Raises:
-        MeasurementError: if the call raises, or `backward` finds nothing to differentiate.
+        UsageError: if what was given is no module.
+        MeasurementError: if the call raises or returns a generator, or `backward` finds nothing to
+            differentiate.
     """
+    module = as_module(model)
+    was_loaded = _DYNAMO in sys.modules
+    try:
+        costs = _counted(module, inputs, backward=backward)
+    except MeasurementError:
+        if was_loaded or _DYNAMO not in sys.modules:
+            raise
+    if not was_loaded and _DYNAMO in sys.modules:
+        # The call has loaded torch's compiler, and ran parts of itself compiled: once more without.
+        costs = _counted(module, inputs, backward=backward)
+    if not second_opinion:
+        return costs
+    from .second_opinion import ask_fvcore
+
+    return replace(costs, second_opinion=ask_fvcore(module, inputs, costs))
+
+
+def _counted(model: torch.nn.Module, inputs: Any, *, backward: bool) -> Costs:
     args, kwargs = as_call(inputs)
-    original = model
     if any(is_lazy(tensor) for tensor in [*model.parameters(), *model.buffers()]):
         model = copy_lazy(model)
     with ExitStack() as stack:
@@ -61,12 +84,7 @@ def count(
         ledger = OperatorCounter(attribution, weights)
         with torch.enable_grad() if backward else nullcontext():
             _run(model, args, kwargs, attribution, ledger, backward=backward)
-        costs = add_up(attribution, ledger, weights, backward=backward)
-    if not second_opinion:
-        return costs
-    from .second_opinion import ask_fvcore
-
-    return replace(costs, second_opinion=ask_fvcore(original, inputs, costs))
+        return add_up(attribution, ledger, weights, backward=backward)
 
 
 def _materialized(tensors: Iterable[torch.Tensor]) -> list[torch.Tensor]:
@@ -82,9 +100,12 @@ def _run(
     *,
     backward: bool,
 ) -> None:
-    with attribution.following(), ledger:
+    tensors = [*_materialized(model.parameters()), *_materialized(model.buffers())]
+    tensors += tensors_in((args, kwargs))
+    with attribution.following(), complex_convolutions(ledger, tensors), ledger:
         try:
             outputs = model(*args, **kwargs)
+            refuse_later_work(outputs)
             if backward:
                 attribution.backward = True
                 differentiate(model, outputs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,8 +14,8 @@ from profiler.interruption import heed_interruption
 
 from .attribution import Attribution
 from .control_flow import eager_body
-from .operators.definitions import Formula
 from .operators.plans import CountingPlan, Kind, halved, is_registered, plan_for
+from .tensors import has_values, tensors_in
 from .traffic import Traffic, TrafficTally, Weights, mutated_in
 
 
@@ -32,12 +34,15 @@ class OperatorCounter(TorchDispatchMode):
         self.forward_tallies: dict[int, TrafficTally] = {}
         self.backward_tallies: dict[int, TrafficTally] = {}
         self.op_mac_counts: Counter[str] = Counter()
+        self.fourier_operation_count = 0
         self.op_call_count = 0
         self.covered_call_count = 0
         self._attribution = attribution
         self._weights = weights
         self._traffic = Traffic(weights)
         self._handing_over: Any = None
+        self._has_values = False
+        self._product_count: int | None = None
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -60,6 +65,15 @@ class OperatorCounter(TorchDispatchMode):
         self._account(plan, args, kwargs, out)
         return out
 
+    @contextmanager
+    def one_product_of_three(self) -> Iterator[None]:
+        """Meanwhile every three products stand for one."""
+        self._product_count = 0
+        try:
+            yield
+        finally:
+            self._product_count = None
+
     def tally(self) -> TrafficTally:
         """The tally of the module and direction that is running."""
         attribution = self._attribution
@@ -71,6 +85,8 @@ class OperatorCounter(TorchDispatchMode):
         return found
 
     def _account(self, plan: CountingPlan, args: Any, kwargs: dict[str, Any], out: Any) -> None:
+        if self._has_values and not any(map(has_values, tensors_in((args, out)))):
+            return  # a subclass finds out the shapes of its result before it computes it
         self.op_call_count += 1
         if plan.kind is Kind.VIEW:
             self.covered_call_count += 1
@@ -79,20 +95,30 @@ class OperatorCounter(TorchDispatchMode):
         self._traffic.add(tally, plan, args, kwargs, out)
         if plan.kind is Kind.FREE:
             self.covered_call_count += 1
-        elif plan.formula is None or not self._multiply(tally, plan.name, plan.formula, args, out):
+        elif plan.kind is Kind.FOURIER and plan.formula is not None:
+            self.covered_call_count += 1
+            if not self._attribution.backward:
+                self.fourier_operation_count += plan.formula.mac_count(args, out)
+        elif plan.formula is None or not self._multiply(tally, plan, args, kwargs, out):
             tally.uncounted[plan.name] = None
 
     def _multiply(
-        self, tally: TrafficTally, name: str, formula: Formula, args: Any, out: Any
+        self, tally: TrafficTally, plan: CountingPlan, args: Any, kwargs: dict[str, Any], out: Any
     ) -> bool:
+        name, formula = plan.name, plan.formula
+        assert formula is not None
         try:
-            mac_count = int(formula.mac_count(args, out))
+            keywords = kwargs if formula.with_keywords else {}
+            mac_count = int(formula.mac_count(args, out, **keywords))
         except Exception as error:
             heed_interruption(error)
             # A formula that does not fit these arguments (a nested tensor, an overload nobody
             # thought of) must neither stop the model nor leave a silent zero: it is listed.
             return False
         self.covered_call_count += 1
+        if self._product_count is not None:
+            self._product_count += 1
+            mac_count = mac_count if self._product_count % 3 == 1 else 0
         tally.mac_count += mac_count
         if not self._attribution.backward:
             self.op_mac_counts[name] += mac_count
@@ -105,13 +131,15 @@ class OperatorCounter(TorchDispatchMode):
         if self._handing_over is func or plan.kind is Kind.METADATA:
             self._handing_over = None
             return NotImplemented
-        seen = self.op_call_count
+        seen, outer = self.op_call_count, self._has_values
+        self._has_values = outer or any(map(has_values, tensors_in((args, kwargs))))
         with self:
             self._handing_over = func
             try:
                 out = func(*args, **kwargs)
             finally:
                 self._handing_over = None
+                self._has_values = outer
         if self.op_call_count == seen and plan.kind is not Kind.COMPOSITE:
             self._account(plan, args, kwargs, out)
         return out

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import torch
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils import _pytree as pytree
 
 from profiler.errors import MeasurementError
 from profiler.interruption import heed_interruption
 
-from .call import sentence
+from .call import as_module, sentence
 from .costs import Costs
 from .count_call import count
 from .tensors import unshaped
@@ -30,10 +31,18 @@ def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False
         backward: whether to count the backward pass as well.
 
     Raises:
+        UsageError: if what was given is no module.
         MeasurementError: if the model cannot be copied, or needs values to run.
     """
+    model = as_module(model)
     twin = _twin(model)
-    shapes = pytree.tree_map_only(torch.Tensor, _shape_of, inputs)
+    try:
+        shapes = _shapes(inputs)
+    except (NotImplementedError, RuntimeError) as error:  # layouts that have no meta kernels
+        raise MeasurementError(
+            f"an input has no form without values: {sentence(error)}",
+            hint="count it where it can run, with profiler.count(model, inputs)",
+        ) from error
     try:
         with torch.device("meta"):
             return count(twin, shapes, backward=backward)
@@ -42,6 +51,21 @@ def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False
             f"{type(model).__name__} cannot be counted on the meta device: {error.message}",
             hint="count it where it can run, with profiler.count(model, inputs)",
         ) from error
+
+
+def _shapes(inputs: Any) -> Any:
+    """The inputs without values, but for the batch sizes of a packed sequence, which steer it."""
+
+    def is_packed(value: Any) -> bool:
+        return isinstance(value, PackedSequence)
+
+    def shape_of(value: Any) -> Any:
+        if is_packed(value):
+            data, sizes, *order = value
+            return PackedSequence(shape_of(data), sizes, *map(shape_of, order))
+        return _shape_of(value) if isinstance(value, torch.Tensor) else value
+
+    return pytree.tree_map(shape_of, inputs, is_leaf=is_packed)
 
 
 def _twin(model: torch.nn.Module) -> torch.nn.Module:

@@ -35,7 +35,7 @@ def ask_fvcore(model: torch.nn.Module, inputs: Any, costs: Costs) -> SecondOpini
     if kwargs:
         return _unavailable(source, "it takes no keyword arguments")
     try:
-        with warnings.catch_warnings(), torch.no_grad(), unchanged(model, args):
+        with warnings.catch_warnings(), torch.no_grad(), unchanged(model, inputs):
             warnings.simplefilter("ignore")
             from fvcore.nn import FlopCountAnalysis
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from profiler.errors import UsageError
@@ -23,7 +22,7 @@ from profiler.values.findings import Finding, estimate_only, no_sensor, stopped_
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
 from profiler.values.layer_report import LayerReport, LeftOut
-from profiler.workload.prepared import PreparedModel, explained, prepare
+from profiler.workload.prepared import PreparedModel, prepare
 
 from .calibration import CALIBRATION_S, hardware_best
 from .joules import Joules, ratio, replayed_joules, seconds_of, shared_joules
@@ -97,8 +96,11 @@ def measure_layers(
         given_meters=meters, findings=(*found.findings, *opened.findings, *bench.findings),
         progress=progress or _silent,
     )  # fmt: skip
-    with explained(found), torch.inference_mode():
-        return work.run(hardware)
+    with bench.mode():
+        try:
+            return work.run(hardware)
+        finally:
+            bench.renew()
 
 
 def _check(precision: float, max_seconds: float, method: str) -> None:

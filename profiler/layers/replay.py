@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from profiler.counting.tensors import byte_count
 from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
 from profiler.values.layer_report import LeftOut
 from profiler.workload.prepared import map_tensors, tensors_in
 
-from .signature import CallKey
+from .signature import CallKey, sizes_of
 from .survey import Arguments, Call, Survey, intercepted
 
 CACHE_FOLD = 2
@@ -112,10 +113,9 @@ def _capture(survey: Survey, wanted: set[int]) -> dict[int, Arguments]:
 
 def _twin(tensor: torch.Tensor) -> torch.Tensor:
     """A copy with the same strides, where these do not overlap."""
-    overlaps = any(
-        step == 0 and size > 1 for size, step in zip(tensor.shape, tensor.stride(), strict=True)
-    ) if tensor.layout is torch.strided else True  # fmt: skip
-    if overlaps:
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return tensor.clone()
+    if any(s == 0 and size > 1 for size, s in zip(tensor.shape, tensor.stride(), strict=True)):
         return tensor.clone()
     twin = torch.empty_strided(
         tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
@@ -128,7 +128,7 @@ def _rotating(
 ) -> Callable[[], None]:
     """One pass over enough copies of a module and its inputs to leave the caches."""
     tensors = [*module.parameters(), *module.buffers(), *tensors_in(arguments)]
-    own_bytes = max(1, sum(tensor.nbytes for tensor in tensors))
+    own_bytes = max(1, sum(map(byte_count, tensors)))
     wanted = math.ceil(CACHE_FOLD * _cache_bytes(device) / own_bytes)
     count = max(1, min(MOST_COPIES, wanted, most_bytes // own_bytes))
     copies = [(copy.deepcopy(module), map_tensors(_twin, arguments)) for _ in range(count)]
@@ -146,7 +146,7 @@ def _check_stateless(twin: tuple[nn.Module, Arguments], call: Call) -> None:
     """Two calls give what the model was given, or the layer remembers."""
     module, (args, kwargs) = twin
     for _ in range(2):
-        shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(module(*args, **kwargs)))
+        shapes = tuple(map(sizes_of, tensors_in(module(*args, **kwargs))))
         if shapes != call.output_shapes:
             raise RuntimeError(
                 f"its output has the shape {shapes}, not {call.output_shapes} as in the model: "

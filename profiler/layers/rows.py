@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from profiler.counting import count
+from profiler.counting import Costs, count
 from profiler.errors import MeasurementError
 from profiler.values.estimate import Estimate
-from profiler.values.findings import Finding
+from profiler.values.findings import Finding, fourier_beside, macs_at_least
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
 
@@ -29,7 +29,7 @@ def counted_rows(survey: Survey) -> tuple[tuple[LayerCost, ...], tuple[Finding, 
     finds below a module that ran as one piece is added to that module's row.
     """
     try:
-        costs = count(survey.model, survey.arguments)
+        costs = count(survey.model, survey.fresh())
     except MeasurementError as error:
         finding = Finding(
             kind="not-counted",
@@ -50,7 +50,21 @@ def counted_rows(survey: Survey) -> tuple[tuple[LayerCost, ...], tuple[Finding, 
             rows.append(_joined(own or _blank(survey, position, ()), extra.get(path, [])))
         elif own is not None and own.parameter_count:
             rows.append(_emptied(own))
-    return tuple(rows), ()
+    return tuple(rows), _not_counted(costs, rows)
+
+
+def _not_counted(costs: Costs, rows: Sequence[LayerCost]) -> tuple[Finding, ...]:
+    """What the counter knows to have missed and no row says, and what it counts beside MACs."""
+    said = {name for row in rows for name in row.uncounted_ops}
+    missed = tuple(name for name in costs.uncounted_ops if name not in said)
+    return (
+        *((macs_at_least(costs.mac_count, missed),) if missed else ()),
+        *(
+            (fourier_beside(costs.fourier_operation_count),)
+            if costs.fourier_operation_count
+            else ()
+        ),
+    )
 
 
 def _blank(survey: Survey, position: int, uncounted: tuple[str, ...] = (NOT_COUNTED,)) -> LayerCost:

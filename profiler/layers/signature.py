@@ -57,8 +57,16 @@ def _describe(value: Any, opaque: list[str] | None) -> Hashable:
     return (type(value).__name__, id(value))
 
 
+def sizes_of(tensor: torch.Tensor) -> tuple[Hashable, ...]:
+    """The sizes of a tensor; of a nested one the sizes of its parts."""
+    if tensor.is_nested:
+        return tuple(tuple(part.shape) for part in tensor.unbind())
+    return tuple(tensor.shape)
+
+
 def _shape(tensor: torch.Tensor | None) -> Hashable:
     if tensor is None:
         return None
-    strides = tuple(tensor.stride()) if tensor.layout is torch.strided else None
-    return (tuple(tensor.shape), strides, tensor.dtype, str(tensor.device))
+    has_strides = tensor.layout is torch.strided and not tensor.is_nested
+    strides = tuple(tensor.stride()) if has_strides else None
+    return (sizes_of(tensor), strides, tensor.dtype, str(tensor.device))

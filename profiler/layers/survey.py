@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +19,10 @@ import torch
 from torch import nn
 
 from profiler.errors import MeasurementError, UsageError
-from profiler.values.findings import inputs_renewed
 from profiler.values.layer_report import LeftOut
-from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
+from profiler.workload.prepared import PreparedModel, tensors_in
 
-from .signature import CallKey, call_key
+from .signature import CallKey, call_key, sizes_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 Wrap = Callable[[int, Callable[..., Any]], Callable[..., Any]]
@@ -47,7 +46,7 @@ class Call:
     key: CallKey | None
     child_count: int = 0
     opaque: tuple[str, ...] = ()
-    output_shapes: tuple[tuple[int, ...], ...] = ()
+    output_shapes: tuple[tuple[Hashable, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Survey:
         paths: of the modules that can be watched.
         modules: these modules, each once.
         arguments: positional and keyword arguments of the model's own call.
-        is_renewed: whether the model writes to them, so that each call needs a copy.
+        renew: puts back what the last call changed.
         calls: in the order in which they began.
         events: enter (ordinal) and leave (-1 - ordinal), in order.
         left_out: what has no row of its own, and why.
@@ -71,7 +70,7 @@ class Survey:
     paths: list[str]
     modules: list[nn.Module]
     arguments: Arguments
-    is_renewed: bool
+    renew: Callable[[], None]
     calls: list[Call] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -79,11 +78,9 @@ class Survey:
     first_run_s: float = 0.0
 
     def fresh(self) -> Arguments:
-        """Arguments for one call."""
-        if not self.is_renewed:
-            return self.arguments
-        renewed: Arguments = map_tensors(torch.clone, self.arguments)
-        return renewed
+        """Arguments for one call, with everything as it was before the last."""
+        self.renew()
+        return self.arguments
 
     def run(self, arguments: Arguments | None = None) -> None:
         """Call the model once, dropping what it returns."""
@@ -147,7 +144,7 @@ def survey(bench: PreparedModel, device: str) -> Survey:
     paths, modules, left_out = _visible(bench.model)
     notes = Survey(
         model=bench.model, paths=paths, modules=modules, arguments=bench.inputs,
-        is_renewed=inputs_renewed() in bench.findings, left_out=left_out,
+        renew=bench.renew, left_out=left_out,
     )  # fmt: skip
     watch = _Watch(notes, device)
     with intercepted(list(enumerate(modules)), watch.wrap):
@@ -247,7 +244,7 @@ class _Watch:
     def _leave(self, ordinal: int, output: Any) -> None:
         call = self._notes.calls[ordinal]
         tensors = tensors_in(output)
-        call.output_shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        call.output_shapes = tuple(map(sizes_of, tensors))
         for tensor in tensors:
             if tensor.device != self._device:
                 self._elsewhere.setdefault(

@@ -18,11 +18,17 @@ from profiler.values.applied_transform import (
     score_of_variant,
     zero_share,
 )
-from profiler.values.estimate import Estimate, counted
-from profiler.values.findings import Finding, not_counted, second_count_differs
+from profiler.values.estimate import Basis, Estimate, counted
+from profiler.values.findings import (
+    Finding,
+    fourier_beside,
+    macs_at_least,
+    not_counted,
+    second_count_differs,
+)
 from profiler.values.layer_cost import LayerCost
 from profiler.values.score import BITS, REFERENCE_BITS
-from profiler.workload.prepared import PreparedModel, map_tensors
+from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
 from profiler.workload.transformed import transforms_of
 
 COMPRESSED = "parameters and buffers, compressed by zlib"
@@ -34,8 +40,8 @@ class CallCounts:
 
     Args:
         parameter_count: every parameter tensor once.
-        mac_count: multiply-accumulates of the call; None where an operator has no formula, because
-            part of a count is no count.
+        mac_count: multiply-accumulates of the call; without an interval where an operator has no
+            formula, because it is a lower bound then. None where nothing could be counted.
         size_bytes: parameters and buffers as they ran.
         layers: the same, layer by layer; () where the model cannot be counted at all.
         dtype: of the call.
@@ -57,7 +63,9 @@ class CallCounts:
 
     def score(self, item_count: int | None) -> Estimate | None:
         """The efficiency score by the counts of one item."""
-        if self.mac_count is None or not item_count or self.mac_count.point % item_count:
+        if self.mac_count is None or self.mac_count.is_lower_bound:
+            return None  # a lower bound makes no score
+        if not item_count or self.mac_count.point % item_count:
             return None
         return score_of_variant(
             self.transforms,
@@ -77,18 +85,22 @@ def count_call(bench: PreparedModel) -> CallCounts:
     costs: Costs | None = None
     findings: tuple[Finding, ...] = ()
     try:
-        with torch.no_grad():
+        with bench.mode():
+            bench.renew()
             costs = count(bench.model, bench.inputs)
     except MeasurementError as error:
         findings = (not_counted(error.message),)
     mac_count = None
     if costs is not None and costs.uncounted_ops:
-        findings = (not_counted(f"no formula for {', '.join(costs.uncounted_ops)}"),)
+        mac_count = _at_least(costs)
+        findings = (macs_at_least(costs.mac_count, costs.uncounted_ops),)
     elif costs is not None:
         second = _second_opinion(bench)
         mac_count = counted(costs.mac_count, "MAC", _source(second))
         if second is not None and second.verdict == "disagree":
             findings = (second_count_differs(second.source, second.differing_ops),)
+    if costs is not None and costs.fourier_operation_count:
+        findings += (fourier_beside(costs.fourier_operation_count),)
     tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
     transforms = transforms_of(bench.model)
     return CallCounts(
@@ -103,6 +115,14 @@ def count_call(bench: PreparedModel) -> CallCounts:
         transforms=transforms,
         **(_sparse_counts(costs, tensors.values()) if zero_share(transforms) else {}),
     )
+
+
+def _at_least(costs: Costs) -> Estimate:
+    """A lower bound: no interval, and a source that says so."""
+    return Estimate(
+        point=costs.mac_count, low=None, high=None, unit="MAC", confidence=None,
+        basis=Basis.COUNTED, source=f"at least: not counted is {', '.join(costs.uncounted_ops)}",
+    )  # fmt: skip
 
 
 def _parameter_count(model: nn.Module, transforms: Sequence[AppliedTransform]) -> Estimate:
@@ -131,9 +151,11 @@ def _second_opinion(bench: PreparedModel) -> SecondOpinion | None:
         is_batch = tensor.ndim > 0 and tensor.shape[0] == bench.batch_size
         return tensor[:1] if is_batch else tensor
 
+    if any(tensor.is_nested for tensor in tensors_in(bench.inputs)):
+        return None
     one_item: Any = map_tensors(first_item, bench.inputs)
     try:
-        with torch.no_grad():
+        with bench.mode():
             return count(bench.model, one_item, second_opinion=True).second_opinion
     except MeasurementError:
         return None  # a model that takes no single item: the count of the batch stands alone

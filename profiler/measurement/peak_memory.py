@@ -22,7 +22,7 @@ def peak_memory(bench: PreparedModel, device: Device) -> Estimate | None:
     On a GPU the caching allocator's own high-water mark; on a CPU the tensor storages alive at the
     same time, which leaves out the workspaces of kernels. None on a CPU where the model hides its
     operators (compiled, or TorchScript, which may fuse them; torch's fused attention) or has sparse
-    tensors.
+    or nested tensors.
     """
     if device.is_gpu:
         module = torch.get_device_module(device.name)
@@ -37,6 +37,8 @@ def peak_memory(bench: PreparedModel, device: Device) -> Estimate | None:
     if any(isinstance(module, torch.jit.ScriptModule) for module in bench.model.modules()):
         return None
     known = [*bench.model.parameters(), *bench.model.buffers(), *tensors_in(bench.inputs)]
+    if any(tensor.is_nested for tensor in known):
+        return None
     mode = _LiveStorages(known)
     with mode:
         bench.call()
@@ -76,7 +78,7 @@ class _LiveStorages(TorchDispatchMode):
 
     def _note(self, tensors: list[torch.Tensor]) -> None:
         for tensor in tensors:
-            if tensor.layout is not torch.strided:
+            if tensor.layout is not torch.strided or tensor.is_nested:
                 self.is_blind = True
                 continue
             storage = tensor.untyped_storage()

@@ -70,6 +70,11 @@ class Estimate:
                 raise ValueError(f"{self.point} lies outside [{self.low}, {self.high}]")
 
     @property
+    def is_lower_bound(self) -> bool:
+        """Whether it is a count that is known to be incomplete: one without an interval."""
+        return self.basis is Basis.COUNTED and self.low is None
+
+    @property
     def half_width(self) -> float | None:
         """Half the width of the interval, in `unit`."""
         if self.low is None or self.high is None:

@@ -182,6 +182,26 @@ def not_counted(reason: str) -> Finding:
     )
 
 
+def macs_at_least(mac_count: int, uncounted: tuple[str, ...]) -> Finding:
+    """Part of the call has no formula."""
+    return Finding(
+        kind="not-counted",
+        observed=f"the MACs of a call are {mac_count:,} or more: not counted is "
+        f"{', '.join(uncounted)}",
+        remedy="read the MACs as a lower bound; time and joules hold without",
+    )
+
+
+def fourier_beside(operation_count: int) -> Finding:
+    """Fourier transforms do work that is no MAC."""
+    return Finding(
+        kind="fourier-operations",
+        observed=f"Fourier transforms add {operation_count:,} real operations (5 N log2 N for N "
+        "complex points, half for real ones), which are not among the MACs",
+        remedy="",
+    )
+
+
 def second_count_differs(source: str, differing_ops: tuple[tuple[str, int, int], ...]) -> Finding:
     """An independent counter gets other MACs: (family of operators, ours, theirs)."""
     families = ", ".join(
@@ -231,11 +251,45 @@ def variant_note(note: str) -> Finding:
     )
 
 
-def inputs_renewed() -> Finding:
+def inputs_renewed(paths: tuple[str, ...]) -> Finding:
     """The model writes into its inputs, so that a second call would see other values."""
     return Finding(
         kind="inputs-renewed",
-        observed="the model changes its inputs in place: every call copied them first, and the "
-        "copies are inside latency and joules",
+        observed=f"the model changes its inputs ({_some(paths)}): they are put back before every "
+        "call, and that is inside latency and joules",
         remedy="let the model write to tensors of its own",
     )
+
+
+def state_renewed(paths: tuple[str, ...]) -> Finding:
+    """The model keeps something from call to call."""
+    return Finding(
+        kind="state-renewed",
+        observed=f"the model keeps state between calls ({_some(paths)}): it is put back to what it "
+        "was before every call, and that is inside latency and joules",
+        remedy="numbers hold for a call from the state in which the model was given",
+    )
+
+
+def state_not_renewed(paths: tuple[str, ...]) -> Finding:
+    """What calls change and nothing can put back."""
+    return Finding(
+        kind="state-not-renewed",
+        observed=f"every call changes {_some(paths)}, which cannot be put back: no two calls are "
+        "alike",
+        remedy="let the model leave it as it is, or read the numbers as means over such calls",
+    )
+
+
+def gradients_on() -> Finding:
+    """The model differentiates inside its forward."""
+    return Finding(
+        kind="gradients-on",
+        observed="the model asks for gradients inside its forward: it is called with gradients on",
+        remedy="numbers include what autograd keeps for them",
+    )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -51,13 +51,15 @@ _ASYMMETRY = 1.25
 def show(estimate: Estimate | None) -> str:
     """A number as reports print it: "12.3 ± 0.2 mJ", "1.23 [1.20, 1.31] ms", "258,292".
 
-    An interval whose sides differ by more than a quarter is printed by its ends.
+    An interval whose sides differ by more than a quarter is printed by its ends. A count that is
+    known to be incomplete is "≥ 1,234".
     """
     if estimate is None:
         return NOT_SEEN
+    sign = "≥ " if estimate.is_lower_bound else ""
     if _is_whole_count(estimate):
-        return _with_unit(f"{round(estimate.point):,}", "", estimate.unit)
-    return show_number(estimate.point, estimate.unit, estimate.low, estimate.high)
+        return sign + _with_unit(f"{round(estimate.point):,}", "", estimate.unit)
+    return sign + show_number(estimate.point, estimate.unit, estimate.low, estimate.high)
 
 
 def show_short(estimate: Estimate | None) -> str:
@@ -68,7 +70,8 @@ def show_short(estimate: Estimate | None) -> str:
         is_plain_count = estimate.unit == "" and _is_whole_count(estimate)
         unit = "item" if is_plain_count else estimate.unit
         return _show_rounded(estimate.point, unit, _DIGITS_OF_A_COUNT)
-    return show_number(estimate.point, estimate.unit, estimate.low, estimate.high)
+    shown = show_number(estimate.point, estimate.unit, estimate.low, estimate.high)
+    return f"≥ {shown}" if estimate.is_lower_bound else shown
 
 
 def show_point(estimate: Estimate | None) -> str:

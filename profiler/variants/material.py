@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from profiler.counting import count
+from profiler.counting.call import as_call
 from profiler.errors import MeasurementError, TransformError
 from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
-from profiler.workload.prepared import map_tensors, split_inputs
+from profiler.workload.prepared import map_tensors
 from profiler.workload.quantized import quiet_libraries
 
 EXTRA = 'pip install "wattprof[compress]"'
@@ -56,7 +57,7 @@ class Material:
                 f"{self.name} must run the model, and has no inputs for it",
                 hint="give some: profiler.transform(model, ..., data=batch)",
             )
-        return tuple(map(split_inputs, batches))
+        return tuple(map(as_call, batches))
 
     def example(self, item_count: int) -> Inputs:
         """The first batch, cut or repeated to so many items, in fp32."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
+from profiler.counting.call import as_call, as_module, evaluating, set_to_evaluate
 from profiler.errors import (
     DeviceError,
     MeasurementError,
@@ -20,11 +22,13 @@ from profiler.errors import (
 )
 from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
-from profiler.values.findings import Finding, inputs_renewed, variant_note
+from profiler.values.findings import Finding, variant_note
 from profiler.values.plain_text import one_line
 
+from .copies import copied
 from .quantized import quantized_parts
 from .transformed import precision_of, transforms_of
+from .way import find_way
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -37,6 +41,8 @@ class PreparedModel:
         model: the module as it runs: on the device, in eval mode, in its dtype.
         inputs: positional and keyword arguments of a call, placed and cast like the model.
         call: makes one call and drops what it returns; does not wait for the device.
+        renew: puts back what calls change; `call` ends with it.
+        mode: the context in which calls are made: the gradient mode, errors explained.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for ("int8" for one
@@ -48,27 +54,13 @@ class PreparedModel:
     model: nn.Module
     inputs: tuple[tuple[Any, ...], dict[str, Any]]
     call: Callable[[], None]
+    renew: Callable[[], None]
+    mode: Callable[[], AbstractContextManager[Any]]
     batch_size: int | None
     input_shapes: tuple[str, ...]
     dtype: str
     is_compiled: bool = False
     findings: tuple[Finding, ...] = ()
-
-
-def split_inputs(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword arguments of a call.
-
-    Args:
-        inputs: a tensor, a tuple of positional arguments, a dict of keyword arguments, or a
-            (tuple, dict) pair of both.
-    """
-    if isinstance(inputs, dict):
-        return (), inputs
-    if isinstance(inputs, tuple):
-        if len(inputs) == 2 and isinstance(inputs[0], tuple) and isinstance(inputs[1], dict):
-            return inputs[0], inputs[1]
-        return inputs, {}
-    return (inputs,), {}
 
 
 def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
@@ -77,6 +69,11 @@ def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> A
         return change(value)
     if isinstance(value, Mapping):
         return {key: map_tensors(change, item) for key, item in value.items()}
+    if isinstance(value, PackedSequence):  # its batch sizes stay on the host
+        data, _, *order = value
+        return PackedSequence(
+            change(data), value.batch_sizes, *(map_tensors(change, i) for i in order)
+        )
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_tensors(change, item) for item in value))
     if isinstance(value, (list, tuple)):
@@ -107,52 +104,49 @@ def prepare(
 ) -> PreparedModel:
     """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
 
-    `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. A model
-    that changes its inputs in place is given fresh ones in every call.
+    `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. Every
+    call starts from the same state of the model, its inputs and the random generators.
 
     Raises:
-        UsageError: unknown dtype, or a model whose precision a transform has set.
+        UsageError: unknown dtype, a model whose precision a transform has set, or no module.
         TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    _check(model, dtype, device)
+    module = as_module(model)
+    _check(module, dtype, device)
     torch_dtype = None if dtype is None else DTYPES[dtype]
+    place = _Placement(device.name, torch_dtype, channels_last)
     with explained(device):
-        bench_model = _copied(model).eval().to(device.name)
+        bench_model, given = copied(module, as_call(inputs), place)
+        if bench_model is module:
+            _check_in_place(module, device, dtype, channels_last)
+        else:
+            set_to_evaluate(bench_model).to(device.name)
         if torch_dtype is not None:
             bench_model = bench_model.to(torch_dtype)
         if channels_last:
             bench_model = bench_model.to(memory_format=torch.channels_last)
-        place = _Placement(device.name, torch_dtype, channels_last)
-        arguments, keywords = map_tensors(place, split_inputs(inputs))
         is_whole = bool(quantized_parts(bench_model))  # it compiles itself
         runner = torch.compile(bench_model) if compiled and not is_whole else bench_model
-    tensors = tensors_in((arguments, keywords))
-    is_renewed = _first_call(bench_model, (arguments, keywords), device)
-
-    def call() -> None:
-        with explained(device), torch.inference_mode():
-            if is_renewed:
-                own_arguments, own_keywords = map_tensors(torch.clone, (arguments, keywords))
-                runner(*own_arguments, **own_keywords)
-            else:
-                runner(*arguments, **keywords)
-
-    call()
+    around = partial(_around, device, bench_model if bench_model is module else None)
+    way = find_way(bench_model, runner, given, module, around)
     device.synchronize()
+    tensors = tensors_in(given)
     return PreparedModel(
         model=bench_model,
-        inputs=(arguments, keywords),
-        call=call,
-        batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
-        input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
+        inputs=given,
+        call=way.call,
+        renew=way.renewal,
+        mode=way.mode,
+        batch_size=tensors[0].size(0) if tensors and tensors[0].ndim > 1 else None,
+        input_shapes=tuple(shape_of(tensor) for tensor in tensors),
         dtype=dtype or _own_dtype(bench_model, tensors),
         is_compiled=compiled or is_whole,
         findings=(
-            *((inputs_renewed(),) if is_renewed else ()),
-            *(variant_note(note) for item in transforms_of(model) for note in item.notes),
+            *way.findings,
+            *(variant_note(note) for item in transforms_of(module) for note in item.notes),
         ),
     )
 
@@ -172,23 +166,29 @@ def _check(model: nn.Module, dtype: str | None, device: Device) -> None:
         )
 
 
-def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:
-    """Call the model once on copies, and say whether it changed them in place.
+@contextmanager
+def _around(device: Device, shared: nn.Module | None) -> Iterator[None]:
+    """What every call is made in; a model that could not be copied is in eval mode meanwhile."""
+    with explained(device), nullcontext() if shared is None else evaluating(shared):
+        yield
 
-    Not in inference mode, so that what a lazy module makes here are ordinary parameters.
-    """
-    arguments, keywords = map_tensors(torch.clone, inputs)
-    tensors = tensors_in((arguments, keywords))
-    versions = [tensor._version for tensor in tensors]
-    with explained(device), torch.no_grad():
-        output = model(*arguments, **keywords)
-    if isinstance(output, Iterator):
-        kind = type(output).__name__
-        raise MeasurementError(
-            f"the model returned a {kind}, whose work is not done when the call returns",
-            hint="let forward return a tensor, a tuple, a list or a dict",
+
+def _check_in_place(model: nn.Module, device: Device, dtype: str | None, is_last: bool) -> None:
+    """Raises UsageError where a model that cannot be copied would have to be changed."""
+    elsewhere = any(p.device.type != device.name.partition(":")[0] for p in model.parameters())
+    if dtype is not None or is_last or elsewhere:
+        raise UsageError(
+            f"{type(model).__name__} is sharded by FSDP2 and is measured as it is: its device, "
+            "dtype and memory format cannot be changed",
+            hint="give the device that it is on, and neither dtype nor channels_last",
         )
-    return versions != [tensor._version for tensor in tensors]
+
+
+def shape_of(tensor: torch.Tensor) -> str:
+    """Sizes of a tensor as text; of a nested one the sizes of its parts, joined."""
+    if tensor.is_nested:
+        return "+".join("x".join(map(str, part.shape)) for part in tensor.unbind())
+    return "x".join(map(str, tensor.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,26 +200,12 @@ class _Placement:
     channels_last: bool
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        tensor = tensor.detach().to(self.device, copy=True)
+        placed = tensor.detach().to(self.device, copy=True)
         if self.dtype is not None and tensor.is_floating_point():
-            tensor = tensor.to(self.dtype)
-        if self.channels_last and tensor.ndim == 4:
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-        return tensor
-
-
-def _copied(model: nn.Module) -> nn.Module:
-    if isinstance(model, nn.DataParallel):
-        model = model.module
-    try:
-        with torch.no_grad():
-            return copy.deepcopy(model)
-    except Exception as error:  # any object inside may refuse, each in its own way
-        heed_interruption(error)
-        raise MeasurementError(
-            f"the model cannot be copied for the measurement ({one_line(error)})",
-            hint="give a factory with --model module:callable, or detach what cannot be copied",
-        ) from error
+            placed = placed.to(self.dtype)
+        if self.channels_last and tensor.ndim == 4 and not tensor.is_nested:
+            placed = placed.contiguous(memory_format=torch.channels_last)
+        return placed.requires_grad_(tensor.requires_grad)
 
 
 def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:

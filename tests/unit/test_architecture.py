@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.store": "files values",
     "profiler.render": "comparison values",
     "profiler.render.formats": "render values",
-    "profiler.workload": "machine values",
+    "profiler.workload": "counting machine values",
     "profiler.variants": "counting machine values workload",
     "profiler.measurement": "counting inference machine meters recording values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",

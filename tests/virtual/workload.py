@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -30,9 +31,6 @@ class LoadPower:
         self._starts_s = [time.monotonic()]
         self._powers_w = [idle_w]
         self._energies_j = [0.0]
-
-    def __deepcopy__(self, memo: object) -> LoadPower:
-        return self
 
     def set(self, power_w: float) -> None:
         with self._lock:
@@ -58,15 +56,18 @@ class Load(nn.Module):
 
     def __init__(self, power: LoadPower, *, watts: float, seconds: float) -> None:
         super().__init__()
-        self.power = power
+        # The power is the world's, and no state of the model that is put back between calls.
+        self.power = weakref.ref(power)
         self.watts = watts
         self.seconds = seconds
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        before_w = self.power.now_w
-        self.power.set(self.watts)
+        power = self.power()
+        assert power is not None
+        before_w = power.now_w
+        power.set(self.watts)
         time.sleep(self.seconds)
-        self.power.set(before_w)
+        power.set(before_w)
         return x
 
 

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import log2, prod
 from typing import Any
 
 import torch
 
 Args = Sequence[Any]
-Count = Callable[[Args, Any], int]
+Count = Callable[..., int]
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """MACs of an operator, and which of its arguments may be its weight."""
+    """MACs of an operator, and which of its arguments may be its weight.
+
+    Args:
+        mac_count: from the positional arguments and the result.
+        weights: positions of arguments that may be the weight.
+        with_keywords: whether `mac_count` wants the operator's keyword arguments as well.
+    """
 
     mac_count: Count
     weights: tuple[int, ...] = ()
+    with_keywords: bool = False
 
 
 def _stored(tensor: torch.Tensor) -> int:
@@ -220,3 +227,13 @@ def grouped_mm(args: Args, out: Any) -> int:
     if a.dim() == 2 and b.dim() == 2:
         return int(a.numel()) * int(b.shape[-1])
     return int(out.numel()) * int(a.shape[-1])
+
+
+def fourier_operations(whole: Any, axes: Sequence[int], *, is_real: bool) -> int:
+    """Real operations of a fast Fourier transform over `axes`: 5 N log2 N for N complex points.
+
+    Half of it where one side is real. This is the customary count (radix 2), whatever the kernel
+    does: M. Frigo and S. G. Johnson, The design and implementation of FFTW3, Proc. IEEE 93 (2005).
+    """
+    points = prod(whole.shape[axis] for axis in axes)
+    return round((2.5 if is_real else 5) * int(whole.numel()) * log2(points)) if points else 0

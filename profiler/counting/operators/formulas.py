@@ -25,6 +25,7 @@ from .definitions import (
     distances,
     encoder_layer,
     forward_convolution,
+    fourier_operations,
     grouped_mm,
     linear,
     mkldnn_rnn,
@@ -75,6 +76,7 @@ FORMULAS: dict[str, Formula] = {
     "aten._scaled_grouped_mm": Formula(grouped_mm, (1,)),
     "aten._sparse_mm": product(0, 1),
     "aten._sparse_addmm": product(1, 2),
+    "aten.sspaddmm": product(1, 2),
     "aten._sparse_mm_reduce_impl": product(0, 1),
     "aten.mkldnn_linear": Formula(linear, (1,)),
     "aten._weight_int8pack_mm": Formula(rows_times_weight, (1,)),
@@ -173,3 +175,10 @@ FORMULAS: dict[str, Formula] = {
     "mkldnn._convolution_pointwise": _PLAIN_CONV,
     "torchvision.deform_conv2d": _PLAIN_CONV,
 }
+
+FOURIER: dict[str, Formula] = {
+    "aten._fft_c2c": Formula(lambda args, out: fourier_operations(out, args[1], is_real=False)),
+    "aten._fft_r2c": Formula(lambda args, out: fourier_operations(args[0], args[1], is_real=True)),
+    "aten._fft_c2r": Formula(lambda args, out: fourier_operations(out, args[1], is_real=True)),
+}
+"""Real operations of Fourier transforms, which have no MACs and are counted beside them."""

@@ -164,6 +164,7 @@ _STILL = """
     aten._unsafe_view aten._reshape_alias aten.lift_fresh aten.lift aten.detach aten.alias
     aten.resize_ aten.set_ aten.as_strided_ aten._local_scalar_dense aten.record_stream aten._nnz
     aten._version aten.is_same_size aten._has_same_storage_numel prim.device
+    aten._nested_tensor_size
     profiler._record_function_enter profiler._record_function_enter_new
     profiler._record_function_exit
 """

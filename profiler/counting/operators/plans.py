@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .definitions import Formula
-from .formulas import FORMULAS
+from .formulas import FORMULAS, FOURIER
 from .no_macs import LOOKUPS, METADATA, OVERWRITING, STILL, UNWRITTEN, has_no_macs
 
 
@@ -20,6 +20,7 @@ class Kind(Enum):
     VIEW = "moves no data"
     FREE = "moves data, known to have no MACs"
     COUNTED = "has a formula"
+    FOURIER = "a Fourier transform, counted in real operations"
     COMPOSITE = "is made of other operators, which are counted instead"
     METADATA = "asks about a tensor"
     UNKNOWN = "may multiply, and nobody wrote its formula"
@@ -32,7 +33,7 @@ class CountingPlan:
     Args:
         name: operator without its overload, "aten.addmm".
         kind: what to do with it.
-        formula: its MACs, where the kind is COUNTED.
+        formula: its MACs where the kind is COUNTED, its real operations where it is FOURIER.
         mutated: positions and names of the arguments that it writes to.
         reads: "all", "rest" (its first argument is only written) or "written" (a lookup reads no
             more of any argument than it writes).
@@ -77,7 +78,11 @@ def halved(func: Any) -> Formula:
     from torch.utils.flop_counter import flop_registry
 
     flops: Callable[..., int] = flop_registry[getattr(func, "_overloadpacket", func)]
-    return Formula(lambda args, out: int(flops(*args, out_val=out)) // 2)
+
+    def mac_count(args: Any, out: Any, **keywords: Any) -> int:
+        return int(flops(*args, **keywords, out_val=out)) // 2
+
+    return Formula(mac_count, with_keywords=True)
 
 
 def _decide(func: Any) -> CountingPlan:
@@ -85,11 +90,13 @@ def _decide(func: Any) -> CountingPlan:
     if name in METADATA:
         return CountingPlan(name, Kind.METADATA)
     mutated = _mutated(func)
-    formula = FORMULAS.get(name)
+    formula = FORMULAS.get(name) or FORMULAS.get(name.removesuffix("_"))
     if formula is None and is_registered(func):
         formula = halved(func)
     if formula is not None:
         return CountingPlan(name, Kind.COUNTED, formula, mutated)
+    if name in FOURIER:
+        return CountingPlan(name, Kind.FOURIER, FOURIER[name], mutated)
     if name in STILL or _is_view(func) or torch.Tag.inplace_view in func.tags:
         return CountingPlan(name, Kind.VIEW)
     key = torch._C.DispatchKey.CompositeImplicitAutograd

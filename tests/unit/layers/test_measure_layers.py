@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from tests.unit.layers.samples import best_of_device
 from tests.virtual.workload import Load, LoadMeter, LoadPower
 
 IDLE_W = 20.0
+CALLS = count(1)  # global, so that it is no state that is put back between calls
 
 
 class Block(nn.Module):
@@ -124,12 +127,10 @@ def test_a_model_whose_layers_change_from_call_to_call_says_so() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.often, self.rarely = nn.Linear(4, 4), nn.Linear(4, 4)
-            self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            self.count += 1
             x = self.often(x)
-            return self.rarely(x) if self.count % 4 == 0 else x
+            return self.rarely(x) if next(CALLS) % 4 == 0 else x
 
     report = measured(Alternating(), None, max_seconds=1.0)
     assert "control-flow-changes" in {finding.kind for finding in report.findings}
@@ -140,11 +141,9 @@ def test_experts_that_take_turns_are_not_taken_for_one_another() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.experts = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
-            self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            self.count += 1
-            return self.experts[int(self.count) % 2](x)
+            return self.experts[next(CALLS) % 2](x)
 
     report = measured(Experts(), None, max_seconds=1.0)
     assert "control-flow-changes" in {finding.kind for finding in report.findings}
