@@ -124,12 +124,12 @@ def load_info(path: Path) -> Info:
 
 
 def check_recipe(stored: Recipe, asked: Recipe) -> None:
-    """Let a run go on only with the recipe that it began with.
+    """Let a run go on only with the recipe that it began with; data and teacher may have moved.
 
     Raises:
         UsageError: naming each field that differs, with both values.
     """
-    changed = stored.differences(asked)
+    changed = stored.changes(asked)
     if changed:
         changes = ", ".join(
             f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items()

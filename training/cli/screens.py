@@ -11,6 +11,7 @@ from profiler.render.citations import Sources
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks, table_text
 from profiler.values.estimate import Basis, Estimate, stated
+from profiler.values.findings import in_sentences
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 from training.progress.words import as_percent, epochs, percent
@@ -18,7 +19,7 @@ from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
 
 if TYPE_CHECKING:
     from profiler.ledger import EpochNote, LedgerSummary
-    from profiler.values.findings import Finding, in_sentences
+    from profiler.values.findings import Finding
     from training.evaluation.evaluation import Evaluation
     from training.result import TrainingResult
 

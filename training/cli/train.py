@@ -89,8 +89,9 @@ def _resumed(arguments: argparse.Namespace, forced: Mapping[str, Any]) -> tuple[
 
     folder = find_run(arguments.resume)
     stored = stored_recipe(folder)
-    check_recipe(stored, chosen_recipe(arguments, base=stored, forced=forced))
-    return stored, folder
+    recipe = chosen_recipe(arguments, base=stored, forced=forced)
+    check_recipe(stored, recipe)
+    return recipe, folder
 
 
 def new_runs(arguments: argparse.Namespace, recipes: Sequence[Recipe]) -> list[tuple[Recipe, Path]]:

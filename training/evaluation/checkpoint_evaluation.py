@@ -21,7 +21,8 @@ from profiler.values.findings import Finding
 from profiler.values.statistics import mean_interval
 from training.checkpoints.checkpoint import load_model
 from training.checkpoints.header import Info
-from training.data.classes import check_same_classes
+from training.data.classes import as_known
+from training.data.data_identity import check_same_data
 from training.data.splits import MOST_PIXEL_BYTES, Pixels, described, load_splits
 from training.data.stream import StreamedPixels
 
@@ -70,10 +71,11 @@ def evaluate_checkpoint(
     place = find_device(device)
     network, info = load_model(checkpoint, place.name, model=model)
     pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
-    check_same_classes(
-        info.class_names, names, who=f"the model of '{checkpoint}'", whom=description,
-        hint="evaluate it on data with the classes that it was trained for",
+    labels = as_known(
+        pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
+        whom=description, hint="evaluate it on data with the classes that it was trained for",
     )  # fmt: skip
+    pixels = pixels.with_labels(labels)
     dtype = dtype or info.recipe.dtype
     channels_last = info.recipe.channels_last
     found = evaluate(
@@ -187,13 +189,18 @@ def _load(
     """The split at the checkpoint's image size, the names of its classes, and what it is."""
     if split == "validation":
         splits = load_splits(replace(info.recipe, data=spec), device.name, root=root)
+        if spec == info.recipe.data:  # what was held out must not have been learnt from
+            check_same_data(
+                info.class_names, info.data, splits.class_names, splits.identity, spec=spec,
+                is_moved=False,
+            )  # fmt: skip
         if splits.validation is None:
             raise InputDataError(
                 "the recipe of this checkpoint held no validation split out",
                 hint="evaluate it on --split test or train",
             )
         return splits.validation, splits.class_names, f"{splits.description}: those to choose by"
-    source = open_source(spec, split=split, root=root)
+    source = open_source(spec, split=split, root=root, label_column=info.recipe.label_column)
     labels = source.labels()
     if labels is None:
         raise InputDataError(
@@ -208,6 +215,6 @@ def _load(
             source.class_names,
             described(source, info.recipe),
         )
-    images = stack(source.images(range(len(source))), (height, width))
+    images = stack(source.images(range(len(source)), (height, width)), (height, width))
     pixels = Pixels(images.to(device.name), on_device)
     return pixels, source.class_names, described(source, info.recipe)

@@ -108,7 +108,7 @@ def _batches(
         indices, images = [], []
         for index in range(start, min(start + batch_size, len(files))):
             try:
-                images.append(read_image(files[index]))
+                images.append(read_image(files[index], size))
                 indices.append(index)
             except InputDataError as error:
                 found[index] = Prediction(file=str(files[index]), problem=error.message)
@@ -116,8 +116,8 @@ def _batches(
             yield indices, stack(images, size)
 
 
-def read_image(file: Path) -> Tensor:
-    """An image file as uint8 (3, H, W).
+def read_image(file: Path, size: tuple[int, int]) -> Tensor:
+    """An image file as uint8 (3, H, W) of a (height, width).
 
     Raises:
         InputDataError: it cannot be read, or is no image.
@@ -126,7 +126,7 @@ def read_image(file: Path) -> Tensor:
         content = file.read_bytes()
     except OSError as error:
         raise InputDataError(f"'{file}' cannot be read: {error.strerror}") from error
-    return decode(content, str(file))
+    return decode(content, str(file), size)
 
 
 def _guesses(probabilities: Tensor, class_names: Sequence[str], top: int) -> tuple[Guess, ...]:

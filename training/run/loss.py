@@ -8,6 +8,7 @@ teacher's distribution is already soft.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -114,6 +115,15 @@ class Distillation:
         return alpha * loss + (1 - alpha) * self._label_loss(images, logits, labels)
 
     @property
+    def teacher_sha256(self) -> str:
+        """Of the teacher's weights, by their names: whether it is still the same."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._teacher.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @property
     def teacher_s(self) -> float:
         """Seconds of the device in the teacher's forward passes so far; waits for them."""
         return self._stopwatch.elapsed_s
@@ -129,6 +139,11 @@ class Distillation:
         with torch.no_grad():
             shown = images if self._renormalize is None else self._renormalize(images)
             return forward(self._teacher, shown, self._recipe.dtype)
+
+
+def teacher_sha256(criterion: Criterion) -> str | None:
+    """Of the weights of a criterion's teacher; None where it has none."""
+    return criterion.teacher_sha256 if isinstance(criterion, Distillation) else None
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

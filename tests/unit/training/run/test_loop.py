@@ -326,7 +326,7 @@ def test_a_target_stops_the_run_after_the_epoch_that_reaches_it(
 def test_a_target_that_only_the_test_split_could_judge_is_refused(
     tmp_path: Path, recipe: Recipe
 ) -> None:
-    with pytest.raises(UsageError, match="validation_share is 0") as refused:
+    with pytest.raises(UsageError, match="there is no validation split") as refused:
         train(replace(recipe, validation_share=0.0), tmp_path / "run", target_accuracy=0.9)
     assert "--validation-share" in (refused.value.hint or "")
     assert not (tmp_path / "run").exists()
