@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from profiler.errors import UsageError
 
+if TYPE_CHECKING:
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model and what belongs to it."""
+
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """--model and what belongs to it; `several` lets it be given more than once, as a list."""
     parser.add_argument(
         "--model",
         required=True,
+        action="append" if several else "store",
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME",
+        "torchvision:NAME or timm:NAME" + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
@@ -45,6 +51,39 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
         type=number("--pue"),
         metavar="X",
         help="power usage effectiveness of the site (default: 1.0, assumed)",
+    )
+
+
+def add_codecarbon(parser: argparse.ArgumentParser) -> None:
+    """Whether CodeCarbon's own tracker runs beside the work."""
+    parser.add_argument(
+        "--no-codecarbon",
+        dest="codecarbon",
+        action="store_false",
+        help="do not run CodeCarbon's own tracker beside it as a second opinion; the environment "
+        "variable WATTPROF_NO_CODECARBON=1 does the same for all runs",
+    )
+    parser.add_argument(
+        "--emissions",
+        type=Path,
+        metavar="FILE",
+        help="let CodeCarbon append its own row to this CSV file (its emissions.csv)",
+    )
+
+
+def chosen_codecarbon(arguments: argparse.Namespace) -> CodeCarbonOptions | None:
+    """What the flags of `add_codecarbon` and `add_carbon` ask for; None for no tracker."""
+    from profiler.machine.codecarbon_tracker import codecarbon_options
+
+    if arguments.emissions is not None and not arguments.codecarbon:
+        raise UsageError(
+            f"--emissions {arguments.emissions} needs the tracker that --no-codecarbon leaves out",
+            hint="leave out one of the two",
+        )
+    return codecarbon_options(
+        is_wanted=arguments.codecarbon,
+        country=arguments.country,
+        emissions_file=arguments.emissions,
     )
 
 

@@ -15,7 +15,9 @@ from profiler.values.quantities import (
 )
 from profiler.values.units import show, show_share, show_short
 
+from .assumptions import assumption_in_words
 from .citations import Sources, sources_of
+from .codecarbon_table import codecarbon_table, cost_note
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
 
@@ -94,8 +96,10 @@ def _answer(profile: Profile, label: str) -> str:
         energy, what = profile.energy_j, "a call"
     if energy is None:
         return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
+    words = assumption_in_words(profile)
     return (
         f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
+        + ("" if words is None else f" {words}")
     )
 
 
@@ -192,6 +196,8 @@ def _figures(profile: Profile, label: str) -> Section:
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
+    if profile.codecarbon is not None:
+        tables.append(codecarbon_table(profile.codecarbon, sources))
     notes = (*sources.notes(), *_figure_notes(profile))
     return Section(title=label, tables=tuple(tables), notes=notes)
 
@@ -246,6 +252,8 @@ def _figure_notes(profile: Profile) -> list[str]:
             f"({carbon.intensity_g_per_kwh.basis.value}: {carbon.intensity_g_per_kwh.source}) and "
             f"a PUE of {show(carbon.pue)} ({carbon.pue.basis.value}: {carbon.pue.source})."
         )
+    if profile.codecarbon is not None:
+        notes.append(cost_note(profile.codecarbon))
     if profile.stopped_by:
         notes.append(f"The measurement was ended by: {profile.stopped_by}.")
     notes.append(f"Measured {profile.created_utc}.")

@@ -5,6 +5,7 @@ Every judgement of the product is made in this module; renderers only print it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONTENDED = "contended"
@@ -81,10 +82,10 @@ def stopped_by_budget(
     quantity: str, reached: float | None, asked: float, spent_s: float
 ) -> Finding:
     """Time ran out before the interval was as narrow as asked."""
-    how_far = "has no interval yet" if reached is None else f"reached +-{reached:.1%}"
+    how_far = "has no interval yet" if reached is None else f"reached ±{100 * reached:.2g} %"
     return Finding(
         kind="budget-ended",
-        observed=f"{quantity} {how_far} in {spent_s:.0f} s; +-{asked:.1%} was asked for",
+        observed=f"{quantity} {how_far} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
         remedy="give more time with --max-seconds, quieten the machine, or relax --precision",
     )
 
@@ -125,6 +126,17 @@ def cpu_not_measured(is_virtual: bool) -> Finding:
         if is_virtual
         else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
         "intel_rapl_msr, then see /sys/class/powercap",
+    )
+
+
+def no_second_opinion(devices: Sequence[str] = ()) -> Finding:
+    """What is shown and what would check it are one and the same model; () for all of it."""
+    what = f"the joules of {' and '.join(devices)}" if devices else "the joules"
+    return Finding(
+        kind="no-second-opinion",
+        observed=f"no sensor measured {what}: they are CodeCarbon's model already, and nothing "
+        "independent stands beside them",
+        remedy="run `python -m profiler doctor` to see which sensor is missing and what it needs",
     )
 
 

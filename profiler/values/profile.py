@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .codecarbon import CodeCarbonOpinion
 from .estimate import Estimate
 from .findings import Finding
 from .layer_cost import LayerCost
+from .repetition import Repetition
 from .trace import Trace, Window
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class Workload:
         seed: seed of everything random.
         checkpoint: file name of the weights, or None for fresh ones.
         class_count: outputs that the model was asked to have; None for its own default.
+        allocator: how the processes got their memory: "steady" (freed pages are kept), "system", or
+            the name of a preloaded library.
     """
 
     model: str
@@ -50,6 +54,7 @@ class Workload:
     seed: int | None = None
     checkpoint: str | None = None
     class_count: int | None = None
+    allocator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +125,9 @@ class Profile:
         layers: cost per layer.
         traces: raw readings, enough to recompute every joule.
         windows: what happened when.
+        repetition: the timed blocks by process and round, those that were set aside included.
+        codecarbon: what CodeCarbon's own tracker says of the whole measurement; None where it did
+            not run or gave no answer.
         findings: what to know before trusting a number.
         stopped_by: "precision", "budget" or "interrupted".
         schema_version: of the stored form.
@@ -146,6 +154,8 @@ class Profile:
     layers: tuple[LayerCost, ...] = ()
     traces: tuple[Trace, ...] = ()
     windows: tuple[Window, ...] = ()
+    repetition: Repetition | None = None
+    codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
     stopped_by: str | None = None
     schema_version: int = SCHEMA_VERSION

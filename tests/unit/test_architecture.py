@@ -56,9 +56,9 @@ MAY_IMPORT: dict[str, str] = {
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result training.run_folder",
-    "training.run": "files inputs ledger machine meters values workload training.checkpoints"
-    " training.data training.distribution training.evaluation training.progress training.recipe"
-    " training.result training.run_folder",
+    "training.run": "files inputs ledger machine measurement meters values workload"
+    " training.checkpoints training.data training.distribution training.evaluation"
+    " training.progress training.recipe training.result training.run_folder",
     "training.cli": "cli files inputs ledger machine render render.formats store values"
     " training.checkpoints training.distribution training.evaluation training.experiments"
     " training.progress training.recipe training.result training.run training.run_folder",
@@ -294,7 +294,7 @@ def test_modules_and_functions_stay_small() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
-                if node.end_lineno - node.lineno + 1 > 60 and node.name != "measure":
+                if node.end_lineno - node.lineno + 1 > 60:
                     long_functions.append(f"{name}:{node.name}")
     assert long_modules == []
     assert long_functions == []
