@@ -22,6 +22,8 @@ from profiler.errors import ProfilerError, UsageError
 from profiler.values.plain_text import one_line
 from profiler.version import __version__
 
+from .stdout import write_anywhere
+
 INTERRUPTED = 130
 
 
@@ -83,6 +85,7 @@ class Program:
         words = list(sys.argv[1:] if arguments is None else arguments)
         verb = next((word for word in words if not word.startswith("-")), None)
         debug = "--debug" in words[: words.index("--")] if "--" in words else "--debug" in words
+        write_anywhere()
         try:
             with _interruptions() as seen:
                 return self._dispatch(words, verb)

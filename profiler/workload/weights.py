@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTAINERS = ("state_dict", "model_state_dict", "model")
 WRAPPERS = ("module.", "_orig_mod.")
 SHOWN_KEYS = 3
+SAVE_ALONE = "save model.state_dict() alone, or convert the file to safetensors where you trust it"
 OTHER_MODEL = "name the model that these weights were trained for"
 
 
@@ -37,16 +38,19 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if file.stat().st_size == 0:
         raise CheckpointError(f"the checkpoint '{file}' is empty")
     stored = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    fit_weights(model, stored, file)
+    fit_weights(model, stored, file, takes_classes=True)
 
 
-def fit_weights(model: nn.Module, stored: object, file: Path) -> None:
+def fit_weights(
+    model: nn.Module, stored: object, file: Path, *, takes_classes: bool = False
+) -> None:
     """Load what was read from a file, as `load_weights` does.
 
     Args:
         model: left as it was when this raises.
         stored: a state dict, or what holds one.
         file: named in the errors.
+        takes_classes: whether the user has a flag --classes.
 
     Raises:
         CheckpointError: it is no state dict, does not fit, or holds NaN or infinite weights.
@@ -55,7 +59,7 @@ def fit_weights(model: nn.Module, stored: object, file: Path) -> None:
     own = model.state_dict()
     _check_keys(weights, own, file)
     for name, tensor in weights.items():
-        _check_tensor(name, tensor, own[name], file)
+        _check_tensor(name, tensor, own[name], file, takes_classes)
     # Files older than BatchNorm's step counter lack it, and inference does not use it.
     model.load_state_dict({**_counters(own), **weights})
 
@@ -80,11 +84,12 @@ def _read_torch(file: Path) -> Any:
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted is None:
-            raise CheckpointError(f"'{file}' is no checkpoint that can be read safely") from error
+            raise CheckpointError(
+                f"'{file}' is no checkpoint that can be read safely", hint=SAVE_ALONE
+            ) from error
         raise CheckpointError(
             f"'{file}' wants to run {wanted[1]} when loaded, and is refused",
-            hint="save model.state_dict() alone, or convert the file to safetensors where you "
-            "trust it",
+            hint=SAVE_ALONE,
         ) from error
     # A damaged archive surfaces as whatever its broken bytes lead torch's reader into.
     except Exception as error:
@@ -147,7 +152,7 @@ def _first(names: list[str]) -> str:
     return shown + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path) -> None:
+def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path, takes_classes: bool) -> None:
     import torch
     from torch.nn.parameter import is_lazy
 
@@ -155,7 +160,7 @@ def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path) -> None:
         raise CheckpointError(
             f"'{name}' in '{file}' has shape {_times(tensor.shape)}, the model's has "
             f"{_times(own.shape)}",
-            hint=_hint(tensor, own),
+            hint=_hint(tensor, own) if takes_classes else OTHER_MODEL,
         )
     if tensor.is_floating_point() != own.is_floating_point():
         raise CheckpointError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 
 from profiler.errors import StoreError, UsageError
 from profiler.files import write_whole_file
@@ -74,7 +75,8 @@ def begin(
             view.note(f"an attempt without a finished epoch is kept in {set_aside(folder)}")
         if path.exists():
             raise UsageError(
-                f"'{folder}' holds a run already", hint=f"--resume {folder}, or another --out"
+                f"'{folder}' holds a run already",
+                hint=f"python -m training train --resume {quote(str(folder))}, or another --out",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,8 @@ def check_data(state: State | None, recipe: Recipe, splits: Splits) -> None:
     """Let a run go on only with the data that it began with, wherever they lie now.
 
     Raises:
-        UsageError: they have changed; or they moved, and the checkpoint does not say what they were.
+        UsageError: they have changed; or they moved, and the checkpoint does not say what they
+            were.
     """
     if state is not None:
         check_same_data(

@@ -38,6 +38,8 @@ from .precision import judge_precision
 from .start import check_data, check_teacher, write_recipe
 from .warmup import warm_up
 
+ADVICE = "check --data and --image-size, or see the traceback with --debug"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -80,7 +82,7 @@ class Run:
     def explaining_errors(self) -> Iterator[None]:
         """Explains what the user's model raises, and the loss of a process that decodes for it."""
         try:
-            with explained(self.device), explaining_lost_workers():
+            with explained(self.device, advice=ADVICE), explaining_lost_workers():
                 yield
         except ProfilerError as error:
             if is_ended_by_signal(error.__cause__):
