@@ -57,6 +57,8 @@ class Recipe:
         seed: of the weights, the order and the augmentation.
         deterministic: same machine, same bits; slower.
         teacher: checkpoint written by this program whose model teaches; None for none.
+        teacher_model: reference of the teacher's model, where its file does not say it or it is
+            code of your own; None for neither.
         temperature: that softens both distributions (Hinton et al., arXiv 1503.02531).
         distillation_weight: alpha, the weight of the teacher; 1 - alpha is the labels'.
     """
@@ -85,6 +87,7 @@ class Recipe:
     seed: int = 0
     deterministic: bool = False
     teacher: str | None = None
+    teacher_model: str | None = None
     temperature: float = 4.0
     distillation_weight: float = 0.9
 
@@ -191,7 +194,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     if name_or_path not in recipe_names():
         path = Path(name_or_path).expanduser()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors write a BOM
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"there is no recipe '{name_or_path}'",

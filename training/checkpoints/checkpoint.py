@@ -142,7 +142,11 @@ def check_recipe(stored: Recipe, asked: Recipe) -> None:
 
 
 def load_model(
-    path: Path, device: torch.device | str = "cpu", *, model: str | None = None
+    path: Path,
+    device: torch.device | str = "cpu",
+    *,
+    model: str | None = None,
+    flag: str = "--model",
 ) -> tuple[nn.Module, Info]:
     """The trained network of a checkpoint: the evaluated weights, in evaluation mode.
 
@@ -150,6 +154,7 @@ def load_model(
         path: a checkpoint of either kind.
         device: where the network goes, in the memory format that it was trained in.
         model: reference that the user gives; needed where the checkpoint's own would import code.
+        flag: by which the user gives it.
 
     Returns:
         The network, and what its inputs must look like. The state of torch's generators is kept.
@@ -161,7 +166,7 @@ def load_model(
     import torch
 
     info, document, tensors = read_tensors(path)
-    reference = _trusted_reference(info, path, model)
+    reference = _trusted_reference(info, path, model, flag)
     is_state = document.get("kind") == STATE
     weights = dict(load_checkpoint(path).evaluated) if is_state else tensors
     if not any(info.class_count in tensor.shape for tensor in weights.values()):
@@ -177,17 +182,17 @@ def load_model(
     return network, info
 
 
-def _trusted_reference(info: Info, path: Path, asked: str | None) -> str:
+def _trusted_reference(info: Info, path: Path, asked: str | None, flag: str) -> str:
     stored = info.recipe.model
     if asked is not None and asked != stored:
         raise CheckpointError(
             f"'{path}' holds weights of '{stored}', not of '{asked}'",
-            hint=f"give --model {quote(stored)}",
+            hint=f"give {flag} {quote(stored)}",
         )
     if asked is None and not info.names_library_model:
         raise CheckpointError(
             f"'{path}' holds weights of '{stored}', whose code would be run",
-            hint=f"where you trust that code, name it: --model {quote(stored)}",
+            hint=f"where you trust that code, name it: {flag} {quote(stored)}",
         )
     return stored
 

@@ -57,6 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
             top=arguments.top,
             device=arguments.device,
             model=arguments.model,
+            image_size=arguments.image_size,
         )
     problems = [found for found in predictions if found.problem is not None]
     if len(problems) == len(predictions):

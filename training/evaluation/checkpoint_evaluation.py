@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from profiler.errors import InputDataError
+from profiler.errors import InputDataError, UsageError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
 from profiler.machine.device import Device, find_device
@@ -20,6 +20,7 @@ from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.statistics import mean_interval
 from training.checkpoints.checkpoint import load_model
+from training.checkpoints.foreign import is_foreign, load_foreign
 from training.checkpoints.header import Info
 from training.data.classes import as_known
 from training.data.data_identity import check_same_data
@@ -44,6 +45,7 @@ def evaluate_checkpoint(
     batch_size: int = BATCH_SIZE,
     cost_seconds: float = COST_SECONDS,
     model: str | None = None,
+    image_size: int | None = None,
     meters: Sequence[OpenMeter] | None = None,
     root: Path | None = None,
 ) -> Evaluation:
@@ -58,7 +60,8 @@ def evaluate_checkpoint(
         batch_size: images of a call.
         cost_seconds: the split is run again for at least so long to measure images/s and joules;
             0 measures neither.
-        model: reference of the model, where the checkpoint's own must be confirmed.
+        model: reference of the model, where the checkpoint's own must be confirmed or it has none.
+        image_size: side of the images, for a checkpoint that does not say it.
         meters: opened meters; by default those of the machine without GPUs that are not used.
         root: folder of downloaded data; None for the cache.
 
@@ -69,7 +72,19 @@ def evaluate_checkpoint(
         MeasurementError: the model's outputs are not all finite.
     """
     place = find_device(device)
-    network, info = load_model(checkpoint, place.name, model=model)
+    findings: tuple[Finding, ...] = place.findings
+    if is_foreign(checkpoint):
+        if data is None:
+            raise UsageError(
+                f"'{checkpoint}' does not say what it was trained on", hint="name it: --data SOURCE"
+            )
+        network, info, noted = load_foreign(
+            checkpoint, place.name, model=model, data=data, split=split, image_size=image_size,
+            root=root,
+        )  # fmt: skip
+        findings = (*findings, *noted)
+    else:
+        network, info = load_model(checkpoint, place.name, model=model)
     pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
     labels = as_known(
         pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
@@ -83,7 +98,7 @@ def evaluate_checkpoint(
         batch_size=batch_size, dtype=dtype, channels_last=channels_last,
     )  # fmt: skip
     if not cost_seconds:
-        return replace(found, findings=place.findings)
+        return replace(found, findings=findings)
 
     def run() -> None:
         count_correct(
@@ -91,6 +106,7 @@ def evaluate_checkpoint(
             channels_last=channels_last,
         )  # fmt: skip
 
+    found = replace(found, findings=findings)
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
 
 
@@ -115,7 +131,7 @@ def _with_cost(
         found,
         energy_per_image_j=cost.energy_per_image_j,
         images_per_s=cost.images_per_s,
-        findings=tuple(dict.fromkeys((*place.findings, *opened.findings, *cost.findings))),
+        findings=tuple(dict.fromkeys((*found.findings, *opened.findings, *cost.findings))),
     )
 
 

@@ -14,6 +14,7 @@ from profiler.inputs.base import decode
 from profiler.inputs.dataset import stack
 from profiler.machine.device import find_device
 from training.checkpoints.checkpoint import load_model
+from training.checkpoints.foreign import is_foreign, load_foreign
 
 from .forward import Pass, check_answers, evaluating
 
@@ -57,6 +58,7 @@ def predict(
     dtype: str | None = None,
     batch_size: int = BATCH_SIZE,
     model: str | None = None,
+    image_size: int | None = None,
 ) -> tuple[Prediction, ...]:
     """Classify image files; one that cannot be read does not keep the others from it.
 
@@ -67,7 +69,8 @@ def predict(
         device: "cpu", "cuda", "cuda:N" or "auto".
         dtype: of the forward pass; None for the one that it was trained in.
         batch_size: images of a call.
-        model: reference of the model, where the checkpoint's own must be confirmed.
+        model: reference of the model, where the checkpoint's own must be confirmed or it has none.
+        image_size: side of the images, for a checkpoint that does not say it.
 
     Returns:
         One prediction a file, in their order.
@@ -82,7 +85,10 @@ def predict(
     if top < 1:
         raise UsageError(f"no {top} classes can be told", hint="give 1 or more")
     place = find_device(device)
-    network, info = load_model(checkpoint, place.name, model=model)
+    if is_foreign(checkpoint):
+        network, info, _ = load_foreign(checkpoint, place.name, model=model, image_size=image_size)
+    else:
+        network, info = load_model(checkpoint, place.name, model=model)
     run = Pass(
         normalization=info.normalization,
         dtype=dtype or info.recipe.dtype,

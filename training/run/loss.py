@@ -23,6 +23,7 @@ from profiler.errors import UsageError
 from profiler.inputs.base import Normalization
 from profiler.ledger import LedgerSummary, Phase
 from profiler.values.findings import Finding
+from training.checkpoints.header import Info
 from training.data.classes import check_same_classes
 from training.evaluation.forward import forward
 from training.recipe import Recipe
@@ -55,9 +56,7 @@ def make_criterion(
     """
     if recipe.teacher is None:
         return LabelLoss(recipe.label_smoothing)
-    from training.checkpoints.checkpoint import load_model
-
-    model, info = load_model(Path(recipe.teacher), torch.device(device))
+    model, info = _load_teacher(Path(recipe.teacher), recipe, torch.device(device))
     who, hint = f"the teacher '{recipe.teacher}'", "name a teacher of the same classes"
     if info.class_count != class_count:
         raise UsageError(
@@ -73,6 +72,21 @@ def make_criterion(
         input_shape=info.input_shape,
         renormalize=_between(normalization, info.normalization, device),
     )
+
+
+def _load_teacher(path: Path, recipe: Recipe, device: torch.device) -> tuple[nn.Module, Info]:
+    """The teacher's network, and what its inputs must look like."""
+    from training.checkpoints.checkpoint import load_model
+    from training.checkpoints.foreign import is_foreign, load_foreign
+
+    named, flag = recipe.teacher_model, "--teacher-model"
+    if not is_foreign(path):
+        return load_model(path, device, model=named, flag=flag)
+    model, info, _ = load_foreign(
+        path, device, model=named, flag=flag, data=recipe.data, split="train",
+        image_size=recipe.image_size,
+    )  # fmt: skip
+    return model, info
 
 
 class LabelLoss:
