@@ -483,3 +483,11 @@ def test_codecarbons_account_of_the_segment_stands_in_the_result(
     assert stored is not None
     assert stored.codecarbon == opinion
     assert "CodeCarbon's tracker, whole" in render_results([outcome])
+
+
+def test_sigusr1_keeps_everything_and_ends_with_its_code(tmp_path: Path, recipe: Recipe) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train(recipe, tmp_path / "run", interrupt(signal.SIGUSR1, 2, 0.4))
+    assert ended.value.code == 138
+    assert load_info(tmp_path / "run" / "last.safetensors").epochs_done == 1
+    assert train(recipe, tmp_path / "run", resume=True).epochs_done == 3
