@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from profiler.inputs.base import Split
+    from profiler.inputs.base import ImageSet, Split
 
 SHOWN = 3
 
@@ -83,25 +83,36 @@ def load_foreign(
     class_count = len(names) if names else _row_count(weights, path)
     target = resolve(model, num_classes=class_count)
     fit = fit_weights(target.model, weights, path)
-    side = image_size
-    shape = (3, side, side) if side else target.input_shape
-    if source is not None and not side:
-        shape = tuple(source.images([0])[0].shape)
-    if shape is None or len(shape) != 3:
-        raise UsageError(
-            f"nothing says how large the images of '{model}' are", hint="--image-size 224"
-        )
+    height, width = _image_size(source, target.input_shape, image_size, model)
     recipe = Recipe(
-        model=model, data=data or Recipe().data, dtype="fp32", channels_last=False, image_size=side
+        model=model,
+        data=data or Recipe().data,
+        dtype="fp32",
+        channels_last=False,
+        image_size=image_size,
     )
     info = Info(
         recipe=recipe,
         class_names=names or tuple(f"class {label}" for label in range(class_count)),
-        input_shape=(3, int(shape[1]), int(shape[2])),
+        input_shape=(3, height, width),
         normalization=IMAGENET if source is None else source.normalization,
     )
     network = target.model.to(device).eval()
     return network, info, (_as_read(path, fit, info, has_data=source is not None),)
+
+
+def _image_size(
+    source: ImageSet | None, of_model: tuple[int, ...] | None, asked: int | None, model: str
+) -> tuple[int, int]:
+    """(height, width): as asked for, or of the data, or of the model."""
+    if asked is not None:
+        return asked, asked
+    shape = of_model if source is None else tuple(source.images([0])[0].shape)
+    if shape is None or len(shape) != 3:
+        raise UsageError(
+            f"nothing says how large the images of '{model}' are", hint="--image-size 224"
+        )
+    return int(shape[1]), int(shape[2])
 
 
 def _row_count(weights: dict[str, Any], path: Path) -> int:

@@ -16,6 +16,8 @@ VERBS = {
     "evaluate": "accuracy, calibration and joules per image of a checkpoint",
     "predict": "what a checkpoint sees in image files",
     "ledger": "where the joules of a run went, also of a running or killed one",
+    "list": "what was trained, its accuracy and its joules",
+    "compare": "two trainings beside each other",
     "experiment": "several models x several seeds, and one table of what they came to",
 }
 PROGRAM = Program(

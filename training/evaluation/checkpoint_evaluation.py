@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from profiler.errors import InputDataError, UsageError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
@@ -72,19 +74,10 @@ def evaluate_checkpoint(
         MeasurementError: the model's outputs are not all finite.
     """
     place = find_device(device)
-    findings: tuple[Finding, ...] = place.findings
-    if is_foreign(checkpoint):
-        if data is None:
-            raise UsageError(
-                f"'{checkpoint}' does not say what it was trained on", hint="name it: --data SOURCE"
-            )
-        network, info, noted = load_foreign(
-            checkpoint, place.name, model=model, data=data, split=split, image_size=image_size,
-            root=root,
-        )  # fmt: skip
-        findings = (*findings, *noted)
-    else:
-        network, info = load_model(checkpoint, place.name, model=model)
+    network, info, noted = _load_network(
+        checkpoint, place, model=model, data=data, split=split, image_size=image_size, root=root
+    )
+    findings = (*place.findings, *noted)
     pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
     labels = as_known(
         pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
@@ -108,6 +101,29 @@ def evaluate_checkpoint(
 
     found = replace(found, findings=findings)
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
+
+
+def _load_network(
+    checkpoint: Path,
+    place: Device,
+    *,
+    model: str | None,
+    data: str | None,
+    split: SplitName,
+    image_size: int | None,
+    root: Path | None,
+) -> tuple[nn.Module, Info, tuple[Finding, ...]]:
+    """The network, what it expects, and how a file of another program was read."""
+    if not is_foreign(checkpoint):
+        return *load_model(checkpoint, place.name, model=model), ()
+    if data is None:
+        raise UsageError(
+            f"'{checkpoint}' does not say what it was trained on", hint="name it: --data SOURCE"
+        )
+    return load_foreign(
+        checkpoint, place.name, model=model, data=data, split=split, image_size=image_size,
+        root=root,
+    )  # fmt: skip
 
 
 def _with_cost(
