@@ -31,7 +31,7 @@ class Recipe:
     """One training run, reproducible from this and the code.
 
     Args:
-        model: reference as `python -m profiler measure --model` takes it.
+        model: reference as `python -m profiler measure --model` takes it, transforms included.
         data: source as `--data` takes it; it must have labels.
         label_column: column of a Parquet source that holds the classes; None for the first of
             label, labels, fine_label, coarse_label.
@@ -56,6 +56,8 @@ class Recipe:
             0 the last checkpoint is the best. The test split never chooses anything.
         seed: of the weights, the order and the augmentation.
         deterministic: same machine, same bits; slower.
+        initial: checkpoint whose weights the training starts from: those of the same model, or of
+            what its transforms are applied to; None for fresh ones.
         teacher: checkpoint written by this program whose model teaches; None for none.
         teacher_model: reference of the teacher's model, where its file does not say it or it is
             code of your own; None for neither.
@@ -86,6 +88,7 @@ class Recipe:
     validation_share: float = 0.0
     seed: int = 0
     deterministic: bool = False
+    initial: str | None = None
     teacher: str | None = None
     teacher_model: str | None = None
     temperature: float = 4.0

@@ -22,6 +22,7 @@ from .options import (
     add_carbon,
     add_codecarbon,
     add_model,
+    add_sensors,
     chosen_codecarbon,
     precision,
     seconds,
@@ -45,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser, several=True)
     add = parser.add_argument
-    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
@@ -67,7 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
+    add(
+        "--dtype",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
+    )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
     add(
@@ -89,6 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="weights: safetensors, or a state dict; with several --model, one for each",
     )
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
+    add_sensors(parser)
     add_repetition(parser)
     add_carbon(parser)
     add_codecarbon(parser)

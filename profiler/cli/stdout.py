@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-
-ESCAPES = "wattprof.json-escapes"
 
 
 @contextmanager
@@ -32,21 +28,3 @@ def stdout_to_stderr() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(kept, 1)
         os.close(kept)
-
-
-def write_anywhere() -> None:
-    """Let a terminal of another encoding, or a name that is no UTF-8, never end a program.
-
-    A character that stdout cannot take is written as JSON escapes it, so that JSON stays JSON.
-    """
-    codecs.register_error(ESCAPES, _escaped)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ESCAPES)
-
-
-def _escaped(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
-    pairs = (units[place : place + 2].hex() for place in range(0, len(units), 2))
-    return "".join(f"\\u{pair}" for pair in pairs), error.end

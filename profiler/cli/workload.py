@@ -9,27 +9,39 @@ from typing import TYPE_CHECKING, Any
 from profiler.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from profiler.inputs import Batch
     from profiler.measurement.request import Request
     from profiler.workload.target import Target
 
 
 def load_target(arguments: argparse.Namespace) -> Target:
-    """The model, seeded, with its weights."""
+    """The model, seeded, with its transforms and its weights."""
     import torch
 
     from profiler.machine.device import find_device
-    from profiler.workload.target import resolve
-    from profiler.workload.weights import load_weights
+    from profiler.variants import build, weights_of
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    find_device(arguments.device)
+    device = find_device(arguments.device)
     torch.manual_seed(arguments.seed)
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    if arguments.checkpoint is not None:
-        load_weights(target.model, arguments.checkpoint)
-    return target
+    return build(
+        arguments.model,
+        num_classes=arguments.classes,
+        weights=None if arguments.checkpoint is None else weights_of(arguments.checkpoint),
+        load_batches=lambda target: _calibration(arguments, target),
+        device=device.name,
+    )
+
+
+def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
+    """Training images for transforms that run the model, batch by batch."""
+    from profiler.inputs import load_calibration
+
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    return load_calibration(arguments.data, input_shape=item_shape, seed=arguments.seed)
 
 
 def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:
@@ -75,7 +87,7 @@ def load_requests(options: dict[str, Any]) -> list[Request]:
             inputs=batch.images,
             name=target.name,
             device=arguments.device,
-            dtype=arguments.dtype,
+            dtype=_dtype(arguments, target),
             batch_size=arguments.batch_size,
             channels_last=arguments.channels_last,
             compiled=arguments.compile,
@@ -84,6 +96,14 @@ def load_requests(options: dict[str, Any]) -> list[Request]:
         )
         requests.append(request)
     return requests
+
+
+def _dtype(arguments: argparse.Namespace, target: Target) -> str | None:
+    """The precision to measure in; None for that which a transform has set."""
+    from profiler.workload.transformed import precision_of
+
+    asked: str | None = arguments.dtype
+    return asked or (None if precision_of(target.model) else "fp32")
 
 
 def pairs_of(references: list[str], checkpoints: list[str] | None) -> list[tuple[str, str | None]]:

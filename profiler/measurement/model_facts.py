@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from profiler.values.applied_transform import AppliedTransform
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
@@ -25,6 +26,8 @@ class ModelFacts:
         mac_count: of one call; None where not every operator could be counted.
         size_bytes: parameters and buffers.
         score: the efficiency score of one item.
+        score_by_ratio, effective_mac_count, compressed_bytes, transforms: as in `Profile`; of
+            variants alone.
         peak_memory_bytes: held at the worst moment of a call.
         layers: exact counts, layer by layer.
         findings: about the device, the way it is called, its counts and its weights.
@@ -39,6 +42,10 @@ class ModelFacts:
     mac_count: Estimate | None = None
     size_bytes: Estimate | None = None
     score: Estimate | None = None
+    score_by_ratio: Estimate | None = None
+    effective_mac_count: Estimate | None = None
+    compressed_bytes: Estimate | None = None
+    transforms: tuple[AppliedTransform, ...] = ()
     peak_memory_bytes: Estimate | None = None
     layers: tuple[LayerCost, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -132,6 +132,15 @@ def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
     )
 
 
+def stated_model(checkpoint: Path) -> str | None:
+    """Reference of the model that a safetensors file was trained as; None where it does not say."""
+    try:
+        text = _header(checkpoint)
+        return None if text is None else decode(parse(text), _Header).info.recipe.model
+    except FormError:
+        return None  # whoever loads the weights will say what is wrong with the file
+
+
 def _header(checkpoint: Path) -> str | None:
     from safetensors import SafetensorError, safe_open
 

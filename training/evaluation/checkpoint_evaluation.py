@@ -31,7 +31,7 @@ from training.data.stream import StreamedPixels
 
 from .accuracy import CONFIDENCE
 from .evaluation import Evaluation, count_correct, evaluate
-from .forward import BATCH_SIZE
+from .forward import BATCH_SIZE, arithmetic
 
 SplitName = Literal["train", "validation", "test"]
 COST_SECONDS = 5.0
@@ -58,12 +58,11 @@ def evaluate_checkpoint(
         data: as `--data` takes it, with labels; None for what it was trained on.
         split: "validation" is what its recipe held out of the training split.
         device: "cpu", "cuda", "cuda:N" or "auto".
-        dtype: of the forward pass, under autocast; None for the one that it was trained in.
+        dtype: of the forward pass, under autocast; None for that of its training or transforms.
         batch_size: images of a call.
-        cost_seconds: the split is run again for at least so long to measure images/s and joules;
-            0 measures neither.
-        model: reference of the model, where the checkpoint's own must be confirmed or it has none.
-        image_size: side of the images, for a checkpoint that does not say it.
+        cost_seconds: joules and images/s are measured for at least so long; 0 measures neither.
+        model: reference that confirms the checkpoint's own, or names a variant of it.
+        image_size: side of the images, where the checkpoint does not say it.
         meters: opened meters; by default those of the machine without GPUs that are not used.
         root: folder of downloaded data; None for the cache.
 
@@ -77,21 +76,21 @@ def evaluate_checkpoint(
     network, info, noted = _load_network(
         checkpoint, place, model=model, data=data, split=split, image_size=image_size, root=root
     )
-    findings = (*place.findings, *noted)
     pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
     labels = as_known(
         pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
         whom=description, hint="evaluate it on data with the classes that it was trained for",
     )  # fmt: skip
     pixels = pixels.with_labels(labels)
-    dtype = dtype or info.recipe.dtype
+    dtype = arithmetic(network, dtype, info.recipe.dtype)
     channels_last = info.recipe.channels_last
     found = evaluate(
         network, pixels, info.normalization, data=description, class_names=info.class_names,
         batch_size=batch_size, dtype=dtype, channels_last=channels_last,
     )  # fmt: skip
+    found = replace(found, findings=(*place.findings, *noted))
     if not cost_seconds:
-        return replace(found, findings=findings)
+        return found
 
     def run() -> None:
         count_correct(
@@ -99,7 +98,6 @@ def evaluate_checkpoint(
             channels_last=channels_last,
         )  # fmt: skip
 
-    found = replace(found, findings=findings)
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
 
 

@@ -16,7 +16,7 @@ from profiler.machine.device import find_device
 from training.checkpoints.checkpoint import load_model
 from training.checkpoints.foreign import is_foreign, load_foreign
 
-from .forward import Pass, check_answers, evaluating
+from .forward import Pass, arithmetic, check_answers, evaluating
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +91,7 @@ def predict(
         network, info = load_model(checkpoint, place.name, model=model)
     run = Pass(
         normalization=info.normalization,
-        dtype=dtype or info.recipe.dtype,
+        dtype=arithmetic(network, dtype, info.recipe.dtype),
         channels_last=info.recipe.channels_last,
     )
     _, height, width = info.input_shape
