@@ -151,14 +151,19 @@ def _is_tensor(value: object) -> bool:
 
 
 def _prefix(named: Mapping[str, Any], own: Mapping[str, Any]) -> str:
-    """What stands before most of the model's own names; the shortest of several, "" for nothing."""
+    """What stands before most of the model's own names; the shortest of several, "" for nothing.
+
+    Where most names in a file do not begin with it, the file is of a larger model than this one.
+    """
     found = {""}
     for name in list(own)[:SHOWN_KEYS]:
         found |= {key.removesuffix(name) for key in named if key.endswith(f".{name}")}
-    return min(
+    prefix = min(
         sorted(found, key=len),
         key=lambda prefix: -sum(f"{prefix}{name}" in named for name in own),
     )
+    begin = sum(key.startswith(prefix) for key in named)
+    return prefix if 2 * begin >= len(named) else ""
 
 
 def _counters(own: Mapping[str, Any]) -> dict[str, Any]:

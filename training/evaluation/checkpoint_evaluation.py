@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -76,12 +77,7 @@ def evaluate_checkpoint(
     network, info, noted = _load_network(
         checkpoint, place, model=model, data=data, split=split, image_size=image_size, root=root
     )
-    pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
-    labels = as_known(
-        pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
-        whom=description, hint="evaluate it on data with the classes that it was trained for",
-    )  # fmt: skip
-    pixels = pixels.with_labels(labels)
+    pixels, description = _labelled(checkpoint, info, data or info.recipe.data, split, place, root)
     dtype = arithmetic(network, dtype, info.recipe.dtype)
     channels_last = info.recipe.channels_last
     found = evaluate(
@@ -92,12 +88,10 @@ def evaluate_checkpoint(
     if not cost_seconds:
         return found
 
-    def run() -> None:
-        count_correct(
-            network, pixels, info.normalization, batch_size=batch_size, dtype=dtype,
-            channels_last=channels_last,
-        )  # fmt: skip
-
+    run = partial(
+        count_correct, network, pixels, info.normalization, batch_size=batch_size, dtype=dtype,
+        channels_last=channels_last,
+    )  # fmt: skip
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
 
 
@@ -124,9 +118,26 @@ def _load_network(
     )  # fmt: skip
 
 
+def _labelled(
+    checkpoint: Path,
+    info: Info,
+    spec: str,
+    split: SplitName,
+    place: Device,
+    root: Path | None,
+) -> tuple[Pixels, str]:
+    """The split under the labels that the model's classes have, and what it is."""
+    pixels, names, description = _load(info, spec, split, place, root)
+    labels = as_known(
+        pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
+        whom=description, hint="evaluate it on data with the classes that it was trained for",
+    )  # fmt: skip
+    return pixels.with_labels(labels), description
+
+
 def _with_cost(
     found: Evaluation,
-    run: Callable[[], None],
+    run: Callable[[], object],
     image_count: int,
     place: Device,
     *,
