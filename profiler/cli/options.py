@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
-from profiler.variants.table import TRANSFORMS
+from profiler.variants import TRANSFORMS, usage_of
 
 if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """--model and what belongs to it; `several` lets it be given more than once, as a list."""
-    turns = "; several are measured in turns" if several else ""
     parser.add_argument(
         "--model",
         required=True,
         action="append" if several else "store",
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
-        f"(there are {', '.join(TRANSFORMS)}){turns}",
+        "torchvision:NAME or timm:NAME; behind it transforms, in their order: +"
+        + ", +".join(map(usage_of, TRANSFORMS))
+        + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"

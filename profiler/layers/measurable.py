@@ -1,10 +1,9 @@
-"""Whether a device can time layers, and whether a model has any."""
+"""Whether a device can time layers."""
 
 from __future__ import annotations
 
 from profiler.errors import UsageError
 from profiler.machine.device import Device, find_device
-from profiler.workload.prepared import PreparedModel
 
 
 def timed_device(name: str) -> Device:
@@ -16,13 +15,3 @@ def timed_device(name: str) -> Device:
             hint="`measure` measures the whole model on it; layers need --device cpu or cuda",
         )
     return found
-
-
-def with_layers(bench: PreparedModel) -> PreparedModel:
-    """The model that was laid out, if it has layers to look into."""
-    if bench.is_compiled:
-        raise UsageError(
-            f"a model that runs compiled to {bench.dtype} is one piece without layers",
-            hint="measure the layers of the network before it was quantized",
-        )
-    return bench

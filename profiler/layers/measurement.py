@@ -27,7 +27,7 @@ from profiler.workload.prepared import PreparedModel, explained, prepare
 
 from .calibration import CALIBRATION_S, hardware_best
 from .joules import Joules, ratio, replayed_joules, seconds_of, shared_joules
-from .measurable import timed_device, with_layers
+from .measurable import timed_device
 from .replay import make_replays, names_of
 from .replay_power import PowerRecording, Powers
 from .rows import counted_rows, measured_rows, outside_rows
@@ -89,7 +89,7 @@ def measure_layers(
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
     found = timed_device(device)
-    bench = with_layers(prepare(model, inputs, found, dtype=dtype, channels_last=channels_last))
+    bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
         name=name or type(model).__name__, bench=bench, device=found, precision=precision,

@@ -227,9 +227,7 @@ def variant_note(note: str) -> Finding:
     return Finding(
         kind="variant",
         observed=note,
-        remedy="Train it on from these weights before you quote an accuracy."
-        if "fine-tune" in note
-        else "",
+        remedy="",
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from profiler.errors import TransformError
+from profiler.interruption import heed_interruption
 from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
@@ -92,6 +93,7 @@ def export(model: nn.Module, example: Inputs, material: Material, *, least: int)
             graph = exported.module(check_guards=False)
         # Whatever the user's code makes of symbolic shapes.
         except Exception as error:
+            heed_interruption(error)
             where = f"layer '{path[-1]}'" if path and path[-1] else type(model).__name__
             raise TransformError(
                 f"{material.name} cannot export {where}: {one_line(error)[:200]}",
@@ -180,6 +182,7 @@ def refused(material: Material, model: nn.Module) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        heed_interruption(error)
         raise TransformError(
             f"{material.name} cannot quantize {type(model).__name__}: torchao raised "
             f"{one_line(error)[:200]}",
