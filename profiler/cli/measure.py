@@ -17,11 +17,8 @@ from typing import TYPE_CHECKING, Any
 from profiler.errors import UsageError
 from profiler.files import check_writable
 
-from .call_inputs import add_inputs, batch_sizes
-from .decoding import add_decoding, check_decoding
 from .layer_pass import measure_pass, with_layers
 from .options import (
-    DTYPES,
     add_carbon,
     add_codecarbon,
     add_model,
@@ -48,8 +45,6 @@ DEFAULT_BATCH_SIZES = (1, 128)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser, several=True)
-    add_inputs(parser)
-    add_decoding(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
@@ -59,13 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in a call; several are measured one after the other (default: 1 and 128)",
     )
-    add(
-        "--precision",
-        type=precision,
-        default=0.02,
-        metavar="P",
-        help="stop when the intervals are within this share of the value (default: 0.02)",
-    )
+    add("--precision", type=precision, default=0.02, metavar="P", help="default: 0.02")
     add(
         "--max-seconds",
         type=seconds,
@@ -74,9 +63,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="budget of each batch size, for all models together (default: 30)",
     )
     add(
+        "--data",
+        default="digits",
+        metavar="SOURCE",
+        help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
+    )
+    add(
         "--dtype",
-        choices=DTYPES,
-        help="type of the numbers (default: fp32, or what a transform has set)",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
     )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
@@ -118,13 +113,12 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     codecarbon = chosen_codecarbon(arguments)
     _check(arguments)
-    sizes = batch_sizes(arguments, DEFAULT_BATCH_SIZES)
     check_writable(arguments.out)
     profiles: list[Profile] = []
     paths: list[str] = []
     try:
         with stdout_to_stderr():
-            for batch_size in sizes:
+            for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
                 for profile in _measure(arguments, batch_size, carbon, codecarbon):
                     paths.append(str(save_run(profile, arguments.out)))
                     profiles.append(profile)
@@ -145,7 +139,6 @@ def _check(arguments: argparse.Namespace) -> None:
             hint="leave out one of the two",
         )
     check_repetition(arguments)
-    check_decoding(arguments)
     pairs_of(arguments.model, arguments.checkpoint)
 
 
@@ -187,11 +180,9 @@ def _measure(
         )
         measured, reports = _in_processes(arguments, batch_size, conditions)
     profiles = []
-    # A model is one workload, or with --cache-length several.
-    each = len(measured) // len(arguments.model)
-    checkpoints = arguments.checkpoint or [None] * len(arguments.model)
-    for number, profile in enumerate(measured):
-        weights = checkpoints[number // each]
+    for number, (profile, weights) in enumerate(
+        zip(measured, arguments.checkpoint or [None] * len(measured), strict=True)
+    ):
         if reports is not None:
             profile = with_layers(profile, reports[number])
         profiles.append(profile if weights is None else with_accuracy(profile, weights))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from torch import nn
 
-from profiler.errors import InputDataError, UsageError
+from profiler.errors import CheckpointError, InputDataError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
 from profiler.machine.device import Device, find_device
@@ -109,7 +109,7 @@ def _load_network(
     if not is_foreign(checkpoint):
         return *load_model(checkpoint, place.name, model=model), ()
     if data is None:
-        raise UsageError(
+        raise CheckpointError(
             f"'{checkpoint}' does not say what it was trained on", hint="name it: --data SOURCE"
         )
     return load_foreign(

@@ -85,7 +85,7 @@ def test_they_are_evaluated_and_predict_with_what_the_flags_say(
     with pytest.raises(CheckpointError, match="does not say what model it is of") as refused:
         evaluate_checkpoint(path, data=spec, device="cpu", cost_seconds=0)
     assert refused.value.hint == "name it: --model REF"
-    with pytest.raises(UsageError, match="does not say what it was trained on"):
+    with pytest.raises(CheckpointError, match="does not say what it was trained on"):
         evaluate_checkpoint(path, model=reference, device="cpu", cost_seconds=0)
     with pytest.raises(UsageError, match="how large the images") as refused_size:
         predict(path, [picture], model=reference, device="cpu")
