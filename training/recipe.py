@@ -17,6 +17,7 @@ CHOICES = {
     "schedule": ("one-cycle", "cosine"),
     "dtype": ("fp32", "bf16", "fp16"),
 }
+PLACES = ("data", "teacher")
 AT_LEAST_ONE = ("epochs", "batch_size")
 NOT_NEGATIVE = ("learning_rate", "weight_decay", "crop_padding", "cutout_size", "seed")
 SHARES = (
@@ -32,6 +33,8 @@ class Recipe:
     Args:
         model: reference as `python -m profiler measure --model` takes it, transforms included.
         data: source as `--data` takes it; it must have labels.
+        label_column: column of a Parquet source that holds the classes; None for the first of
+            label, labels, fine_label, coarse_label.
         epochs: passes over the training split.
         batch_size: images of one step, over all devices together.
         optimizer: "sgd" (Nesterov) or "adamw".
@@ -56,12 +59,15 @@ class Recipe:
         initial: checkpoint whose weights the training starts from: those of the same model, or of
             what its transforms are applied to; None for fresh ones.
         teacher: checkpoint written by this program whose model teaches; None for none.
+        teacher_model: reference of the teacher's model, where its file does not say it or it is
+            code of your own; None for neither.
         temperature: that softens both distributions (Hinton et al., arXiv 1503.02531).
         distillation_weight: alpha, the weight of the teacher; 1 - alpha is the labels'.
     """
 
     model: str = "lightweight"
     data: str = "cifar10"
+    label_column: str | None = None
     epochs: int = 100
     batch_size: int = 256
     optimizer: str = "sgd"
@@ -84,6 +90,7 @@ class Recipe:
     deterministic: bool = False
     initial: str | None = None
     teacher: str | None = None
+    teacher_model: str | None = None
     temperature: float = 4.0
     distillation_weight: float = 0.9
 
@@ -108,6 +115,17 @@ class Recipe:
         if not 0 < self.temperature < float("inf"):
             raise _wrong(self, "temperature", "positive")
 
+    def changes(self, other: Recipe) -> dict[str, tuple[object, object]]:
+        """The differences that change what is computed.
+
+        Where data and a teacher lie does not: that they are the same is told by what they are.
+        """
+        return {
+            name: pair
+            for name, pair in self.differences(other).items()
+            if not (name in PLACES and _is_elsewhere(name, *pair))
+        }
+
     def differences(self, other: Recipe) -> dict[str, tuple[object, object]]:
         """By field, the values of both where they differ."""
         pairs = {
@@ -115,6 +133,14 @@ class Recipe:
             for item in fields(self)
         }
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _is_elsewhere(name: str, one: object, other: object) -> bool:
+    """Whether two values of a field may be the same thing in two places."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
+    kinds = [text.partition(":")[:2] for text in (one, other)]
+    return name == "teacher" or kinds[0] == kinds[1] != (one, "")
 
 
 def flag_of(field_name: str) -> str:
@@ -171,7 +197,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     if name_or_path not in recipe_names():
         path = Path(name_or_path).expanduser()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors write a BOM
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"there is no recipe '{name_or_path}'",

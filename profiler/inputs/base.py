@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 DEEPEST = 65535
 DEEP_STEP = DEEPEST // 255
 """Grey of 16 bits that makes one of 8, so that white stays white."""
+DRAFT_MARGIN = 2
+"""Size of a picture decoded at less than its own, over the size that it is then resampled to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,8 @@ class ImageSet(Protocol):
 
     def __len__(self) -> int: ...
 
-    def images(self, indices: Sequence[int]) -> list[Tensor]:
-        """Decode to uint8 (3, H, W), sizes as stored.
+    def images(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> list[Tensor]:
+        """Decode to uint8 (3, H, W), at the (height, width) asked for or as stored.
 
         Raises:
             InputDataError: one of them is no image; it is named.
@@ -61,16 +63,38 @@ class ImageSet(Protocol):
     def labels(self) -> Tensor | None:
         """Class of every image, int64 (N,); None where the source has none."""
 
+    def content(self, index: int) -> bytes:
+        """One image as it is stored: what tells whether it is still the same.
+
+        Raises:
+            InputDataError: it cannot be read.
+        """
+
 
 def short_path(place: Path) -> str:
     """The last two names of a path: "cifar10/test.parquet" tells what "test.parquet" does not."""
     return "/".join(place.resolve().parts[1:][-2:]) or "/"
 
 
-def decode(encoded: bytes, name: str) -> Tensor:
+def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """An image (3, H, W) at a (height, width), bilinear and antialiased; None keeps its own."""
+    from torch.nn.functional import interpolate
+
+    if size is None or tuple(image.shape[1:]) == tuple(size):
+        return image
+    return interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+
+
+def decode(encoded: bytes, name: str, size: tuple[int, int] | None = None) -> Tensor:
     """One compressed picture to uint8 (3, H, W), turned as its EXIF orientation says.
 
-    Alpha is dropped, grey repeated, 16 bits are scaled to 8.
+    Alpha is dropped, grey repeated, 16 bits are scaled to 8. A JPEG that is to become much smaller
+    is decoded at a half, a quarter or an eighth of its size, never below twice what is asked for.
+
+    Args:
+        encoded: the file's bytes.
+        name: of the picture, for the error.
+        size: (height, width) to bring it to; None keeps its own.
 
     Raises:
         InputDataError: it is no image that Pillow can read, or one of floating-point values.
@@ -84,6 +108,9 @@ def decode(encoded: bytes, name: str) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             with Image.open(io.BytesIO(encoded)) as picture:
+                if size is not None:
+                    side = DRAFT_MARGIN * max(size)  # it may be turned yet
+                    picture.draft(None, (side, side))
                 picture.load()
                 _turn(picture)
                 pixels = np.array(_in_colour(picture, name))
@@ -93,7 +120,7 @@ def decode(encoded: bytes, name: str) -> Tensor:
             f"'{name}' is no image that can be read ({type(error).__name__})",
             hint="remove the file, or replace it by a whole one",
         ) from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return fitted(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), size)
 
 
 def _turn(picture: Image.Image) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
 
-from .base import ImageSet, Normalization
-from .dataset import stack
+from .base import ImageSet, Normalization, fitted
 from .sources import find_source, open_source
 
 if TYPE_CHECKING:
@@ -107,12 +106,15 @@ def _drawn(
 
     order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
     different = order[:batch_size].tolist()
-    decoded = opened.images(different)
     notes = [opened.description]
-    stored = {tuple(image.shape) for image in decoded}
+    size, stored, fitting = (input_shape[1], input_shape[2]), set(), []
+    for index in different:  # one by one: photographs are large
+        image = opened.images([index])[0]
+        stored.add(tuple(image.shape))
+        fitting.append(fitted(image, size))
     if stored != {input_shape}:
         notes.append(f"resized to {_times(input_shape)}")
-    images = normalize(stack(decoded, (input_shape[1], input_shape[2])), opened.normalization)
+    images = normalize(torch.stack(fitting), opened.normalization)
     labels = opened.labels()
     labels = None if labels is None else labels[different]
     if batch_size > len(different):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import InputDataError
 
-from .base import Normalization, Split
+from .base import Normalization, Split, fitted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,11 +49,14 @@ class Cifar:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def images(self, indices: Sequence[int]) -> list[Tensor]:
-        return list(self._pixels[list(indices)].contiguous())
+    def images(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> list[Tensor]:
+        return [fitted(image, size) for image in self._pixels[list(indices)].contiguous()]
 
     def labels(self) -> Tensor:
         return self._labels
+
+    def content(self, index: int) -> bytes:
+        return self._pixels[index].numpy().tobytes()
 
 
 def _load(name: str, *, train: bool, root: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
 
-from .base import Normalization, Split
+from .base import Normalization, Split, fitted
 from .sources import open_source
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def load_dataset(
     """
     opened = open_source(spec, split=split, root=root)
     return Dataset(
-        images=stack(opened.images(range(len(opened))), image_size),
+        images=stack(opened.images(range(len(opened)), image_size), image_size),
         labels=opened.labels(),
         class_names=opened.class_names,
         normalization=opened.normalization,
@@ -71,19 +71,18 @@ def stack(images: Sequence[Tensor], image_size: tuple[int, int] | None) -> Tenso
         InputDataError: the sizes differ and none is asked for.
     """
     import torch
-    from torch.nn.functional import interpolate
 
-    sizes = sorted({tuple(image.shape[1:]) for image in images})
-    if image_size is None and len(sizes) > 1:
-        first, last = ("x".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+    if image_size is None:
+        check_one_size([(image.shape[1], image.shape[2]) for image in images])
+    return torch.stack([fitted(image, image_size) for image in images])
+
+
+def check_one_size(sizes: Sequence[tuple[int, int]]) -> None:
+    """Refuse images of several (height, width)."""
+    different = sorted(set(sizes))
+    if len(different) > 1:
+        first, last = ("x".join(map(str, size)) for size in (different[0], different[-1]))
         raise InputDataError(
-            f"the images differ in size, from {first} to {last}", hint="give image_size"
+            f"the images differ in size, from {first} to {last}",
+            hint="bring them to one size, as --image-size does in training",
         )
-    target = image_size or sizes[0]
-    resized = [
-        image
-        if tuple(image.shape[1:]) == target
-        else interpolate(image[None], size=target, mode="bilinear", antialias=True)[0]
-        for image in images
-    ]
-    return torch.stack(resized)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .base import Normalization, Split
+from .base import Normalization, Split, fitted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,15 +47,18 @@ class Digits:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def images(self, indices: Sequence[int]) -> list[Tensor]:
+    def images(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> list[Tensor]:
         from torch.nn.functional import interpolate
 
         grey = self._grey[list(indices)].unsqueeze(1)
         large = interpolate(grey, size=(SIZE, SIZE), mode="bilinear").round().byte()
-        return list(large.expand(-1, 3, -1, -1).contiguous())
+        return [fitted(image, size) for image in large.expand(-1, 3, -1, -1).contiguous()]
 
     def labels(self) -> Tensor:
         return self._labels
+
+    def content(self, index: int) -> bytes:
+        return self._grey[index].numpy().tobytes()
 
 
 def open_digits(path: str, split: Split | None, root: Path | None) -> Digits:

@@ -12,8 +12,8 @@ from profiler.errors import InputDataError
 from .base import ImageSet, Split
 from .cifar import open_cifar10, open_cifar100
 from .digits import open_digits
-from .folder import open_folder
-from .parquet import open_parquet
+from .folder import folder_has, open_folder
+from .parquet import open_parquet, parquet_has
 
 Opener = Callable[[str, Split | None, Path | None], ImageSet]
 
@@ -38,7 +38,7 @@ SOURCES: dict[str, Source] = {
     "cifar10": Source(summary="CIFAR-10, downloaded once", open=open_cifar10),
     "cifar100": Source(summary="CIFAR-100, downloaded once", open=open_cifar100),
     "parquet": Source(
-        summary="Parquet with columns img and label", open=open_parquet, takes_path=True
+        summary="Parquet with columns image and label", open=open_parquet, takes_path=True
     ),
     "folder": Source(summary="image files in a folder", open=open_folder, takes_path=True),
     "synthetic": Source(summary="standard normal noise", open=None),
@@ -65,15 +65,39 @@ def find_source(spec: str) -> tuple[Source, str]:
     return SOURCES[name], path
 
 
-def open_source(spec: str, *, split: Split | None, root: Path | None) -> ImageSet:
+def open_source(
+    spec: str, *, split: Split | None, root: Path | None, label_column: str | None = None
+) -> ImageSet:
     """Open a source that holds images.
 
+    Args:
+        spec: as `--data` takes it.
+        split: None for the images that a measurement draws from.
+        root: folder of downloaded data; None for the cache.
+        label_column: of Parquet, the column that holds the classes; None for the first known one.
+
     Raises:
-        InputDataError: it is unknown, absent or broken, or it is noise.
+        InputDataError: it is unknown, absent or broken, it is noise, or it has no columns.
     """
     source, path = find_source(spec)
     if source.open is None:
         raise InputDataError(
             f"'{spec}' holds no images, only noise", hint="--data digits needs no download"
         )
-    return source.open(path, split, root)
+    if label_column is None:
+        return source.open(path, split, root)
+    if source.open is not open_parquet:
+        raise InputDataError(
+            f"'{spec}' has no columns, and so no '{label_column}'", hint="leave out --label-column"
+        )
+    return open_parquet(path, split, root, label_column)
+
+
+def has_split(spec: str, split: Split) -> bool:
+    """Whether a source has a split beside the one to train on; asks the disk, decodes nothing."""
+    source, path = find_source(spec)
+    if source.open is open_folder:
+        return folder_has(path, split)
+    if source.open is open_parquet:
+        return parquet_has(path, split)
+    return split != "validation"

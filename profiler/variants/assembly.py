@@ -43,7 +43,7 @@ class GivenWeights:
 
     name: str
     reference: str | None
-    load: Callable[[nn.Module], None]
+    load: Callable[[nn.Module], object]
 
 
 def weights_of(checkpoint: Path) -> GivenWeights:

@@ -30,6 +30,7 @@ from .quantized import quantized_parts
 from .transformed import precision_of, transforms_of
 from .way import find_way
 
+ADVICE = "check --input-shape and --data, or see the traceback with --debug"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -220,8 +221,13 @@ def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
 
 
 @contextmanager
-def explained(device: Device) -> Iterator[None]:
-    """Turns whatever the user's model raises inside into an error that says what to do."""
+def explained(device: Device, *, advice: str = ADVICE) -> Iterator[None]:
+    """Turns whatever the user's model raises inside into an error that says what to do.
+
+    Args:
+        device: where it runs.
+        advice: the hint, in flags that the caller's user has.
+    """
     try:
         yield
     except ProfilerError:
@@ -229,10 +235,10 @@ def explained(device: Device) -> Iterator[None]:
     # The model is the user's: it may raise anything, or end the program.
     except (Exception, SystemExit) as error:
         heed_interruption(error)
-        raise explain(error, device) from error
+        raise explain(error, device, advice=advice) from error
 
 
-def explain(error: BaseException, device: Device) -> ProfilerError:
+def explain(error: BaseException, device: Device, *, advice: str = ADVICE) -> ProfilerError:
     """The error of a model's call, in one sentence."""
     if is_out_of_memory(error):
         return DeviceError(
@@ -242,7 +248,7 @@ def explain(error: BaseException, device: Device) -> ProfilerError:
     shown = text if len(text) <= 300 else f"{text[:297]}..."
     return MeasurementError(
         f"the model raised {shown}",
-        hint="check --input-shape and --data, or see the traceback with --debug",
+        hint=advice,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,50 +16,82 @@ from profiler.values.plain_text import clean
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CONTAINERS = ("state_dict", "model_state_dict", "model")
-WRAPPERS = ("module.", "_orig_mod.")
+CONTAINERS = (
+    "state_dict", "model_state_dict", "model", "net", "network", "weights",
+    "state_dict_ema", "ema_state_dict", "model_ema", "ema",
+)  # fmt: skip
+"""Where programs keep a state dict; averaged weights are taken where there are no others."""
 SHOWN_KEYS = 3
+SAVE_ALONE = "save model.state_dict() alone, or convert the file to safetensors where you trust it"
 OTHER_MODEL = "name the model that these weights were trained for"
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load a state dict into a model; the model is left as it was when this raises.
 
-    Reads `.safetensors`, or a file of `torch.save` that holds a state dict, alone or under
-    "state_dict", "model_state_dict" or "model". A prefix "module." (DataParallel) or "_orig_mod."
-    (torch.compile) common to all keys is dropped.
+    Reads `.safetensors`, or a file of `torch.save` that holds a state dict, alone or under a name
+    of `CONTAINERS`. A prefix before the model's own names, as DataParallel ("module."),
+    torch.compile ("_orig_mod.") or Lightning ("model.") put it, is dropped.
 
     Raises:
         CheckpointError: the file is absent, empty or broken, wants to run code, holds no state
             dict, does not fit the model, or holds NaN or infinite weights.
     """
     file = Path(path).expanduser()
+    fit_weights(model, read_weights(file), file, takes_classes=True)
+
+
+def read_weights(file: Path) -> dict[str, Any]:
+    """The state dict in a file, wherever it is kept there.
+
+    Raises:
+        CheckpointError: the file is absent, empty or broken, wants to run code, or holds none.
+    """
     if not file.is_file():
         raise CheckpointError(f"there is no checkpoint '{file}'")
     if file.stat().st_size == 0:
         raise CheckpointError(f"the checkpoint '{file}' is empty")
     stored = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    fit_weights(model, stored, file)
+    return _state_dict(stored, file)
 
 
-def fit_weights(model: nn.Module, stored: object, file: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How the names in a file became those of a model.
+
+    Args:
+        prefix: what was dropped before each; "" for nothing.
+        unused: names without that prefix, which are of no part of the model.
+    """
+
+    prefix: str
+    unused: tuple[str, ...]
+
+
+def fit_weights(
+    model: nn.Module, stored: object, file: Path, *, takes_classes: bool = False
+) -> Fit:
     """Load what was read from a file, as `load_weights` does.
 
     Args:
         model: left as it was when this raises.
         stored: a state dict, or what holds one.
         file: named in the errors.
+        takes_classes: whether the user has a flag --classes.
 
     Raises:
         CheckpointError: it is no state dict, does not fit, or holds NaN or infinite weights.
     """
-    weights = _unwrapped(_state_dict(stored, file))
+    named = _state_dict(stored, file)
     own = model.state_dict()
+    prefix = _prefix(named, own)
+    weights = {name[len(prefix) :]: item for name, item in named.items() if name.startswith(prefix)}
     _check_keys(weights, own, file)
     for name, tensor in weights.items():
-        _check_tensor(name, tensor, own[name], file)
+        _check_tensor(name, tensor, own[name], file, takes_classes)
     # Files older than BatchNorm's step counter lack it, and inference does not use it.
     model.load_state_dict({**_counters(own), **weights})
+    return Fit(prefix=prefix, unused=tuple(name for name in named if not name.startswith(prefix)))
 
 
 def _read_safetensors(file: Path) -> Any:
@@ -81,11 +114,12 @@ def _read_torch(file: Path) -> Any:
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted is None:
-            raise CheckpointError(f"'{file}' is no checkpoint that can be read safely") from error
+            raise CheckpointError(
+                f"'{file}' is no checkpoint that can be read safely", hint=SAVE_ALONE
+            ) from error
         raise CheckpointError(
             f"'{file}' wants to run {wanted[1]} when loaded, and is refused",
-            hint="save model.state_dict() alone, or convert the file to safetensors where you "
-            "trust it",
+            hint=SAVE_ALONE,
         ) from error
     # A damaged archive surfaces as whatever its broken bytes lead torch's reader into.
     except Exception as error:
@@ -99,9 +133,8 @@ def _read_torch(file: Path) -> Any:
 def _state_dict(stored: Any, file: Path) -> dict[str, Any]:
     """The mapping from names to tensors, wherever the file keeps it."""
     if isinstance(stored, Mapping):
-        inner = next((stored[key] for key in CONTAINERS if key in stored), stored)
-        if not isinstance(inner, Mapping):
-            inner = stored
+        kept = (stored[key] for key in CONTAINERS if isinstance(stored.get(key), Mapping))
+        inner = next((item for item in kept if item), stored)
         named = {str(key): value for key, value in inner.items()}
         if named and all(_is_tensor(value) for value in named.values()):
             return named
@@ -117,11 +150,20 @@ def _is_tensor(value: object) -> bool:
     return isinstance(value, torch.Tensor)
 
 
-def _unwrapped(weights: dict[str, Any]) -> dict[str, Any]:
-    for prefix in WRAPPERS * 2:  # compiled inside DataParallel, or the reverse
-        if all(key.startswith(prefix) for key in weights):
-            weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-    return weights
+def _prefix(named: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """What stands before most of the model's own names; the shortest of several, "" for nothing.
+
+    Where most names in a file do not begin with it, the file is of a larger model than this one.
+    """
+    found = {""}
+    for name in list(own)[:SHOWN_KEYS]:
+        found |= {key.removesuffix(name) for key in named if key.endswith(f".{name}")}
+    prefix = min(
+        sorted(found, key=len),
+        key=lambda prefix: -sum(f"{prefix}{name}" in named for name in own),
+    )
+    begin = sum(key.startswith(prefix) for key in named)
+    return prefix if 2 * begin >= len(named) else ""
 
 
 def _counters(own: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +191,7 @@ def _first(names: list[str]) -> str:
     return shown + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path) -> None:
+def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path, takes_classes: bool) -> None:
     import torch
     from torch.nn.parameter import is_lazy
 
@@ -157,7 +199,7 @@ def _check_tensor(name: str, tensor: Tensor, own: Tensor, file: Path) -> None:
         raise CheckpointError(
             f"'{name}' in '{file}' has shape {_times(tensor.shape)}, the model's has "
             f"{_times(own.shape)}",
-            hint=_hint(tensor, own),
+            hint=_hint(tensor, own) if takes_classes else OTHER_MODEL,
         )
     if tensor.is_floating_point() != own.is_floating_point():
         raise CheckpointError(

@@ -20,7 +20,7 @@ TOPS = ("profiler", "models", "training", "reports")
 MAY_IMPORT: dict[str, str] = {
     "profiler.files": "",
     "profiler.values": "",
-    "profiler.inputs": "",
+    "profiler.inputs": "values",
     "profiler.inference": "values",
     "profiler.comparison": "values",
     "profiler.counting.operators": "",
@@ -50,8 +50,8 @@ MAY_IMPORT: dict[str, str] = {
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
     "training.result": "files ledger values training.recipe training.run_folder",
-    "training.checkpoints": "files inputs values variants workload training.recipe training.result"
-    " training.run_folder",
+    "training.checkpoints": "files inputs values variants workload training.data"
+    " training.recipe training.result training.run_folder",
     "training.progress": "values training.recipe training.result",
     "training.evaluation": "inputs machine meters recording values workload"
     " training.checkpoints training.data training.distribution",

@@ -125,12 +125,12 @@ def load_info(path: Path) -> Info:
 
 
 def check_recipe(stored: Recipe, asked: Recipe) -> None:
-    """Let a run go on only with the recipe that it began with.
+    """Let a run go on only with the recipe that it began with; data and teacher may have moved.
 
     Raises:
         UsageError: naming each field that differs, with both values.
     """
-    changed = stored.differences(asked)
+    changed = stored.changes(asked)
     if changed:
         changes = ", ".join(
             f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items()
@@ -143,7 +143,11 @@ def check_recipe(stored: Recipe, asked: Recipe) -> None:
 
 
 def load_model(
-    path: Path, device: torch.device | str = "cpu", *, model: str | None = None
+    path: Path,
+    device: torch.device | str = "cpu",
+    *,
+    model: str | None = None,
+    flag: str = "--model",
 ) -> tuple[nn.Module, Info]:
     """The trained network of a checkpoint: the evaluated weights, in evaluation mode.
 
@@ -152,6 +156,7 @@ def load_model(
         device: where the network goes, in the memory format that it was trained in.
         model: reference that the user gives; needed where the checkpoint's own would import code.
             More transforms behind the checkpoint's own make a variant of the trained network.
+        flag: by which the user gives it.
 
     Returns:
         The network, and what its inputs must look like. The state of torch's generators is kept.
@@ -165,7 +170,7 @@ def load_model(
     info, document, tensors = read_tensors(path)
     if model is not None and (members := members_of(parse(model).base)) is not None:
         return _ensemble(model, members, path, info, device), info
-    reference = _trusted_reference(info, path, model)
+    reference = _trusted_reference(info, path, model, flag)
     is_state = document.get("kind") == STATE
     weights = dict(load_checkpoint(path).evaluated) if is_state else tensors
     if not any(info.class_count in tensor.shape for tensor in weights.values()):
@@ -234,17 +239,17 @@ def load_into(model: nn.Module, path: Path) -> None:
     fit_weights(model, read_tensors(path)[2], path)
 
 
-def _trusted_reference(info: Info, path: Path, asked: str | None) -> str:
+def _trusted_reference(info: Info, path: Path, asked: str | None, flag: str) -> str:
     stored = info.recipe.model
     if asked is not None and not parse(asked).begins_with(parse(stored)):
         raise CheckpointError(
             f"'{path}' holds weights of '{stored}', not of '{asked}'",
-            hint=f"give --model {quote(stored)}",
+            hint=f"give {flag} {quote(stored)}",
         )
     if asked is None and not info.names_library_model:
         raise CheckpointError(
             f"'{path}' holds weights of '{stored}', whose code would be run",
-            hint=f"where you trust that code, name it: --model {quote(stored)}",
+            hint=f"where you trust that code, name it: {flag} {quote(stored)}",
         )
     return asked or stored
 

@@ -18,6 +18,7 @@ from profiler.inputs.base import Normalization
 from profiler.values.codec import FormError, check_version, decode, encode, parse
 from profiler.variants import parse as parse_variant
 from profiler.version import __version__
+from training.data.data_identity import DataIdentity
 from training.recipe import Recipe
 from training.result import CurvePoint
 
@@ -48,6 +49,8 @@ class Info:
         best_accuracy: on the validation split, of the weights in best.safetensors; None before.
         best_epoch: whose weights those are, counted from 1; None before.
         curve: one point for each finished epoch.
+        data: what the splits are, wherever they lie; None in checkpoints of earlier versions.
+        teacher_sha256: of the teacher's weights; None without one, and in earlier versions.
         notes: what else the loop wants back: JSON values by name.
 
     Raises:
@@ -63,6 +66,8 @@ class Info:
     best_accuracy: float | None = None
     best_epoch: int | None = None
     curve: tuple[CurvePoint, ...] = ()
+    data: DataIdentity | None = None
+    teacher_sha256: str | None = None
     notes: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The command line of training: a table of verbs, one file a verb.
 
-Exit codes: 0 ok, 1 error, 2 usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 ok, 1 error, 2 usage, 130 interrupted by Ctrl-C, 143 by SIGTERM, 138 by
+SIGUSR1 (a scheduler's word that time is up); what was trained is kept.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ VERBS = {
     "evaluate": "accuracy, calibration and joules per image of a checkpoint",
     "predict": "what a checkpoint sees in image files",
     "ledger": "where the joules of a run went, also of a running or killed one",
+    "list": "what was trained, its accuracy and its joules",
+    "compare": "two trainings beside each other",
     "experiment": "several models x several seeds, and one table of what they came to",
 }
 PROGRAM = Program(
     name="python -m training",
     package=__name__,
     description="Training with an energy ledger: accuracy against joules, kWh and gCO2e.",
-    exit_codes="0 ok, 1 error, 2 usage, 130 interrupted, 143 terminated",
+    exit_codes="0 ok, 1 error, 2 usage, 130 interrupted, 143 terminated, 138 by SIGUSR1",
     verbs=VERBS,
 )
 

@@ -95,6 +95,7 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
         batch_size=arguments.batch_size or BATCH_SIZE,
         cost_seconds=COST_SECONDS if arguments.seconds is None else arguments.seconds,
         model=arguments.model,
+        image_size=arguments.image_size,
     )
 
 

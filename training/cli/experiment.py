@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from shlex import quote
@@ -121,10 +122,8 @@ def _resumed(arguments: argparse.Namespace) -> ExperimentPlan:
     if arguments.out is not None:
         raise UsageError("--resume goes on in the experiment's folder", hint="leave out --out")
     plan = read_plan(arguments.resume)
-    changed = [
-        flag_of(name)
-        for name in plan.recipe.differences(chosen_recipe(arguments, base=plan.recipe))
-    ]
+    recipe = chosen_recipe(arguments, base=plan.recipe)
+    changed = [flag_of(name) for name in plan.recipe.changes(recipe)]
     if arguments.model and tuple(dict.fromkeys(arguments.model)) != plan.models:
         changed.append("--model")
     if arguments.seeds not in (None, len(plan.seeds)):
@@ -135,7 +134,7 @@ def _resumed(arguments: argparse.Namespace) -> ExperimentPlan:
             "change it",
             hint=f"leave out {', '.join(changed)}, or begin a new experiment",
         )
-    return plan
+    return replace(plan, recipe=recipe)
 
 
 def _train(

@@ -147,13 +147,20 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="written by `train`: best.safetensors of a run's folder",
+        help="written by `train`: best.safetensors of a run's folder; or weights of another "
+        "program (.pth, .ckpt, .safetensors) with --model",
     )
     parser.add_argument(
         "--model",
         metavar="REF",
         help="the model it was trained for, needed only where that is code of your own; or a "
         "variant of it, such as NAME+int8",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=whole_number("--image-size", 1),
+        metavar="N",
+        help="side of its images; only for weights of another program, which do not say it",
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from profiler.cli.options import whole_number
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import InputDataError
+from profiler.inputs.folder import find_pictures, readable
 from profiler.render.document import Column, Table
 from profiler.values.plain_text import clean
 from profiler.values.units import show_share
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from training.evaluation.prediction import Prediction
 
 SCHEMA_VERSION = 1
+SMALLEST_SHOWN = 1e-4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
             top=arguments.top,
             device=arguments.device,
             model=arguments.model,
+            image_size=arguments.image_size,
         )
     problems = [found for found in predictions if found.problem is not None]
     if len(problems) == len(predictions):
@@ -72,12 +75,17 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _files(named: Path) -> Sequence[Path]:
-    """A file, or the files of a folder."""
+    """A file, or the images at any depth of a folder, as a training finds them."""
     if not named.is_dir():
         return [named]
-    inside = sorted(path for path in named.iterdir() if path.is_file())
+    inside, others = find_pictures(named)
     if not inside:
-        raise InputDataError(f"the folder '{clean(str(named))}' holds no files", hint="name images")
+        raise InputDataError(
+            f"the folder '{clean(str(named))}' holds no images", hint="name image files"
+        )
+    if others:
+        example = clean(readable(others[0].name))
+        print(f"{len(others)} files that are no images ignored, such as {example}", file=sys.stderr)
     return inside
 
 
@@ -100,8 +108,12 @@ def _print(predictions: Sequence[Prediction]) -> None:
         Column(label="probability", role="number"),
     )
     rows = tuple(
-        (found.file if place == 0 else "", guess.name, show_share(guess.probability))
+        (readable(found.file) if place == 0 else "", guess.name, _probability(guess.probability))
         for found in predictions
         for place, guess in enumerate(found.guesses)
     )
     print(table_text(Table(caption="What the model sees", columns=columns, rows=rows)))
+
+
+def _probability(share: float) -> str:
+    return show_share(share) if share >= SMALLEST_SHOWN else "below 0.01 %"

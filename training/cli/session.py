@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
     from training.result import TrainingResult
 
+ENDING = (signal.SIGTERM, signal.SIGUSR1)
 AUTO = "auto"
 ASKED_WRONGLY = (UsageError, InputDataError, TargetError, CheckpointError, DeviceError)
 _NOT_IN_RECIPE = (
@@ -104,15 +105,19 @@ def run_training(
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM end the process as Ctrl-C does, with its ledger closed, and exit code 143."""
+    """Let SIGTERM and SIGUSR1 end the process as Ctrl-C does, with its ledger closed.
+
+    The exit codes are 143 and 138.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _terminate) for number in ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -123,9 +128,10 @@ def exit_code(stop: KeyboardInterrupt | SystemExit) -> int:
     """128 plus the number of the signal that ended a run; any other exit goes on."""
     if isinstance(stop, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    if stop.code != 128 + signal.SIGTERM:
-        raise stop
-    return 128 + signal.SIGTERM
+    for number in ENDING:
+        if stop.code == 128 + number:
+            return 128 + number
+    raise stop
 
 
 def say_interrupted(arguments: argparse.Namespace, folder: Path, kept: str) -> None:

@@ -39,6 +39,10 @@ class Pixels:
         """Some of the images, by their numbers (M,)."""
         return Pixels(self.images[numbers], self.labels[numbers])
 
+    def with_labels(self, labels: Tensor) -> Pixels:
+        """The same images under other labels (N,)."""
+        return Pixels(self.images, labels)
+
     def prepare(self, padding: int) -> None:
         """Do now what the first `fetch_bordered` would do before its first batch."""
         self._with_border(padding)

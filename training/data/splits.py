@@ -5,6 +5,7 @@ The test split is opened here and read once, at the end of a run: nothing is eve
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from profiler.errors import InputDataError, UsageError
 from profiler.inputs.base import ImageSet, Normalization, Split
-from profiler.inputs.dataset import stack
-from profiler.inputs.folder import SPLIT_FOLDERS
-from profiler.inputs.sources import open_source
+from profiler.inputs.dataset import check_one_size, stack
+from profiler.inputs.holdout import held_out
+from profiler.inputs.sources import has_split, open_source
 from training.recipe import Recipe
 
+from .classes import as_known
+from .data_identity import DataIdentity, identify
 from .pixels import Pixels
 
 __all__ = ["Pixels", "Splits", "load_splits"]
@@ -25,6 +28,8 @@ __all__ = ["Pixels", "Splits", "load_splits"]
 MOST_PIXEL_BYTES = 2 * 2**30
 VALIDATION_SEED = 0
 """Not the recipe's: runs that differ in their seed alone are compared on the same images."""
+LOOKED_AT = 32
+"""Images that are decoded to tell the size of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +38,13 @@ class Splits:
 
     Args:
         train: what it learns from.
-        validation: held out of the source's training split; None where the recipe holds out none.
+        validation: the source's own, or held out of its training split; None for neither.
         test: None where the source has none.
         class_names: by label.
         normalization: applied to pixels scaled to [0, 1].
         description: what the splits are, with their counts.
         test_description: what the test split is; "" where there is none.
+        identity: what tells whether they are still the same.
     """
 
     train: Pixels
@@ -48,6 +54,7 @@ class Splits:
     normalization: Normalization
     description: str
     test_description: str = ""
+    identity: DataIdentity | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -77,11 +84,15 @@ def load_splits(
     device = torch.device(device)
     everything, source = _load_split(recipe, "train", device, most_bytes, root)
     names = _class_names(source, everything.labels, recipe.data)
-    train, validation = _held_out(everything, recipe.validation_share)
-    test, test_source = None, None
-    if has_test_split(recipe.data):
-        test, test_source = _load_split(recipe, "test", device, most_bytes, root)
-        _check_test(test, test_source, everything, names, recipe.data)
+    identities = {"train": identify(source, everything.labels, names)}
+    others: dict[Split, tuple[Pixels, ImageSet]] = {}
+    for split in _other_splits(recipe):
+        loaded, opened = _load_split(recipe, split, device, most_bytes, root)
+        others[split] = _checked(loaded, opened, split, everything, names, recipe.data), opened
+        identities[split] = identify(opened, others[split][0].labels, names)
+    train, validation = _held_out(everything, recipe.validation_share, names)
+    validation, _ = others.get("validation", (validation, None))
+    test, test_source = others.get("test", (None, None))
     if recipe.batch_size > len(train):
         raise UsageError(
             f"a batch of {recipe.batch_size} is larger than the {len(train)} training images",
@@ -98,7 +109,24 @@ def load_splits(
         normalization=source.normalization,
         description=f"{described(source, recipe)}; {', '.join(counts)}",
         test_description=described(test_source, recipe) if test_source else "",
+        identity=DataIdentity(**identities),
     )
+
+
+def _other_splits(recipe: Recipe) -> list[Split]:
+    """The stored splits beside the one to train on.
+
+    Raises:
+        UsageError: the recipe would hold images out beside a stored validation split.
+    """
+    if recipe.validation_share and has_split(recipe.data, "validation"):
+        raise UsageError(
+            f"'{recipe.data}' has a validation split, and a validation share of "
+            f"{recipe.validation_share:g} would hold out others",
+            hint="--validation-share 0 chooses by the stored split",
+        )
+    splits: tuple[Split, ...] = ("validation", "test")
+    return [split for split in splits if has_split(recipe.data, split)]
 
 
 def described(source: ImageSet, recipe: Recipe) -> str:
@@ -107,22 +135,11 @@ def described(source: ImageSet, recipe: Recipe) -> str:
     return source.description + ("" if side is None else f", resized to {side}x{side}")
 
 
-def has_test_split(spec: str) -> bool:
-    """Whether a source has images beside those it trains on; asks the disk, decodes nothing."""
-    name, _, path = spec.partition(":")
-    place = Path(path).expanduser()
-    if name == "parquet":
-        return (place / "test.parquet").is_file()
-    if name == "folder":
-        return any((place / folder).is_dir() for folder in SPLIT_FOLDERS["test"])
-    return True
-
-
 def _load_split(
     recipe: Recipe, split: Split, device: torch.device, most_bytes: int, root: Path | None
 ) -> tuple[Pixels, ImageSet]:
     """One split, and the source it was read from."""
-    source = open_source(recipe.data, split=split, root=root)
+    source = open_source(recipe.data, split=split, root=root, label_column=recipe.label_column)
     labels = source.labels()
     if labels is None:
         raise InputDataError(
@@ -130,18 +147,23 @@ def _load_split(
             hint="put them into one subfolder a class: train/cat, train/dog",
         )
     side = recipe.image_size
-    size = (side, side) if side else _stored_size(source)
+    asked = (side, side) if side else None
+    size = asked or _stored_size(source)
     if len(source) * 3 * size[0] * size[1] > most_bytes:
         from .stream import StreamedPixels
 
-        return StreamedPixels(source, labels.to(device), size), source
-    images = stack(source.images(range(len(source))), (side, side) if side else None)
+        return StreamedPixels(source, labels.to(device), size, is_resized=bool(side)), source
+    images = stack(source.images(range(len(source)), asked), asked)
     return Pixels(images.to(device), labels.to(device)), source
 
 
 def _stored_size(source: ImageSet) -> tuple[int, int]:
-    height, width = source.images([0])[0].shape[1:]
-    return int(height), int(width)
+    """The size of all images, told from some of them: the others are looked at when decoded."""
+    step = max(len(source) // LOOKED_AT, 1)
+    looks = (source.images([index])[0] for index in range(0, len(source), step))
+    sizes = [(int(image.shape[1]), int(image.shape[2])) for image in looks]
+    check_one_size(sizes)
+    return sizes[0]
 
 
 def _class_names(source: ImageSet, labels: Tensor, spec: str) -> tuple[str, ...]:
@@ -158,46 +180,41 @@ def _class_names(source: ImageSet, labels: Tensor, spec: str) -> tuple[str, ...]
     return names
 
 
-def _check_test(
-    test: Pixels, source: ImageSet, train: Pixels, names: tuple[str, ...], spec: str
-) -> None:
-    if source.class_names is not None and source.class_names != names:
-        only = sorted(set(source.class_names) ^ set(names)) or list(source.class_names)
+def _checked(
+    pixels: Pixels,
+    source: ImageSet,
+    split: Split,
+    train: Pixels,
+    names: tuple[str, ...],
+    spec: str,
+) -> Pixels:
+    """A split beside the one to train on, with the labels that its classes have there."""
+    what = f"the {split} split of '{spec}'"
+    labels = as_known(
+        pixels.labels, source.class_names, names, whom=what, who="its train split",
+        hint="its classes must be among those that are learnt",
+    )  # fmt: skip
+    if pixels.size != train.size:
+        sizes = ("x".join(map(str, some.size)) for some in (pixels, train))
         raise InputDataError(
-            f"the test split of '{spec}' has other classes than its train split: {only[0]}",
-            hint="both need the same class folders",
-        )
-    _class_names_fit = int(test.labels.min()) >= 0 and int(test.labels.max()) < len(names)
-    if not _class_names_fit:
-        raise InputDataError(
-            f"the test split of '{spec}' has a label {int(test.labels.max())}, "
-            f"but its train split has {len(names)} classes"
-        )
-    if test.size != train.size:
-        sizes = ("x".join(map(str, pixels.size)) for pixels in (test, train))
-        raise InputDataError(
-            "the test images are {}, the training images {}".format(*sizes),
+            f"the {split} images are {{}}, the training images {{}}".format(*sizes),
             hint="resize both with --image-size",
         )
+    return pixels.with_labels(labels)
 
 
-def _held_out(pixels: Pixels, share: float) -> tuple[Pixels, Pixels | None]:
+def _held_out(pixels: Pixels, share: float, names: tuple[str, ...]) -> tuple[Pixels, Pixels | None]:
     """The split without, and only with, the share of each class that chooses the best weights."""
     if share == 0:
         return pixels, None
-    generator = torch.Generator().manual_seed(VALIDATION_SEED)
-    labels = pixels.labels.cpu()
-    held_out = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
-        numbers = (labels == label).nonzero()[:, 0]
-        shuffled = numbers[torch.randperm(len(numbers), generator=generator)]
-        held_out[shuffled[: round(share * len(numbers))]] = True
-    if not held_out.any():
+    count = len(pixels)
+    if round(share * count) == 0:
         raise UsageError(
-            f"a validation share of {share:g} leaves no image of {len(labels)} to choose by",
-            hint="--validation-share 0.1",
+            f"a validation share of {share:g} leaves no image of {count} to choose by",
+            hint=f"--validation-share {math.ceil(100 / count) / 100:g}",
         )
-    numbers = torch.arange(len(labels))
-    parts = (numbers[chosen].to(pixels.labels.device) for chosen in (~held_out, held_out))
+    is_held_out = held_out(pixels.labels.cpu(), share, VALIDATION_SEED, names)
+    numbers = torch.arange(count)
+    parts = (numbers[chosen].to(pixels.labels.device) for chosen in (~is_held_out, is_held_out))
     train, validation = map(pixels.subset, parts)
     return train, validation

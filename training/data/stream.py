@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from profiler.errors import InputDataError, ProfilerError
 from profiler.inputs.base import ImageSet
-from profiler.inputs.dataset import stack
+from profiler.inputs.dataset import check_one_size
 
 from .augmentation import padded
 from .pixels import Pixels
@@ -35,6 +35,7 @@ class StreamedPixels(Pixels):
         labels: int64 (N,), on the training device.
         size: (height, width) to which images are resized.
         numbers: (N,) which images of the source these are; None for all.
+        is_resized: whether images of another size are brought to this one, or are an error.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class StreamedPixels(Pixels):
         labels: Tensor,
         size: tuple[int, int],
         numbers: Tensor | None = None,
+        *,
+        is_resized: bool = True,
     ) -> None:
         self.labels = labels
         self._source = source
         self._size = size
         self._numbers = torch.arange(len(labels)) if numbers is None else numbers
+        self._is_resized = is_resized
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,7 +59,13 @@ class StreamedPixels(Pixels):
 
     def subset(self, numbers: Tensor) -> StreamedPixels:
         return StreamedPixels(
-            self._source, self.labels[numbers], self._size, self._numbers[numbers.cpu()]
+            self._source, self.labels[numbers], self._size, self._numbers[numbers.cpu()],
+            is_resized=self._is_resized,
+        )  # fmt: skip
+
+    def with_labels(self, labels: Tensor) -> StreamedPixels:
+        return StreamedPixels(
+            self._source, labels, self._size, self._numbers, is_resized=self._is_resized
         )
 
     def prepare(self, padding: int) -> None:
@@ -65,7 +75,7 @@ class StreamedPixels(Pixels):
         device = self.labels.device
         stored = [self._numbers[numbers.cpu()].tolist() for numbers in batches]
         loader = DataLoader(
-            _Decoder(self._source, self._size),
+            _Decoder(self._source, self._size, is_resized=self._is_resized),
             batch_sampler=stored,
             collate_fn=_as_it_is,
             worker_init_fn=_leave_signals_to_parent,
@@ -119,9 +129,10 @@ def _leave_signals_to_parent(number: int) -> None:
 class _Decoder(Dataset[Any]):
     """Batches of a source's images at the size wanted: uint8 (B, 3, H, W), or what went wrong."""
 
-    def __init__(self, source: ImageSet, size: tuple[int, int]) -> None:
+    def __init__(self, source: ImageSet, size: tuple[int, int], *, is_resized: bool) -> None:
         self._source = source
         self._size = size
+        self._asked = size if is_resized else None
 
     def __len__(self) -> int:
         return len(self._source)
@@ -129,7 +140,8 @@ class _Decoder(Dataset[Any]):
     def __getitems__(self, numbers: Sequence[int]) -> np.ndarray[Any, Any] | ProfilerError:
         try:
             # One by one, so that no more than one image is there at its full size.
-            images = [stack(self._source.images([number]), self._size)[0] for number in numbers]
+            images = [self._source.images([number], self._asked)[0] for number in numbers]
+            check_one_size([self._size, *((image.shape[1], image.shape[2]) for image in images)])
         except ProfilerError as error:  # DataLoader would make a traceback of it
             return error
         return torch.stack(images).numpy()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

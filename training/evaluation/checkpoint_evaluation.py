@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from profiler.errors import InputDataError
+from torch import nn
+
+from profiler.errors import CheckpointError, InputDataError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
 from profiler.machine.device import Device, find_device
@@ -20,8 +23,10 @@ from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.statistics import mean_interval
 from training.checkpoints.checkpoint import load_model
+from training.checkpoints.foreign import is_foreign, load_foreign
 from training.checkpoints.header import Info
-from training.data.classes import check_same_classes
+from training.data.classes import as_known
+from training.data.data_identity import check_same_data
 from training.data.splits import MOST_PIXEL_BYTES, Pixels, described, load_splits
 from training.data.stream import StreamedPixels
 
@@ -43,6 +48,7 @@ def evaluate_checkpoint(
     batch_size: int = BATCH_SIZE,
     cost_seconds: float = COST_SECONDS,
     model: str | None = None,
+    image_size: int | None = None,
     meters: Sequence[OpenMeter] | None = None,
     root: Path | None = None,
 ) -> Evaluation:
@@ -57,6 +63,7 @@ def evaluate_checkpoint(
         batch_size: images of a call.
         cost_seconds: joules and images/s are measured for at least so long; 0 measures neither.
         model: reference that confirms the checkpoint's own, or names a variant of it.
+        image_size: side of the images, where the checkpoint does not say it.
         meters: opened meters; by default those of the machine without GPUs that are not used.
         root: folder of downloaded data; None for the cache.
 
@@ -67,33 +74,70 @@ def evaluate_checkpoint(
         MeasurementError: the model's outputs are not all finite.
     """
     place = find_device(device)
-    network, info = load_model(checkpoint, place.name, model=model)
-    pixels, names, description = _load(info, data or info.recipe.data, split, place, root)
-    check_same_classes(
-        info.class_names, names, who=f"the model of '{checkpoint}'", whom=description,
-        hint="evaluate it on data with the classes that it was trained for",
-    )  # fmt: skip
+    network, info, noted = _load_network(
+        checkpoint, place, model=model, data=data, split=split, image_size=image_size, root=root
+    )
+    pixels, description = _labelled(checkpoint, info, data or info.recipe.data, split, place, root)
     dtype = arithmetic(network, dtype, info.recipe.dtype)
     channels_last = info.recipe.channels_last
     found = evaluate(
         network, pixels, info.normalization, data=description, class_names=info.class_names,
         batch_size=batch_size, dtype=dtype, channels_last=channels_last,
     )  # fmt: skip
+    found = replace(found, findings=(*place.findings, *noted))
     if not cost_seconds:
-        return replace(found, findings=place.findings)
+        return found
 
-    def run() -> None:
-        count_correct(
-            network, pixels, info.normalization, batch_size=batch_size, dtype=dtype,
-            channels_last=channels_last,
-        )  # fmt: skip
-
+    run = partial(
+        count_correct, network, pixels, info.normalization, batch_size=batch_size, dtype=dtype,
+        channels_last=channels_last,
+    )  # fmt: skip
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
+
+
+def _load_network(
+    checkpoint: Path,
+    place: Device,
+    *,
+    model: str | None,
+    data: str | None,
+    split: SplitName,
+    image_size: int | None,
+    root: Path | None,
+) -> tuple[nn.Module, Info, tuple[Finding, ...]]:
+    """The network, what it expects, and how a file of another program was read."""
+    if not is_foreign(checkpoint):
+        return *load_model(checkpoint, place.name, model=model), ()
+    if data is None:
+        raise CheckpointError(
+            f"'{checkpoint}' does not say what it was trained on", hint="name it: --data SOURCE"
+        )
+    return load_foreign(
+        checkpoint, place.name, model=model, data=data, split=split, image_size=image_size,
+        root=root,
+    )  # fmt: skip
+
+
+def _labelled(
+    checkpoint: Path,
+    info: Info,
+    spec: str,
+    split: SplitName,
+    place: Device,
+    root: Path | None,
+) -> tuple[Pixels, str]:
+    """The split under the labels that the model's classes have, and what it is."""
+    pixels, names, description = _load(info, spec, split, place, root)
+    labels = as_known(
+        pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
+        whom=description, hint="evaluate it on data with the classes that it was trained for",
+    )  # fmt: skip
+    return pixels.with_labels(labels), description
 
 
 def _with_cost(
     found: Evaluation,
-    run: Callable[[], None],
+    run: Callable[[], object],
     image_count: int,
     place: Device,
     *,
@@ -112,7 +156,7 @@ def _with_cost(
         found,
         energy_per_image_j=cost.energy_per_image_j,
         images_per_s=cost.images_per_s,
-        findings=tuple(dict.fromkeys((*place.findings, *opened.findings, *cost.findings))),
+        findings=tuple(dict.fromkeys((*found.findings, *opened.findings, *cost.findings))),
     )
 
 
@@ -186,13 +230,18 @@ def _load(
     """The split at the checkpoint's image size, the names of its classes, and what it is."""
     if split == "validation":
         splits = load_splits(replace(info.recipe, data=spec), device.name, root=root)
+        if spec == info.recipe.data:  # what was held out must not have been learnt from
+            check_same_data(
+                info.class_names, info.data, splits.class_names, splits.identity, spec=spec,
+                is_moved=False,
+            )  # fmt: skip
         if splits.validation is None:
             raise InputDataError(
                 "the recipe of this checkpoint held no validation split out",
                 hint="evaluate it on --split test or train",
             )
         return splits.validation, splits.class_names, f"{splits.description}: those to choose by"
-    source = open_source(spec, split=split, root=root)
+    source = open_source(spec, split=split, root=root, label_column=info.recipe.label_column)
     labels = source.labels()
     if labels is None:
         raise InputDataError(
@@ -207,6 +256,6 @@ def _load(
             source.class_names,
             described(source, info.recipe),
         )
-    images = stack(source.images(range(len(source))), (height, width))
+    images = stack(source.images(range(len(source)), (height, width)), (height, width))
     pixels = Pixels(images.to(device.name), on_device)
     return pixels, source.class_names, described(source, info.recipe)

@@ -131,5 +131,5 @@ def check_answers(total: int, broken: int) -> None:
     if broken:
         raise MeasurementError(
             f"{broken:,} of the model's outputs on {total:,} images are NaN or infinite",
-            hint="the training diverged: lower --learning-rate, or train in --dtype fp32",
+            hint="the training diverged: train it anew at a lower rate, or in fp32",
         )

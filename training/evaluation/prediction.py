@@ -14,6 +14,7 @@ from profiler.inputs.base import decode
 from profiler.inputs.dataset import stack
 from profiler.machine.device import find_device
 from training.checkpoints.checkpoint import load_model
+from training.checkpoints.foreign import is_foreign, load_foreign
 
 from .forward import Pass, arithmetic, check_answers, evaluating
 
@@ -57,6 +58,7 @@ def predict(
     dtype: str | None = None,
     batch_size: int = BATCH_SIZE,
     model: str | None = None,
+    image_size: int | None = None,
 ) -> tuple[Prediction, ...]:
     """Classify image files; one that cannot be read does not keep the others from it.
 
@@ -67,7 +69,8 @@ def predict(
         device: "cpu", "cuda", "cuda:N" or "auto".
         dtype: of the forward pass; None for the one that it was trained in.
         batch_size: images of a call.
-        model: reference of the model, where the checkpoint's own must be confirmed.
+        model: reference of the model, where the checkpoint's own must be confirmed or it has none.
+        image_size: side of the images, for a checkpoint that does not say it.
 
     Returns:
         One prediction a file, in their order.
@@ -82,7 +85,10 @@ def predict(
     if top < 1:
         raise UsageError(f"no {top} classes can be told", hint="give 1 or more")
     place = find_device(device)
-    network, info = load_model(checkpoint, place.name, model=model)
+    if is_foreign(checkpoint):
+        network, info, _ = load_foreign(checkpoint, place.name, model=model, image_size=image_size)
+    else:
+        network, info = load_model(checkpoint, place.name, model=model)
     run = Pass(
         normalization=info.normalization,
         dtype=arithmetic(network, dtype, info.recipe.dtype),
@@ -108,7 +114,7 @@ def _batches(
         indices, images = [], []
         for index in range(start, min(start + batch_size, len(files))):
             try:
-                images.append(read_image(files[index]))
+                images.append(read_image(files[index], size))
                 indices.append(index)
             except InputDataError as error:
                 found[index] = Prediction(file=str(files[index]), problem=error.message)
@@ -116,8 +122,8 @@ def _batches(
             yield indices, stack(images, size)
 
 
-def read_image(file: Path) -> Tensor:
-    """An image file as uint8 (3, H, W).
+def read_image(file: Path, size: tuple[int, int]) -> Tensor:
+    """An image file as uint8 (3, H, W) of a (height, width).
 
     Raises:
         InputDataError: it cannot be read, or is no image.
@@ -126,7 +132,7 @@ def read_image(file: Path) -> Tensor:
         content = file.read_bytes()
     except OSError as error:
         raise InputDataError(f"'{file}' cannot be read: {error.strerror}") from error
-    return decode(content, str(file))
+    return decode(content, str(file), size)
 
 
 def _guesses(probabilities: Tensor, class_names: Sequence[str], top: int) -> tuple[Guess, ...]:

@@ -79,7 +79,7 @@ def read_run(folder: Path, name: str, recipe: Recipe) -> FinishedRun | None:
     done = None if result is None else finished_run(result)
     if result is None or done is None:
         return None
-    changed = ", ".join(result.recipe.differences(recipe))
+    changed = ", ".join(result.recipe.changes(recipe))
     if changed:
         raise StoreError(
             f"'{clean(str(folder / name))}' holds a run of another recipe ({changed})",

@@ -1,4 +1,4 @@
-"""Ctrl-C and the scheduler's SIGTERM: a run finishes its step and keeps what it has."""
+"""Ctrl-C and a scheduler's SIGTERM or SIGUSR1: a run finishes its step and keeps what it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import TypeGuard
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGTERM, signal.SIGUSR1)
+"""Signals that end a process with the code 128 plus their number, once everything is kept."""
+SIGNALS = (signal.SIGINT, *ENDING)
 
 
 class Interruption:
@@ -53,11 +55,11 @@ class Interruption:
 
 def ended_by(number: int | None) -> BaseException:
     """What to raise once everything is kept, as the signal itself would have ended the process."""
-    if number == signal.SIGTERM:
-        return SystemExit(128 + signal.SIGTERM)
+    if number in ENDING:
+        return SystemExit(128 + number)
     return KeyboardInterrupt()
 
 
 def is_ended_by_signal(error: BaseException | None) -> TypeGuard[SystemExit]:
-    """Whether an error is what SIGTERM raises in a process that is to end by it."""
-    return isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM
+    """Whether an error is what a signal raises in a process that is to end by it."""
+    return isinstance(error, SystemExit) and error.code in [128 + number for number in ENDING]

@@ -99,7 +99,8 @@ def train(
         UsageError: the recipe does not fit the data, the folder or the target.
         InputDataError, TargetError, CheckpointError, DeviceError, StoreError: as they say.
         TrainingError: the loss became NaN or infinite, or a rank was lost.
-        KeyboardInterrupt: after Ctrl-C, once everything is kept; `SystemExit(143)` after SIGTERM.
+        KeyboardInterrupt: after Ctrl-C, once everything is kept; `SystemExit(143)` after SIGTERM,
+            `SystemExit(138)` after SIGUSR1.
     """
     check_target(recipe, target_accuracy)
     found = find_device(group.device or device)

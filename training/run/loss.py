@@ -8,6 +8,7 @@ teacher's distribution is already soft.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from profiler.errors import UsageError
 from profiler.inputs.base import Normalization
 from profiler.ledger import LedgerSummary, Phase
 from profiler.values.findings import Finding
+from training.checkpoints.header import Info
 from training.data.classes import check_same_classes
 from training.evaluation.forward import forward
 from training.recipe import Recipe
@@ -54,9 +56,7 @@ def make_criterion(
     """
     if recipe.teacher is None:
         return LabelLoss(recipe.label_smoothing)
-    from training.checkpoints.checkpoint import load_model
-
-    model, info = load_model(Path(recipe.teacher), torch.device(device))
+    model, info = _load_teacher(Path(recipe.teacher), recipe, torch.device(device))
     who, hint = f"the teacher '{recipe.teacher}'", "name a teacher of the same classes"
     if info.class_count != class_count:
         raise UsageError(
@@ -72,6 +72,21 @@ def make_criterion(
         input_shape=info.input_shape,
         renormalize=_between(normalization, info.normalization, device),
     )
+
+
+def _load_teacher(path: Path, recipe: Recipe, device: torch.device) -> tuple[nn.Module, Info]:
+    """The teacher's network, and what its inputs must look like."""
+    from training.checkpoints.checkpoint import load_model
+    from training.checkpoints.foreign import is_foreign, load_foreign
+
+    named, flag = recipe.teacher_model, "--teacher-model"
+    if not is_foreign(path):
+        return load_model(path, device, model=named, flag=flag)
+    model, info, _ = load_foreign(
+        path, device, model=named, flag=flag, data=recipe.data, split="train",
+        image_size=recipe.image_size,
+    )  # fmt: skip
+    return model, info
 
 
 class LabelLoss:
@@ -114,6 +129,15 @@ class Distillation:
         return alpha * loss + (1 - alpha) * self._label_loss(images, logits, labels)
 
     @property
+    def teacher_sha256(self) -> str:
+        """Of the teacher's weights, by their names: whether it is still the same."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._teacher.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @property
     def teacher_s(self) -> float:
         """Seconds of the device in the teacher's forward passes so far; waits for them."""
         return self._stopwatch.elapsed_s
@@ -129,6 +153,11 @@ class Distillation:
         with torch.no_grad():
             shown = images if self._renormalize is None else self._renormalize(images)
             return forward(self._teacher, shown, self._recipe.dtype)
+
+
+def teacher_sha256(criterion: Criterion) -> str | None:
+    """Of the weights of a criterion's teacher; None where it has none."""
+    return criterion.teacher_sha256 if isinstance(criterion, Distillation) else None
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

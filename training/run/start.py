@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 
 from profiler.errors import StoreError, UsageError
 from profiler.files import write_whole_file
+from profiler.inputs.sources import has_split
 from profiler.values.codec import FormError, encode, parse
 from training.checkpoints.checkpoint import check_recipe, load_checkpoint
 from training.checkpoints.state import State
+from training.data.data_identity import check_same_data
+from training.data.splits import Splits
 from training.progress.view import SILENT, View
 from training.recipe import Recipe, make_recipe
 from training.result import STOPPED_BY_EPOCHS, read_result
 from training.run_folder import BEST, LAST, RECIPE, may_begin_anew, set_aside
+
+from .loss import Criterion, teacher_sha256
 
 
 def check_target(recipe: Recipe, target_accuracy: float | None) -> None:
@@ -29,9 +35,9 @@ def check_target(recipe: Recipe, target_accuracy: float | None) -> None:
             f"a target accuracy of {target_accuracy:g} is not possible",
             hint="give a share such as --target-accuracy 0.9",
         )
-    if recipe.validation_share == 0:
+    if recipe.validation_share == 0 and not has_split(recipe.data, "validation"):
         raise UsageError(
-            f"validation_share is 0, so that nothing but the test split could tell when an "
+            f"there is no validation split, so that nothing but the test split could tell when an "
             f"accuracy of {target_accuracy:g} is reached, and to stop by it is to tune on it",
             hint="hold images out with --validation-share 0.1",
         )
@@ -69,7 +75,8 @@ def begin(
             view.note(f"an attempt without a finished epoch is kept in {set_aside(folder)}")
         if path.exists():
             raise UsageError(
-                f"'{folder}' holds a run already", hint=f"--resume {folder}, or another --out"
+                f"'{folder}' holds a run already",
+                hint=f"python -m training train --resume {quote(str(folder))}, or another --out",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +84,7 @@ def begin(
             raise StoreError(
                 f"'{folder}' cannot be made ({error.strerror})", hint="give another --out"
             ) from error
-        write_whole_file(path, json.dumps(encode(recipe), indent=1) + "\n")
+        write_recipe(folder, recipe)
         return None
     if (folder / LAST).exists():
         state = load_checkpoint(folder / LAST)
@@ -92,6 +99,11 @@ def begin(
         return state
     check_recipe(stored_recipe(folder), recipe)
     return None
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write what is computed, in the place of what was written before."""
+    write_whole_file(folder / RECIPE, json.dumps(encode(recipe), indent=1) + "\n")
 
 
 def stored_recipe(folder: Path) -> Recipe:
@@ -117,3 +129,31 @@ def _is_concluded(folder: Path) -> bool:
     except StoreError:  # going on writes a damaged one anew
         return False
     return result is not None and result.stopped_by == STOPPED_BY_EPOCHS
+
+
+def check_data(state: State | None, recipe: Recipe, splits: Splits) -> None:
+    """Let a run go on only with the data that it began with, wherever they lie now.
+
+    Raises:
+        UsageError: they have changed; or they moved, and the checkpoint does not say what they
+            were.
+    """
+    if state is not None:
+        check_same_data(
+            state.info.class_names, state.info.data, splits.class_names, splits.identity,
+            spec=recipe.data, is_moved=recipe.data != state.info.recipe.data,
+        )  # fmt: skip
+
+
+def check_teacher(state: State | None, recipe: Recipe, criterion: Criterion) -> None:
+    """The same of the teacher."""
+    if state is None:
+        return
+    stored = state.info.teacher_sha256
+    if stored is None and recipe.teacher == state.info.recipe.teacher:
+        return
+    if stored != teacher_sha256(criterion):
+        raise UsageError(
+            f"'{recipe.teacher}' does not hold the weights of the teacher that the run began with",
+            hint="give that one with --teacher, or train into a new folder",
+        )

@@ -32,9 +32,13 @@ from training.run_folder import BEST, LAST
 
 from .interruption import is_ended_by_signal
 from .learner import Learner, compiled, make_learner
+from .loss import teacher_sha256
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
 from .precision import judge_precision
+from .start import check_data, check_teacher, write_recipe
 from .warmup import warm_up
+
+ADVICE = "check --data and --image-size, or see the traceback with --debug"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ class Run:
     def explaining_errors(self) -> Iterator[None]:
         """Explains what the user's model raises, and the loss of a process that decodes for it."""
         try:
-            with explained(self.device), explaining_lost_workers():
+            with explained(self.device, advice=ADVICE), explaining_lost_workers():
                 yield
         except ProfilerError as error:
             if is_ended_by_signal(error.__cause__):
@@ -221,6 +225,7 @@ def set_up(
     with ledger.phase(Phase.DATA):
         view.stage("decoding")
         splits = load_splits(recipe, device.name)
+        check_data(state, recipe, splits)
         splits.train.prepare(recipe.crop_padding)
     with ledger.phase(Phase.SETUP):
         steps = steps_per_epoch(splits.train, recipe) * recipe.epochs
@@ -232,6 +237,7 @@ def set_up(
             learner=learner, ledger=ledger, view=view, carbon=carbon, earlier_s=earlier_s,
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
+        check_teacher(state, recipe, learner.criterion)
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
         view.begin(
             recipe, folder=folder, description=f"{device.label}; {splits.description}",
@@ -241,14 +247,15 @@ def set_up(
         if recipe.compile:
             run = replace(run, learner=compiled(learner))
         warm_up(run.learner, splits, group, after_step=view.tick)
+    if group.is_first:
+        write_recipe(folder, recipe)  # data or teacher may have moved
     if state is not None:
-        return run, state.info
+        return run, replace(state.info, recipe=recipe)
     info = Info(
-        recipe=recipe,
-        class_names=splits.class_names,
-        input_shape=splits.input_shape,
-        normalization=splits.normalization,
-    )
+        recipe=recipe, class_names=splits.class_names, input_shape=splits.input_shape,
+        normalization=splits.normalization, data=splits.identity,
+        teacher_sha256=teacher_sha256(learner.criterion),
+    )  # fmt: skip
     run.save(info, None)
     return run, info
 

@@ -153,10 +153,11 @@ def test_pictures_of_several_sizes_need_a_size(tmp_path):
 def test_folders_named_as_splits_are_splits(store):
     (store / "both").mkdir()
     (store / "classes").rename(store / "both" / "val")
-    assert len(load_dataset(f"folder:{store}/both", "test").images) == 12
+    assert len(load_dataset(f"folder:{store}/both", "validation").images) == 12
     assert len(load_inputs(f"folder:{store}/both", batch_size=12, seed=0).images) == 12
-    with pytest.raises(InputDataError, match="has no train split"):
-        load_dataset(f"folder:{store}/both", "train")
+    for split in ("train", "test"):
+        with pytest.raises(InputDataError, match=f"has no {split} split"):
+            load_dataset(f"folder:{store}/both", split)
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -183,7 +184,7 @@ def test_an_empty_batch_is_refused(size):
         ("parquet:{}/gone", "there is no file or folder"),
         ("parquet:{}/flat", "holds no test.parquet"),
         ("parquet:{}/words/readme.txt", "is no Parquet file"),
-        ("parquet:{}/columns.parquet", "has no column img and label"),
+        ("parquet:{}/columns.parquet", "has no column image or img"),
         ("parquet:{}/flat.parquet", "column img of .* is "),
         ("parquet:{}/none.parquet", "holds no images"),
         ("parquet:{}/junk.parquet", r"row 0 \(0.png\)' is no image that can be read"),

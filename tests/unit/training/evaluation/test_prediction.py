@@ -1,9 +1,11 @@
 import io
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from pyarrow import parquet
 
 from profiler.errors import InputDataError, UsageError
 from profiler.inputs import load_dataset
@@ -11,6 +13,7 @@ from profiler.inputs.base import decode
 from profiler.workload.target import resolve
 from training.checkpoints.checkpoint import save_weights
 from training.checkpoints.header import Info
+from training.cli import main
 from training.evaluation.checkpoint_evaluation import evaluate_checkpoint
 from training.evaluation.forward import Pass, evaluating
 from training.evaluation.prediction import predict, read_image
@@ -180,14 +183,14 @@ def test_damaged_exif_is_no_crash(tmp_path):
         for place in generator.integers(start + 6, start + 30, 4):
             damaged[place] = generator.integers(256)
         (tmp_path / "a.jpg").write_bytes(damaged)
-        assert read_image(tmp_path / "a.jpg").shape[0] == 3
+        assert read_image(tmp_path / "a.jpg", (16, 16)).shape[0] == 3
 
 
 def test_data_of_other_classes_is_refused_by_name(run, tmp_path):
     for name in (*"012345678", "X"):
         (tmp_path / "test" / name).mkdir(parents=True)
         Image.new("RGB", (SIDE, SIDE)).save(tmp_path / "test" / name / "a.png")
-    with pytest.raises(UsageError, match=r"class 9 is '9' to the model .* and 'X'"):
+    with pytest.raises(InputDataError, match=r"classes that the model .* does not know: X"):
         evaluate_checkpoint(
             run / "best.safetensors", data=f"folder:{tmp_path}", device="cpu", cost_seconds=0
         )
@@ -201,3 +204,47 @@ def test_data_without_labels_is_refused(run, tmp_path):
         evaluate_checkpoint(
             run / "best.safetensors", data=f"folder:{tmp_path}", device="cpu", cost_seconds=0
         )
+
+
+def test_a_folder_is_read_as_a_training_reads_it(run, tmp_path, capsys):
+    for name in ("a.png", "below/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (SIDE, SIDE)).save(tmp_path / name)
+    for litter in (".DS_Store", "Thumbs.db", "._a.png", "notes.txt"):
+        (tmp_path / litter).write_bytes(b"litter")
+    words = ["--checkpoint", str(run / "best.safetensors"), "--top", "10", "--device", "cpu"]
+    assert main(["predict", *words, str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "1 files that are no images ignored, such as notes.txt" in said.err
+    assert said.out.count(".png") == 2
+    shown = [line for line in said.out.splitlines() if "%" in line]
+    assert all("below 0.01 %" in line or "e-" not in line for line in shown)
+
+
+def test_labels_outside_the_model_are_one_sentence(run, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE)).save(picture, "PNG")
+    cell = {"bytes": picture.getvalue(), "path": None}
+    for labels, told in ([0, -1], "a label -1"), ([0, 10], "a label 10"):
+        table = pa.table({"image": [cell] * 2, "label": labels})
+        parquet.write_table(table, tmp_path / "test.parquet")
+        with pytest.raises(InputDataError, match=rf"{told}, but the model of .* knows 10 classes"):
+            evaluate_checkpoint(
+                run / "best.safetensors", data=f"parquet:{tmp_path}", device="cpu", cost_seconds=0
+            )
+
+
+def test_a_split_that_lacks_a_class_is_told_by_the_names_of_the_others(run, tmp_path):
+    whole = evaluate_checkpoint(run / "best.safetensors", device="cpu", cost_seconds=0)
+    digits = load_dataset("digits", "test")
+    for label in (3, 7):
+        place = tmp_path / "test" / str(label)
+        place.mkdir(parents=True)
+        for number, image in enumerate(digits.images[digits.labels == label]):
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(place / f"{number}.png")
+    part = evaluate_checkpoint(
+        run / "best.safetensors", data=f"folder:{tmp_path}", device="cpu", cost_seconds=0
+    )
+    for label in (3, 7):
+        assert part.per_class[label].accuracy.point == whole.per_class[label].accuracy.point
+    assert part.per_class[0].image_count == 0

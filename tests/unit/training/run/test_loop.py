@@ -330,7 +330,7 @@ def test_a_target_stops_the_run_after_the_epoch_that_reaches_it(
 def test_a_target_that_only_the_test_split_could_judge_is_refused(
     tmp_path: Path, recipe: Recipe
 ) -> None:
-    with pytest.raises(UsageError, match="validation_share is 0") as refused:
+    with pytest.raises(UsageError, match="there is no validation split") as refused:
         train(replace(recipe, validation_share=0.0), tmp_path / "run", target_accuracy=0.9)
     assert "--validation-share" in (refused.value.hint or "")
     assert not (tmp_path / "run").exists()
@@ -483,3 +483,11 @@ def test_codecarbons_account_of_the_segment_stands_in_the_result(
     assert stored is not None
     assert stored.codecarbon == opinion
     assert "CodeCarbon's tracker, whole" in render_results([outcome])
+
+
+def test_sigusr1_keeps_everything_and_ends_with_its_code(tmp_path: Path, recipe: Recipe) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train(recipe, tmp_path / "run", interrupt(signal.SIGUSR1, 2, 0.4))
+    assert ended.value.code == 138
+    assert load_info(tmp_path / "run" / "last.safetensors").epochs_done == 1
+    assert train(recipe, tmp_path / "run", resume=True).epochs_done == 3
