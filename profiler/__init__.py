@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import variants
     from .comparison.verdicts import Comparison, compare
     from .counting import Costs, count
     from .errors import ProfilerError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .values.layer_cost import LayerCost
     from .values.profile import Profile
     from .values.score import efficiency_score
+    from .variants.apply import transform
 
 _HOMES = {
     "Basis": "values.estimate",
@@ -43,7 +45,9 @@ _HOMES = {
     "measure_layers": "layers",
     "record": "recording.recording",
     "save": "store",
+    "transform": "variants.apply",
 }
+_ROOMS = ("variants",)
 
 __all__ = [
     "Basis",
@@ -65,10 +69,14 @@ __all__ = [
     "measure_layers",
     "record",
     "save",
+    "transform",
+    "variants",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

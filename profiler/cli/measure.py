@@ -53,7 +53,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
+    add(
+        "--dtype",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
+    )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
     add(
@@ -137,7 +141,7 @@ def _measure(
             batch.images,
             name=target.name,
             device=arguments.device,
-            dtype=arguments.dtype,
+            dtype=_dtype(arguments, target),
             batch_size=batch_size,
             precision=arguments.precision,
             max_seconds=arguments.max_seconds,
@@ -149,6 +153,14 @@ def _measure(
             progress=progress,
         )
     return profile if arguments.checkpoint is None else with_accuracy(profile, arguments.checkpoint)
+
+
+def _dtype(arguments: argparse.Namespace, target: Target) -> str | None:
+    """The precision to measure in; None for that which a transform has set."""
+    from profiler.workload.transformed import precision_of
+
+    asked: str | None = arguments.dtype
+    return asked or (None if precision_of(target.model) else "fp32")
 
 
 def _with_layers(
@@ -167,7 +179,7 @@ def _with_layers(
             batch.images,
             name=target.name,
             device=arguments.device,
-            dtype=arguments.dtype,
+            dtype=_dtype(arguments, target),
             channels_last=arguments.channels_last,
             max_seconds=arguments.max_seconds,
             seed=arguments.seed,

@@ -16,7 +16,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME",
+        "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
+        "(`python -m models list` shows them)",
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"

@@ -31,7 +31,7 @@ _ALWAYS = (
     "size_bytes",
     "score",
 )
-_WHERE_SEEN = ("accuracy",)
+_WHERE_SEEN = ("effective_mac_count", "compressed_bytes", "score_by_ratio", "accuracy")
 _OF_SEVERAL_ITEMS = ("latency_per_item_s",)
 _WITHOUT_ITEMS = {
     "energy_per_item_j": "energy_j",

@@ -1,7 +1,9 @@
-"""Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is run.
+"""Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is measured.
 
-The count is made on torch's meta device, so that a model larger than the memory can be counted too.
-With --second-opinion fvcore counts one call as well, which it traces on the CPU.
+The count is made on torch's meta device, so that a model larger than the memory can be counted too;
+of variants whose weights are zeroed or quantized, on the CPU. With --against, what differs from
+another model is shown layer by layer. With --second-opinion fvcore counts one call as well, which
+it traces on the CPU.
 """
 
 from __future__ import annotations
@@ -9,15 +11,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import section_blocks
+from profiler.render.transforms_table import transforms_table
+from profiler.values.applied_transform import (
+    AppliedTransform,
+    quantized_from,
+    score_by_ratio,
+    score_of_variant,
+    zero_share,
+)
 from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION
 from profiler.values.units import show_count, show_number
 
+from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
 from .stdout import stdout_to_stderr
 
@@ -42,45 +54,103 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
+    add("--against", metavar="REF", help="show what differs from this model, layer by layer")
     add("--second-opinion", action="store_true", help="let fvcore count the same call on the CPU")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
-    from profiler.workload.target import resolve
-
     with stdout_to_stderr():
-        target = resolve(arguments.model, num_classes=arguments.classes)
-        costs = _count(target, arguments)
+        counted = _count(arguments.model, arguments)
+        base = None if arguments.against is None else _count(arguments.against, arguments)
     if arguments.json:
-        print(json.dumps(_document(target.name, arguments, costs)))
+        print(json.dumps(_document(arguments, counted, base)))
     else:
-        sys.stdout.write(_text(target.name, arguments, costs))
+        sys.stdout.write(_text(arguments, counted, base))
     return 0
 
 
-def _count(target: Target, arguments: argparse.Namespace) -> Costs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """A model, counted.
+
+    Args:
+        name: short name.
+        costs: of one call.
+        transforms: what made a variant of it.
+        compressed_bytes: None where no weight is zero.
+        score: by the counts as they are; None where a batch's MACs are not those of its items.
+        score_by_ratio: by the counts before channels were removed; None where none were.
+    """
+
+    name: str
+    costs: Costs
+    transforms: tuple[AppliedTransform, ...]
+    compressed_bytes: int | None
+    score: float | None
+    score_by_ratio: float | None
+
+
+def _count(reference: str, arguments: argparse.Namespace) -> _Counted:
+    from profiler.counting import compressed_bytes
+    from profiler.variants import build
+    from profiler.workload.transformed import transforms_of
+
+    target = build(reference, num_classes=arguments.classes)
+    transforms = transforms_of(target.model)
+    costs = _costs(target, transforms, arguments)
+    quantized = quantized_from(transforms)
+    if quantized is not None and quantized.parameter_count_before is not None:
+        costs = replace(costs, parameter_count=quantized.parameter_count_before)
+    macs, rest = divmod(costs.mac_count, arguments.batch_size)
+    by_ratio = score_by_ratio(transforms)
+    tensors = [*target.model.parameters(), *target.model.buffers()]
+    return _Counted(
+        name=target.name,
+        costs=costs,
+        transforms=transforms,
+        compressed_bytes=compressed_bytes(tensors) if zero_share(transforms) else None,
+        score=None
+        if rest
+        else float(
+            score_of_variant(transforms, parameter_count=costs.parameter_count, mac_count=macs)
+        ),
+        score_by_ratio=None if by_ratio is None else float(by_ratio),
+    )
+
+
+def _costs(
+    target: Target, transforms: Sequence[AppliedTransform], arguments: argparse.Namespace
+) -> Costs:
     import torch
 
-    from profiler.counting import count_on_meta
+    from profiler.counting import count, count_on_meta
+    from profiler.workload.quantized import quantized_parts
 
     item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
     shape = (arguments.batch_size, *item_shape)
-    costs = count_on_meta(target.model.eval(), torch.empty(shape, device="meta"))
+    model = target.model.eval()
+    images = torch.zeros(()).expand(shape)  # takes no memory, however large
+    if zero_share(transforms) or quantized_parts(model):
+        with torch.no_grad():
+            costs = count(model, images.contiguous())
+    else:
+        costs = count_on_meta(model, torch.empty(shape, device="meta"))
     if not arguments.second_opinion:
         return costs
     from profiler.counting.second_opinion import ask_fvcore
 
-    images = torch.zeros(()).expand(shape)  # takes no memory, however large
-
-    return replace(costs, second_opinion=ask_fvcore(target.model, images, costs))
+    return replace(costs, second_opinion=ask_fvcore(model, images, costs))
 
 
-def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[str, Any]:
-    return {
+def _document(
+    arguments: argparse.Namespace, counted: _Counted, base: _Counted | None
+) -> dict[str, Any]:
+    costs = counted.costs
+    document = {
         "schema_version": SCHEMA_VERSION,
-        "name": name,
+        "name": counted.name,
         "model": arguments.model,
         "batch_size": arguments.batch_size,
         "basis": "counted",
@@ -92,8 +162,23 @@ def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[st
         "covered_share": costs.covered_share,
         "uncounted_ops": list(costs.uncounted_ops),
         "second_opinion": encode(costs.second_opinion),
+        "effective_mac_count": costs.effective_mac_count,
+        "compressed_bytes": counted.compressed_bytes,
+        "score": counted.score,
+        "score_by_ratio": counted.score_by_ratio,
+        "transforms": encode(counted.transforms),
         "layers": [encode(layer) for layer in _layers(arguments, costs)],
     }
+    if base is not None:
+        document["against"] = {
+            "model": arguments.against,
+            "parameter_count": base.costs.parameter_count,
+            "mac_count": base.costs.mac_count,
+            "size_bytes": base.costs.size_bytes,
+            "score": base.score,
+            "changes": encode(_changes(counted, base)),
+        }
+    return document
 
 
 def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...]:
@@ -102,7 +187,37 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
     return costs.layers if arguments.depth is None else rollup(costs.layers, arguments.depth)
 
 
-def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
+def _text(arguments: argparse.Namespace, counted: _Counted, base: _Counted | None) -> str:
+    costs = counted.costs
+    tables = [_layer_table(arguments, costs) if base is None else _against(counted, base)]
+    if counted.transforms:
+        tables.append(transforms_table(counted.transforms))
+    section = Section(
+        title=f"{counted.name}: {show_count(costs.parameter_count)} parameters, "
+        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
+        tables=tuple(tables),
+        notes=(*_notes(costs), *_variant_notes(counted)),
+    )
+    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+
+
+def _against(counted: _Counted, base: _Counted) -> Table:
+    before, after = base.costs, counted.costs
+    totals = {
+        "parameters": (before.parameter_count, after.parameter_count),
+        "MACs": (before.mac_count, after.mac_count),
+    }
+    return changes_table(_changes(counted, base), totals, base.name)
+
+
+def _changes(counted: _Counted, base: _Counted) -> tuple[LayerChange, ...]:
+    """None of a network that was compiled into one piece: its layers are not told apart."""
+    if quantized_from(counted.transforms) or quantized_from(base.transforms):
+        return ()
+    return changes(base.costs.layers, counted.costs.layers)
+
+
+def _layer_table(arguments: argparse.Namespace, costs: Costs) -> Table:
     numbers = ("calls", "parameters", "MACs", "read", "written")
     rows = [
         (
@@ -116,7 +231,7 @@ def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
         )
         for layer in _layers(arguments, costs)
     ]
-    table = Table(
+    return Table(
         caption=f"One call with {arguments.batch_size} item(s), each layer without its children",
         columns=(
             Column(label="layer", role="code"),
@@ -125,13 +240,29 @@ def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
         ),
         rows=tuple(rows),
     )
-    section = Section(
-        title=f"{name}: {show_count(costs.parameter_count)} parameters, "
-        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
-        tables=(table,),
-        notes=_notes(costs),
-    )
-    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+
+
+def _variant_notes(counted: _Counted) -> tuple[str, ...]:
+    """What a variant's counts mean, and both of its scores."""
+    if not counted.transforms:
+        return ()
+    notes = [f"{note}." for item in counted.transforms for note in item.notes]
+    if quantized_from(counted.transforms):
+        notes.append("Quantized, the network is one compiled piece: its layers are not told apart.")
+    if counted.compressed_bytes is not None:
+        notes.append(
+            f"Of the MACs, {show_count(counted.costs.effective_mac_count)} have a weight that is "
+            f"not zero; compressed by zlib, the weights take "
+            f"{show_number(counted.compressed_bytes, 'B')}."
+        )
+    if counted.score is not None:
+        notes.append(f"Efficiency score by these counts: {counted.score:.6f}.")
+    if counted.score_by_ratio is not None:
+        notes.append(
+            f"Efficiency score by the counts before channels were removed, with p_s: "
+            f"{counted.score_by_ratio:.6f}. Either of the two, never both savings at once."
+        )
+    return tuple(notes)
 
 
 def _notes(costs: Costs) -> tuple[str, ...]:

@@ -8,26 +8,49 @@ from typing import TYPE_CHECKING
 from profiler.errors import InputDataError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from profiler.inputs import Batch
     from profiler.workload.target import Target
 
 
+CALIBRATION_ITEMS = 256
+CALIBRATION_BATCH = 32
+
+
 def load_target(arguments: argparse.Namespace) -> Target:
-    """The model, seeded, with its weights."""
+    """The model, seeded, with its transforms and its weights."""
     import torch
 
     from profiler.machine.device import find_device
-    from profiler.workload.target import resolve
-    from profiler.workload.weights import load_weights
+    from profiler.variants import build, weights_of
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    find_device(arguments.device)
+    device = find_device(arguments.device)
     torch.manual_seed(arguments.seed)
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    if arguments.checkpoint is not None:
-        load_weights(target.model, arguments.checkpoint)
-    return target
+    return build(
+        arguments.model,
+        num_classes=arguments.classes,
+        weights=None if arguments.checkpoint is None else weights_of(arguments.checkpoint),
+        load_batches=lambda target: _calibration(arguments, target),
+        device=device.name,
+    )
+
+
+def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
+    """Training images for transforms that run the model, batch by batch."""
+    from profiler.inputs import load_inputs
+
+    batch = load_inputs(
+        arguments.data,
+        batch_size=CALIBRATION_ITEMS,
+        input_shape=arguments.input_shape or target.input_shape or (3, 32, 32),
+        seed=arguments.seed,
+        for_calibration=True,
+    )
+    batches: tuple[Tensor, ...] = batch.images.split(CALIBRATION_BATCH)
+    return batches
 
 
 def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
 
-from .base import Normalization
+from .base import ImageSet, Normalization
 from .dataset import stack
 from .sources import find_source, open_source
 
@@ -42,6 +43,7 @@ def load_inputs(
     input_shape: tuple[int, ...] = IMAGE_SHAPE,
     seed: int,
     root: Path | None = None,
+    for_calibration: bool = False,
 ) -> Batch:
     """Draw a batch from a source, without replacement while the images last.
 
@@ -51,6 +53,8 @@ def load_inputs(
         input_shape: (3, height, width) that the model takes; images are resized to it.
         seed: of the draw, or of the noise.
         root: folder of downloaded data; None for the cache.
+        for_calibration: draw at most so many different images of the training split, where the
+            source has one.
 
     Raises:
         InputDataError: the batch size or shape is impossible, or the source is unknown, absent or
@@ -70,15 +74,22 @@ def load_inputs(
             f"{spec} holds images of 3 channels, the model takes {_times(input_shape)}",
             hint="--data synthetic takes any shape",
         )
-    return _drawn(spec, batch_size, input_shape, seed, root)
+    return _drawn(spec, batch_size, input_shape, seed, root, for_calibration)
 
 
 def _drawn(
-    spec: str, batch_size: int, input_shape: tuple[int, ...], seed: int, root: Path | None
+    spec: str,
+    batch_size: int,
+    input_shape: tuple[int, ...],
+    seed: int,
+    root: Path | None,
+    for_calibration: bool,
 ) -> Batch:
     import torch
 
-    opened = open_source(spec, split=None, root=root)
+    opened = _opened(spec, root, for_calibration)
+    if for_calibration:
+        batch_size = min(batch_size, len(opened))
     order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
     different = order[:batch_size].tolist()
     decoded = opened.images(different)
@@ -95,6 +106,13 @@ def _drawn(
         images = images[again]
         labels = None if labels is None else labels[again]
     return Batch(images=images, labels=labels, description=", ".join(notes), source=spec)
+
+
+def _opened(spec: str, root: Path | None, for_calibration: bool) -> ImageSet:
+    if for_calibration:
+        with suppress(InputDataError):  # a source without splits has only these images
+            return open_source(spec, split="train", root=root)
+    return open_source(spec, split=None, root=root)
 
 
 def normalize(images: Tensor, normalization: Normalization) -> Tensor:

@@ -80,7 +80,7 @@ def measure_layers(
         progress: called with the stage and the share of the budget spent.
 
     Raises:
-        UsageError: an argument is out of its range.
+        UsageError: an argument is out of its range, or the model runs compiled.
         DeviceError: the device is absent or ran out of memory.
         MeasurementError: the model raised, or runs other modules at every call.
     """
@@ -88,6 +88,11 @@ def measure_layers(
     _check(precision, max_seconds, method)
     found = find_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
+    if bench.is_compiled:
+        raise UsageError(
+            f"a model that runs compiled to {bench.dtype} is one piece without layers",
+            hint="measure the layers of the network before it was quantized",
+        )
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
         name=name or type(model).__name__, bench=bench, device=found, precision=precision,

@@ -94,7 +94,7 @@ def measure(
         model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
     )
     counts = count_call(bench)
-    peak_memory_bytes = None if compiled else peak_memory(bench, found)
+    peak_memory_bytes = None if bench.is_compiled else peak_memory(bench, found)
     protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
     watch, cpu_watch = GpuWatch(found.identity), CpuWatch()
     outcome, traces, recorder, opening = _record(bench, found, protocol, meters, watch, progress)
@@ -106,7 +106,7 @@ def measure(
         name=name or type(model).__name__,
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment=describe(found.label, watch.facts()),
-        workload=_workload(given, bench, found, items, channels_last, compiled, seed),
+        workload=_workload(given, bench, found, items, channels_last, seed),
         latency_s=outcome.latency_s,
         energy_j=cost.energy_j,
         net_energy_j=cost.net_energy_j,
@@ -117,6 +117,10 @@ def measure(
         mac_count=counts.mac_count,
         size_bytes=counts.size_bytes,
         score=counts.score(items),
+        score_by_ratio=counts.score_by_ratio(),
+        effective_mac_count=counts.effective_mac_count,
+        compressed_bytes=counts.compressed_bytes,
+        transforms=counts.transforms,
         energy_parts=cost.parts,
         carbon=carbon or carbon_factors(),
         layers=counts.layers,
@@ -233,7 +237,6 @@ def _workload(
     device: Device,
     items: int | None,
     channels_last: bool,
-    compiled: bool,
     seed: int,
 ) -> Workload:
     import torch
@@ -245,7 +248,7 @@ def _workload(
         batch_size=items,
         input_shapes=bench.input_shapes,
         channels_last=channels_last,
-        compiled=compiled,
+        compiled=bench.is_compiled,
         threads=torch.get_num_threads(),
         seed=seed,
     )

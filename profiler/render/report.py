@@ -11,6 +11,7 @@ from profiler.values.quantities import (
     QUANTITIES,
     carbon_per_million_g,
     energy_per_million_kwh,
+    is_told,
     per_item,
 )
 from profiler.values.units import show, show_share, show_short
@@ -18,6 +19,7 @@ from profiler.values.units import show, show_share, show_short
 from .citations import Sources, sources_of
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
+from .transforms_table import transforms_table
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -184,7 +186,7 @@ def _figures(profile: Profile, label: str) -> Section:
         Column(label="source"),
     )
     sources = sources_of(profile)
-    seen = [(row.label, row.of(profile)) for row in QUANTITIES]
+    seen = [(row.label, row.of(profile)) for row in QUANTITIES if is_told(row, profile)]
     rows = tuple(
         (name, show(value), _basis(value), "" if value is None else sources.cite(value))
         for name, value in seen
@@ -192,6 +194,8 @@ def _figures(profile: Profile, label: str) -> Section:
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
+    if profile.transforms:
+        tables.append(transforms_table(profile.transforms))
     notes = (*sources.notes(), *_figure_notes(profile))
     return Section(title=label, tables=tuple(tables), notes=notes)
 

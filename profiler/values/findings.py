@@ -198,6 +198,17 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
     )
 
 
+def variant_note(transform: str, note: str) -> Finding:
+    """What a transform did that the reader must know."""
+    return Finding(
+        kind="variant",
+        observed=note,
+        remedy="`python -m training train --model REF --initial FILE` fine-tunes a variant"
+        if "fine-tune" in note
+        else "",
+    )
+
+
 def inputs_renewed() -> Finding:
     """The model writes into its inputs, so that a second call would see other values."""
     return Finding(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .applied_transform import AppliedTransform
 from .estimate import Estimate
 from .findings import Finding
 from .layer_cost import LayerCost
@@ -26,7 +27,7 @@ class Workload:
     Args:
         model: the reference the user gave.
         device: "cpu", "cuda:0", ...
-        dtype: "fp32", "bf16" or "fp16".
+        dtype: "fp32", "bf16", "fp16", or "int8" for a quantized network.
         batch_size: items in one call; None where the inputs have no batch axis that we know of.
         input_shapes: shapes of the tensors of one call, as text ("128x3x32x32").
         data: where the inputs came from ("digits", "synthetic", "caller", ...).
@@ -114,7 +115,13 @@ class Profile:
         accuracy: top-1 share of right answers, where a trained checkpoint supplied it.
         accuracy_data: what images that was reached on, which are not those of the workload; two
             accuracies are compared only where it is the same.
-        score: the efficiency score (see `profiler.score`).
+        score: the efficiency score (see `profiler.values.score`) by the counts as they ran.
+        score_by_ratio: the same by the counts before channels were removed, with p_s; None where
+            none were.
+        effective_mac_count: of `mac_count`, those whose weight is not zero; None where no transform
+            made any so.
+        compressed_bytes: size of the weights in a compressed file; None likewise.
+        transforms: what made a variant of the model, in order.
         energy_parts: the same joules, channel by channel.
         carbon: factors that turn joules into grams.
         layers: cost per layer.
@@ -141,6 +148,10 @@ class Profile:
     accuracy: Estimate | None = None
     accuracy_data: str | None = None
     score: Estimate | None = None
+    score_by_ratio: Estimate | None = None
+    effective_mac_count: Estimate | None = None
+    compressed_bytes: Estimate | None = None
+    transforms: tuple[AppliedTransform, ...] = ()
     energy_parts: tuple[EnergyPart, ...] = ()
     carbon: CarbonFactors | None = None
     layers: tuple[LayerCost, ...] = ()

@@ -111,6 +111,18 @@ def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
     )
 
 
+def stated_model(checkpoint: Path) -> str | None:
+    """Reference of the model that a safetensors file was trained as; None where it does not say."""
+    try:
+        header = _header(checkpoint)
+        if header is None:
+            return None
+        info = _object(json.loads(header), "info")
+        return _text(_object(info, "recipe"), "model")
+    except (FormError, ValueError, RecursionError):
+        return None  # whoever loads the weights will say what is wrong with the file
+
+
 def _header(checkpoint: Path) -> str | None:
     from safetensors import SafetensorError, safe_open
 
