@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import UsageError
 from profiler.files import check_writable
+from profiler.runtimes import is_outside_torch
 
-from .options import add_carbon, add_model, precision, seconds, whole_number
+from .options import add_carbon, add_model, add_runtime, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
-from .workload import load_images, load_target
+from .workload import load_images, load_samples, load_target
 
 if TYPE_CHECKING:
     from profiler.values.profile import CarbonFactors, Profile
@@ -59,7 +60,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="default: fp32, or what a transform has set",
     )
     add("--channels-last", action="store_true", help="channels-last memory format")
-    add("--compile", action="store_true", help="run through torch.compile")
+    add_runtime(
+        parser,
+        "what executes the model, its answers held against eager torch's first (default: eager; "
+        "compile for +int8); with another one, +int8 is that run-time's own",
+    )
+    add("--compile", action="store_true", help="the same as --runtime compile")
     add(
         "--threads",
         type=whole_number("--threads", 1, 1024),
@@ -88,11 +94,7 @@ def execute(arguments: argparse.Namespace) -> int:
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
-    if arguments.layers and arguments.compile:
-        raise UsageError(
-            "--layers cannot look into a model that --compile has made one piece",
-            hint="leave out one of the two",
-        )
+    _check_runtime(arguments)
     check_writable(arguments.out)
     profiles, paths = [], []
     with stdout_to_stderr():
@@ -113,6 +115,29 @@ def execute(arguments: argparse.Namespace) -> int:
 
         sys.stdout.write(render_brief(profiles, paths))
     return 0
+
+
+def _check_runtime(arguments: argparse.Namespace) -> None:
+    """Let --compile be the run-time that it names, and refuse what does not go together."""
+    if arguments.compile:
+        if arguments.runtime not in (None, "compile"):
+            raise UsageError(
+                f"--compile and --runtime {arguments.runtime} are two run-times",
+                hint="leave out one of the two",
+            )
+        arguments.runtime = "compile"
+    if arguments.layers and arguments.runtime not in (None, "eager"):
+        flag = "--compile" if arguments.compile else f"--runtime {arguments.runtime}"
+        raise UsageError(
+            f"--layers cannot look into a model that {flag} has made one piece",
+            hint="leave out one of the two",
+        )
+    if is_outside_torch(arguments.runtime) and arguments.dtype not in (None, "fp32"):
+        raise UsageError(
+            f"--dtype {arguments.dtype} is a precision of torch's tensors, and "
+            f"{arguments.runtime} takes fp32",
+            hint=f"write it as a transform: --model {arguments.model}+{arguments.dtype}",
+        )
 
 
 def _measure(
@@ -146,7 +171,8 @@ def _measure(
             precision=arguments.precision,
             max_seconds=arguments.max_seconds,
             channels_last=arguments.channels_last,
-            compiled=arguments.compile,
+            runtime=arguments.runtime,
+            agreement_on=load_samples(arguments, target),
             seed=arguments.seed,
             carbon=carbon,
             workload=workload,

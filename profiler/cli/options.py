@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from typing import Any
 
 from profiler.errors import UsageError
+from profiler.runtimes import RUNTIMES
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="CxHxW",
         help="shape of one item (default: the model's, or 3x32x32)",
     )
+
+
+def add_runtime(parser: argparse.ArgumentParser, help_text: str, **settings: Any) -> None:
+    """--runtime."""
+    parser.add_argument("--runtime", choices=tuple(RUNTIMES), help=help_text, **settings)
 
 
 def add_carbon(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render.citations import Sources, sources_of
+from profiler.render.deployment_table import deployment_sentences
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.render.report import labels_of
@@ -65,10 +66,13 @@ def _section(profile: Profile, label: str, sources: Sources) -> Section:
     )
     rows = tuple(_rows(profile, sources))
     workload = profile.workload
-    setting = ", ".join(part for part in (workload.device, workload.dtype) if part)
+    executor = "" if workload.executor == "eager" else workload.executor
+    setting = ", ".join(part for part in (workload.device, workload.dtype, executor) if part)
     where = f"{profile.environment.device_name} ({setting})"
+    deployment = profile.deployment
     return Section(
         title=f"{label}, on {where}",
+        paragraphs=() if deployment is None else deployment_sentences(deployment),
         tables=(Table(caption=_ending(profile), columns=columns, rows=rows),),
     )
 

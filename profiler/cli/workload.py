@@ -6,16 +6,19 @@ import argparse
 from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
+from profiler.runtimes import is_outside_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from profiler.inputs import Batch
+    from profiler.runtimes.deploy import Samples
     from profiler.workload.target import Target
 
 
 CALIBRATION_ITEMS = 256
 CALIBRATION_BATCH = 32
+AGREEMENT_ITEMS = 256
 
 
 def load_target(arguments: argparse.Namespace) -> Target:
@@ -35,7 +38,18 @@ def load_target(arguments: argparse.Namespace) -> Target:
         weights=None if arguments.checkpoint is None else weights_of(arguments.checkpoint),
         load_batches=lambda target: _calibration(arguments, target),
         device=device.name,
+        runtime=arguments.runtime if is_outside_torch(arguments.runtime) else None,
     )
+
+
+def load_samples(arguments: argparse.Namespace, target: Target) -> Samples | None:
+    """Different images of the test split on which a run-time is held against eager torch."""
+    from profiler.runtimes.deploy import Samples, runtime_of
+
+    if runtime_of(target.model, arguments.runtime) == "eager":
+        return None
+    batch = load_images(arguments, target, AGREEMENT_ITEMS)
+    return Samples(inputs=batch.images.unique(dim=0), description=batch.description)
 
 
 def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:

@@ -45,7 +45,8 @@ SMALLEST_DIFFERENCE = 0.01
 
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
 _NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
-_SETTINGS = ("batch_size", "device", "dtype", "data", "channels_last", "compiled", "threads")
+_SETTINGS = ("batch_size", "device", "dtype", "data", "channels_last", "executor", "threads")
+_TOLD_AS = {"executor": "run-time"}
 _PER_CALL = {
     "latency_s": "latency_per_item_s",
     "energy_j": "energy_per_item_j",
@@ -256,12 +257,13 @@ def _differences(base: Profile, other: Profile) -> list[Finding]:
         )
     for name in _SETTINGS:
         first, second = getattr(base.workload, name), getattr(other.workload, name)
+        told = _TOLD_AS.get(name, name)
         if first != second:
             remedy = "figures are compared per item" if name == "batch_size" else ""
             findings.append(
                 Finding(
-                    kind=f"different-{name.replace('_', '-')}",
-                    observed=f"{name} is {first} in the one run and {second} in the other",
+                    kind=f"different-{told.replace('_', '-')}",
+                    observed=f"{told} is {first} in the one run and {second} in the other",
                     remedy=remedy
                     or "measure both with the same settings, unless this is the point",
                 )

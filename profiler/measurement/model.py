@@ -17,7 +17,7 @@ from profiler.machine.gpu_watch import GpuWatch
 from profiler.meters import OpenedMeters, OpenMeter, close_meters, open_meters
 from profiler.meters.clock import MonotonicClock
 from profiler.recording.recorder import Recorder
-from profiler.values.estimate import Basis
+from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import (
     Finding,
     estimate_only,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from profiler.machine.device import Device
+    from profiler.runtimes.deploy import Samples
     from profiler.workload.prepared import PreparedModel
 from profiler.machine.contention import _judge_contention
 
@@ -49,7 +50,8 @@ def measure(
     precision: float = 0.02,
     max_seconds: float = 30.0,
     channels_last: bool = False,
-    compiled: bool = False,
+    runtime: str | None = None,
+    agreement_on: Samples | None = None,
     seed: int = 0,
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,
@@ -70,7 +72,10 @@ def measure(
         precision: relative half width of the intervals at which to stop.
         max_seconds: budget for the whole measurement.
         channels_last: use the channels-last memory format.
-        compiled: run through torch.compile.
+        runtime: what executes the model: "eager", "compile", "onnxruntime", "openvino" or
+            "executorch"; None for eager torch, or for what the model was transformed for.
+        agreement_on: what the answers of a run-time are held against eager torch's on; by default
+            the inputs of the call.
         seed: of the random pauses between blocks.
         carbon: factors from joules to grams; by default the world mean at PUE 1.
         workload: what to record about where the model and its inputs came from.
@@ -80,9 +85,11 @@ def measure(
     Raises:
         UsageError: an argument is out of its range.
         DeviceError: the device is absent or ran out of memory.
+        ExportError: the run-time is not installed, cannot take the model, or changes its answers.
         MeasurementError: the model raised.
     """
     from profiler.machine.device import find_device
+    from profiler.runtimes.deploy import deploy, runtime_of
     from profiler.workload.prepared import nonfinite_tensors, prepare
 
     from .call_counts import count_call
@@ -90,9 +97,11 @@ def measure(
 
     _check(precision, max_seconds, batch_size)
     found = find_device(device)
+    executor = runtime_of(model, runtime)
     bench = prepare(
-        model, inputs, found, dtype=dtype, channels_last=channels_last, compiled=compiled
+        model, inputs, found, dtype=dtype, channels_last=channels_last, runtime=executor
     )
+    bench = deploy(bench, found, runtime=executor, samples=agreement_on)
     counts = count_call(bench)
     peak_memory_bytes = None if bench.is_compiled else peak_memory(bench, found)
     protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
@@ -106,7 +115,7 @@ def measure(
         name=name or type(model).__name__,
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment=describe(found.label, watch.facts()),
-        workload=_workload(given, bench, found, items, channels_last, seed),
+        workload=_workload(given, bench, found, items, channels_last, executor, seed),
         latency_s=outcome.latency_s,
         energy_j=cost.energy_j,
         net_energy_j=cost.net_energy_j,
@@ -115,7 +124,8 @@ def measure(
         peak_memory_bytes=peak_memory_bytes,
         parameter_count=counts.parameter_count,
         mac_count=counts.mac_count,
-        size_bytes=counts.size_bytes,
+        size_bytes=_deployed_bytes(bench) or counts.size_bytes,
+        deployment=bench.deployment,
         score=counts.score(items),
         score_by_ratio=counts.score_by_ratio(),
         effective_mac_count=counts.effective_mac_count,
@@ -231,12 +241,18 @@ def _judge_basis(parts: Sequence[EnergyPart]) -> list[Finding]:
     return findings
 
 
+def _deployed_bytes(bench: PreparedModel) -> Estimate | None:
+    """Of the files that are deployed; None where torch runs the model."""
+    return None if bench.deployment is None else bench.deployment.file_bytes
+
+
 def _workload(
     given: Workload,
     bench: PreparedModel,
     device: Device,
     items: int | None,
     channels_last: bool,
+    runtime: str,
     seed: int,
 ) -> Workload:
     import torch
@@ -248,7 +264,8 @@ def _workload(
         batch_size=items,
         input_shapes=bench.input_shapes,
         channels_last=channels_last,
-        compiled=bench.is_compiled,
+        compiled=runtime == "compile",
+        runtime=runtime,
         threads=torch.get_num_threads(),
         seed=seed,
     )

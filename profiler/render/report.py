@@ -17,6 +17,7 @@ from profiler.values.quantities import (
 from profiler.values.units import show, show_share, show_short
 
 from .citations import Sources, sources_of
+from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
 from .transforms_table import transforms_table
@@ -192,6 +193,8 @@ def _figures(profile: Profile, label: str) -> Section:
         for name, value in seen
     )
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
+    if profile.deployment is not None:
+        tables.insert(0, deployment_table(profile.deployment, sources))
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
     if profile.transforms:

@@ -121,6 +121,26 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(point, min(low, point), max(high, point))
 
 
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Interval:
+    """Share of right answers and its score interval (Wilson, JASA 22, 1927, p. 209).
+
+    It stays inside [0, 1], is not empty at 0 or 1, and holds for few images as well.
+
+    Raises:
+        ValueError: `total` is below 1, or `correct` is not between 0 and `total`.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"{correct} right answers of {total} are not possible")
+    z = t_quantile((1 + confidence) / 2, math.inf)
+    share = correct / total
+    scale = 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    low = 0.0 if correct == 0 else min(share, max(0.0, middle - half))
+    high = 1.0 if correct == total else max(share, min(1.0, middle + half))
+    return Interval(share, low, high)
+
+
 def _between(count: int, rank: int) -> float:
     """Probability that the median lies between the rank-th smallest and largest of `count`."""
     below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import TransformError
+from profiler.errors import ExportError, TransformError
 from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
-from profiler.workload.prepared import map_tensors
+from profiler.workload.exported import Inputs, export_program
 from profiler.workload.quantized import QuantizedModule, quiet_libraries
 
-from .material import Inputs, Material, running_layer
+from .material import Material
 
 PACKAGE = "torchao.quantization.pt2e"
 VNNI_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
@@ -76,39 +76,14 @@ def export(model: nn.Module, example: Inputs, material: Material, *, least: int)
     Raises:
         TransformError: it cannot be exported; the error names the layer where it failed.
     """
-    batch = torch.export.Dim("batch", min=least)
-    size = _batch_size(example)
-
-    def axes(tensor: torch.Tensor) -> Any:
-        return {0: batch} if tensor.ndim and len(tensor) == size else {}
-
-    arguments, keywords = example
-    shapes = map_tensors(axes, (arguments, keywords))
-    with running_layer(model) as path, quiet_libraries():
-        try:
-            exported = torch.export.export(
-                model, arguments, keywords, dynamic_shapes=_by_name(model, *shapes)
-            )
-            graph = exported.module(check_guards=False)
-        # Whatever the user's code makes of symbolic shapes.
-        except Exception as error:
-            where = f"layer '{path[-1]}'" if path and path[-1] else type(model).__name__
-            raise TransformError(
-                f"{material.name} cannot export {where}: {one_line(error)[:200]}",
-                hint="see torch.export's limits, or leave it out for this model",
-            ) from error
+    try:
+        program = export_program(model, example, purpose=material.name, least=least)
+    except ExportError as error:
+        raise TransformError(error.message, hint=error.hint) from error
+    with quiet_libraries():
+        graph = program.module(check_guards=False)
     separate_calls(graph)
     return graph
-
-
-def _batch_size(example: Inputs) -> int:
-    sizes: list[int] = []
-    map_tensors(lambda tensor: sizes.append(len(tensor)) or tensor, example)  # type: ignore[func-returns-value]
-    return sizes[0]
-
-
-def _by_name(model: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    return (*positional, *keywords.values()) if keywords else positional
 
 
 def separate_calls(graph: torch.fx.GraphModule) -> None:

@@ -13,11 +13,12 @@ from torch import nn
 
 from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
 from profiler.machine.device import Device
+from profiler.values.deployment import Deployment
 from profiler.values.findings import Finding, inputs_renewed, variant_note
 from profiler.values.plain_text import one_line
 
 from .quantized import quantized_parts
-from .transformed import precision_of, transforms_of
+from .transformed import left_to_runtime, precision_of, transforms_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -34,7 +35,9 @@ class PreparedModel:
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for ("int8" for one
             that was quantized).
-        is_compiled: whether it runs as code that a compiler made of it.
+        is_compiled: whether it runs as something else than the module's own operators.
+        changes_inputs: whether a call of the model changes its inputs in place.
+        deployment: how a run-time executes it; None for eager torch.
         findings: what the way it is called needs the reader to know.
     """
 
@@ -45,6 +48,8 @@ class PreparedModel:
     input_shapes: tuple[str, ...]
     dtype: str
     is_compiled: bool = False
+    changes_inputs: bool = False
+    deployment: Deployment | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -96,27 +101,30 @@ def prepare(
     *,
     dtype: str | None = None,
     channels_last: bool = False,
-    compiled: bool = False,
+    runtime: str | None = None,
 ) -> PreparedModel:
     """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
 
     `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. A model
     that changes its inputs in place is given fresh ones in every call.
 
+    Args:
+        model: any module.
+        inputs: of one call; see `split_inputs`.
+        device: where it is to run.
+        dtype: a key of `DTYPES`; None keeps the model's own.
+        channels_last: use that memory format.
+        runtime: that will make the calls in torch's place, and give the model its precision where
+            that was left to it; None for torch.
+
     Raises:
-        UsageError: unknown dtype, or a model whose precision a transform has set.
+        UsageError: unknown dtype, or a model whose precision a transform has set, or has left to
+            another run-time.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
-    setting = precision_of(model)
-    if dtype is not None and setting is not None:
-        raise UsageError(
-            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
-            hint="leave out --dtype",
-        )
+    _check(model, dtype, runtime)
     torch_dtype = None if dtype is None else DTYPES[dtype]
     with explained(device):
         bench_model = _copied(model).eval().to(device.name)
@@ -126,7 +134,6 @@ def prepare(
             bench_model = bench_model.to(memory_format=torch.channels_last)
         place = _Placement(device.name, torch_dtype, channels_last)
         arguments, keywords = map_tensors(place, split_inputs(inputs))
-        runner = torch.compile(bench_model) if compiled else bench_model
     tensors = tensors_in((arguments, keywords))
     is_renewed = _first_call(bench_model, (arguments, keywords), device)
 
@@ -134,9 +141,9 @@ def prepare(
         with explained(device), torch.inference_mode():
             if is_renewed:
                 own_arguments, own_keywords = map_tensors(torch.clone, (arguments, keywords))
-                runner(*own_arguments, **own_keywords)
+                bench_model(*own_arguments, **own_keywords)
             else:
-                runner(*arguments, **keywords)
+                bench_model(*arguments, **keywords)
 
     call()
     device.synchronize()
@@ -147,7 +154,8 @@ def prepare(
         batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
         dtype=dtype or _own_dtype(bench_model, tensors),
-        is_compiled=compiled or bool(quantized_parts(bench_model)),
+        is_compiled=bool(quantized_parts(bench_model)),
+        changes_inputs=is_renewed,
         findings=(
             *((inputs_renewed(),) if is_renewed else ()),
             *(
@@ -157,6 +165,23 @@ def prepare(
             ),
         ),
     )
+
+
+def _check(model: nn.Module, dtype: str | None, runtime: str | None) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    setting, left = precision_of(model), left_to_runtime(model)
+    if dtype is not None and setting is not None:
+        raise UsageError(
+            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
+            hint="leave out --dtype",
+        )
+    if left is not None and left.runtime != runtime:
+        raise UsageError(
+            f"the {left.precision} of this model was left to {left.runtime}, and torch has it in "
+            "fp32 alone",
+            hint=f"measure it with --runtime {left.runtime}",
+        )
 
 
 def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:
@@ -209,6 +234,9 @@ def _copied(model: nn.Module) -> nn.Module:
 
 
 def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
+    left = left_to_runtime(model)
+    if left is not None:
+        return left.precision
     for part in quantized_parts(model):
         return part.precision
     tensors = [*model.parameters(), *inputs]

@@ -6,29 +6,9 @@ import math
 from collections.abc import Sequence
 
 from profiler.values.estimate import Basis, Estimate
-from profiler.values.statistics import Interval, t_quantile
+from profiler.values.statistics import t_quantile, wilson_interval
 
 CONFIDENCE = 0.95
-
-
-def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """Share of right answers and its score interval (Wilson, JASA 22, 1927, p. 209).
-
-    It stays inside [0, 1], is not empty at 0 or 1, and holds for few images as well.
-
-    Raises:
-        ValueError: `total` is below 1, or `correct` is not between 0 and `total`.
-    """
-    if total < 1 or not 0 <= correct <= total:
-        raise ValueError(f"{correct} right answers of {total} are not possible")
-    z = t_quantile((1 + confidence) / 2, math.inf)
-    share = correct / total
-    scale = 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    low = 0.0 if correct == 0 else min(share, max(0.0, middle - half))
-    high = 1.0 if correct == total else max(share, min(1.0, middle + half))
-    return Interval(share, low, high)
 
 
 def top1_accuracy(correct: int, total: int, source: str) -> Estimate:
