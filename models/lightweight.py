@@ -34,7 +34,8 @@ class Lightweight(nn.Module):
         self.classifier = nn.Linear(128, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.pool(self.features(images)).flatten(1))
+        logits: Tensor = self.classifier(self.pool(self.features(images)).flatten(1))
+        return logits
 
 
 def lightweight(*, num_classes: int) -> Lightweight:

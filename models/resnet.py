@@ -40,8 +40,9 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:
-        out = self.relu(self.norm1(self.conv1(features)))
-        return self.relu(self.norm2(self.conv2(out)) + self.shortcut(features))
+        out: Tensor = self.relu(self.norm1(self.conv1(features)))
+        out = self.relu(self.norm2(self.conv2(out)) + self.shortcut(features))
+        return out
 
 
 class ResNet(nn.Module):
@@ -67,7 +68,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.stages(self.stem(images))
-        return self.classifier(self.pool(features).flatten(1))
+        logits: Tensor = self.classifier(self.pool(features).flatten(1))
+        return logits
 
 
 def resnet18(*, num_classes: int) -> ResNet:

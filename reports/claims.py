@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from profiler.values.codec import FormError, decode, encode
 from profiler.values.estimate import Basis, Estimate
 
 from .data_error import ReportDataError
 from .metrics import METRICS, TRAINING_METRICS
-from .toml_file import TomlTable, files_in, read_toml
+from .toml_file import files_in, read_toml, wrong_in
 
 FOLDER = Path(__file__).parent / "claims"
 
@@ -66,22 +69,37 @@ class Claim:
 
     id: str
     about: str
-    versus: str | None
+    versus: str | None = None
     dataset: str
     label: str
-    setting: str | None
-    epochs: int | None
-    device: str | None
-    metric: str | None
-    batch_size: int | None
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str
-    factor: float
+    setting: str | None = None
+    epochs: int | None = None
+    device: str | None = None
+    metric: str | None = None
+    batch_size: int | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    factor: float = 1.0
     method: str
     here: str
-    notes: tuple[ClaimNote, ...]
+    notes: tuple[ClaimNote, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("id", "about", "dataset", "label", "method", "here"):
+            if not getattr(self, name):
+                raise ValueError(f"'{name}' is empty")
+        if self.metric is not None and self.metric not in {**METRICS, **TRAINING_METRICS}:
+            raise ValueError(f"'metric' is no known quantity: '{self.metric}'")
+        if (self.low is None) != (self.high is None):
+            raise ValueError("a range needs both 'low' and 'high'")
+        if self.value is None and self.low is None:
+            raise ValueError("there is neither 'value', nor 'low' and 'high'")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"'low' {self.low} is above 'high' {self.high}")
+        if self.factor <= 0:
+            raise ValueError(f"'factor' is not positive: {self.factor}")
 
     def text(self) -> str:
         """The figure as the study writes it: "2 to 5 ms", "258,292"."""
@@ -117,6 +135,21 @@ class Study:
     claims: tuple[Claim, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClaimsFile:
+    """A file of claims; each names its notes by their ids."""
+
+    study: _Head
+    note: tuple[ClaimNote, ...] = ()
+    claim: tuple[Mapping[str, Any], ...] = ()
+
+
 def load_claims(folder: Path = FOLDER) -> tuple[Study, ...]:
     """Every study of a folder.
 
@@ -132,80 +165,31 @@ def read_study(file: Path) -> Study:
     Raises:
         ReportDataError: the file is not as it must be; the message names file and field.
     """
-    document = read_toml(file)
-    head = document.table("study")
-    notes = {note.id: note for note in map(_note, document.tables("note"))}
-    claims = tuple(_claim(table, notes) for table in document.tables("claim"))
-    study = Study(id=head.text("id"), title=head.text("title"), claims=claims)
-    head.end()
-    document.end()
+    stored = read_toml(file, _ClaimsFile)
+    notes = {note.id: note for note in stored.note}
+    try:
+        claims = tuple(
+            _claim(table, notes, f"claim[{index}]") for index, table in enumerate(stored.claim)
+        )
+    except FormError as error:
+        raise wrong_in(file, error) from error
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
             raise ReportDataError(f"{file.name} has two claims '{claim.id}'")
         seen.add(claim.id)
-    return study
+    return Study(id=stored.study.id, title=stored.study.title, claims=claims)
 
 
-def _note(table: TomlTable) -> ClaimNote:
-    status = table.text("status")
-    if status not in list(Status):
-        raise ReportDataError(f"{table.place}: 'status' is none of {_listed(Status)}: {status!r}")
-    note = ClaimNote(id=table.text("id"), status=Status(status), text=table.text("text"))
-    table.end()
-    return note
-
-
-def _claim(table: TomlTable, notes: dict[str, ClaimNote]) -> Claim:
-    batch_size, epochs = table.number("batch_size"), table.number("epochs")
-    factor = table.number("factor")
-    claim = Claim(
-        id=table.text("id"),
-        about=table.text("about"),
-        versus=table.optional_text("versus"),
-        dataset=table.text("dataset"),
-        label=table.text("label"),
-        setting=table.optional_text("setting"),
-        epochs=None if epochs is None else int(epochs),
-        device=table.optional_text("device"),
-        metric=table.optional_text("metric"),
-        batch_size=None if batch_size is None else int(batch_size),
-        value=table.number("value"),
-        low=table.number("low"),
-        high=table.number("high"),
-        unit=table.optional_text("unit") or "",
-        factor=1.0 if factor is None else factor,
-        method=table.text("method"),
-        here=table.text("here"),
-        notes=tuple(_named(name, notes, table) for name in table.texts("notes")),
-    )
-    table.end()
-    _check_figure(claim, table.place)
-    return claim
-
-
-def _named(name: str, notes: dict[str, ClaimNote], table: TomlTable) -> ClaimNote:
-    if name not in notes:
-        raise ReportDataError(f"{table.place}: 'notes' names '{name}', which is no note")
-    return notes[name]
-
-
-def _check_figure(claim: Claim, place: str) -> None:
-    if claim.metric is not None and claim.metric not in {**METRICS, **TRAINING_METRICS}:
-        raise ReportDataError(f"{place}: 'metric' is no known quantity: '{claim.metric}'")
-    if (claim.low is None) != (claim.high is None):
-        raise ReportDataError(f"{place}: a range needs both 'low' and 'high'")
-    if claim.value is None and claim.low is None:
-        raise ReportDataError(f"{place} lacks 'value', or 'low' and 'high'")
-    if claim.low is not None and claim.high is not None and claim.low > claim.high:
-        raise ReportDataError(f"{place}: 'low' {claim.low} is above 'high' {claim.high}")
-    if claim.factor <= 0:
-        raise ReportDataError(f"{place}: 'factor' is not positive: {claim.factor}")
+def _claim(table: Mapping[str, Any], notes: Mapping[str, ClaimNote], where: str) -> Claim:
+    """One claim, with the notes that its table names."""
+    names = decode(table.get("notes", []), tuple[str, ...], f"{where}.notes")
+    unknown = [name for name in names if name not in notes]
+    if unknown:
+        raise FormError(f"names '{unknown[0]}', which is no note", f"{where}.notes")
+    named = [encode(notes[name]) for name in names]
+    return decode({**table, "notes": named}, Claim, where, strict=True)
 
 
 def _plain(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:,.6g}"
-
-
-def _listed(words: type[StrEnum]) -> str:
-    return ", ".join(words)

@@ -13,7 +13,7 @@ from profiler.store import load_all
 from profiler.values.profile import Profile
 
 from .data_error import ReportDataError
-from .toml_file import TomlTable, files_in, read_toml
+from .toml_file import files_in, read_toml
 
 FOLDER = Path(__file__).parent / "studies"
 
@@ -31,6 +31,19 @@ class StudyPlan:
     id: str
     title: str
     measurements: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measurement:
+    model: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StudyFile:
+    id: str
+    title: str
+    measure: tuple[_Measurement, ...] = ()
 
 
 class MeasureFailed(Exception):
@@ -63,22 +76,14 @@ def read_plan(file: Path) -> StudyPlan:
     Raises:
         ReportDataError: the file is not as it must be; the message names file and field.
     """
-    document = read_toml(file)
-    plan = StudyPlan(
-        id=document.text("id"),
-        title=document.text("title"),
-        measurements=tuple(_flags(table) for table in document.tables("measure")),
-    )
-    document.end()
-    if not plan.measurements:
+    stored = read_toml(file, _StudyFile)
+    if not stored.measure:
         raise ReportDataError(f"{file.name} lists no 'measure'")
-    return plan
-
-
-def _flags(table: TomlTable) -> tuple[str, ...]:
-    flags = ("--model", table.text("model"), *table.texts("flags"))
-    table.end()
-    return flags
+    return StudyPlan(
+        id=stored.id,
+        title=stored.title,
+        measurements=tuple(("--model", one.model, *one.flags) for one in stored.measure),
+    )
 
 
 def run_plan(plan: StudyPlan, runs: Path) -> tuple[Profile, ...]:

@@ -64,10 +64,10 @@ def _row(trained: TrainedModel) -> tuple[str, ...]:
     return (
         trained.model
         + (", distilled" if trained.is_distilled else "")
-        + (f", at {recipe['image_size']} pixels" if trained.is_resized else ""),
+        + (f", at {recipe.image_size} pixels" if trained.is_resized else ""),
         " to ".join(f"{done:,}" for done in result.epochs_done),
         str(len(trained.runs)),
-        str(recipe.get("dtype")),
+        recipe.dtype,
         show(None if accuracy is None else accuracy.scaled(100, "%")),
         show(result.duration_s),
         show(result.energy_j),

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from profiler.errors import StoreError
-from profiler.values.codec import FormError, decode
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.plain_text import clean
 from profiler.values.profile import Environment
-from training.experiments.seeds import FinishedRun, ModelResult, summarize
-from training.result import CurvePoint
+from training.experiments.seeds import FinishedRun, ModelResult, finished_run, summarize
+from training.recipe import Recipe
+from training.result import read_result
+from training.run_folder import RESULT
 
 from .data_error import ReportDataError
 
-RESULT = "result.json"
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
-FINISHED = ("epochs", "target")
-SCHEMA_VERSION = 1
 VALIDATION_SPLIT = "the validation split"
 TRAINING_SPLIT = "the augmented training images, while they were being learnt"
 
@@ -34,7 +30,7 @@ class Training:
 
     Args:
         run: what it came to.
-        recipe: every field of it, by name.
+        recipe: what was computed.
         data: what its splits are, with their counts.
         device: as torch names it: "cpu", "cuda:0".
         environment: the machine.
@@ -44,7 +40,7 @@ class Training:
     """
 
     run: FinishedRun
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     data: str
     device: str
     environment: Environment
@@ -61,8 +57,7 @@ class Training:
     @property
     def terms(self) -> tuple[object, ...]:
         """What runs share that differ in their seed alone."""
-        rest = {name: value for name, value in self.recipe.items() if name != "seed"}
-        recipe = json.dumps(rest, sort_keys=True)
+        recipe = replace(self.recipe, seed=0)
         return recipe, self.data, self.place, self.environment.fingerprint
 
 
@@ -90,7 +85,7 @@ class TrainedModel:
         A file or folder of images is none, whatever its name: it may hold a data set in another
         form, on which other accuracies are reached.
         """
-        return dataset_of(str(self.runs[0].recipe.get("data")))
+        return dataset_of(self.runs[0].recipe.data)
 
     @property
     def epochs(self) -> int | None:
@@ -102,12 +97,12 @@ class TrainedModel:
     @property
     def is_distilled(self) -> bool:
         """Whether a teacher took part."""
-        return self.runs[0].recipe.get("teacher") is not None
+        return self.runs[0].recipe.teacher is not None
 
     @property
     def is_resized(self) -> bool:
         """Whether the images were brought to another size than they are stored in."""
-        return self.runs[0].recipe.get("image_size") is not None
+        return self.runs[0].recipe.image_size is not None
 
     @property
     def setting(self) -> str:
@@ -115,13 +110,12 @@ class TrainedModel:
         first, count = self.runs[0], len(self.runs)
         epochs = " to ".join(f"{done:,}" for done in self.result.epochs_done)
         seeds = "1 seed" if count == 1 else f"{count} seeds"
-        return f"{epochs} epochs, {seeds}, {first.recipe.get('dtype')}, {first.place}"
+        return f"{epochs} epochs, {seeds}, {first.recipe.dtype}, {first.place}"
 
     def terms_beside(self) -> tuple[object, ...]:
         """What two models must share for their ratio to be one of models alone."""
         first = self.runs[0]
-        rest = {k: v for k, v in first.recipe.items() if k not in ("seed", "model")}
-        recipe = json.dumps(rest, sort_keys=True)
+        recipe = replace(first.recipe, seed=0, model="")
         return recipe, first.data, first.place, first.environment.fingerprint
 
 
@@ -140,7 +134,7 @@ def load_trainings(paths: Sequence[Path]) -> tuple[TrainedModel, ...]:
         StoreError: a path holds no finished run, or a result cannot be read.
         ReportDataError: two runs differ in nothing, not even their seed: they would count as two.
     """
-    files = {}
+    folders = {}
     for path in paths:
         found = sorted(path.rglob(RESULT)) if path.is_dir() else []
         if not found:
@@ -148,8 +142,8 @@ def load_trainings(paths: Sequence[Path]) -> tuple[TrainedModel, ...]:
                 f"there is no finished training in '{clean(str(path))}'",
                 hint=f"name a folder that `python -m training` wrote: it holds {RESULT}",
             )
-        files.update({file.resolve(): file for file in found})
-    trainings = [training for training in map(read_training, files.values()) if training]
+        folders.update({file.resolve(): file.parent for file in found})
+    trainings = [training for training in map(read_training, folders.values()) if training]
     groups: dict[tuple[object, ...], list[Training]] = {}
     for training in trainings:
         groups.setdefault(training.terms, []).append(training)
@@ -167,61 +161,37 @@ def _together(trainings: Sequence[Training]) -> TrainedModel:
                 hint="name one of them: as two seeds they would narrow the interval",
             )
     runs = tuple(by_seed[seed] for seed in sorted(by_seed))
-    model = str(runs[0].recipe.get("model"))
+    model = runs[0].recipe.model
     return TrainedModel(runs=runs, result=summarize(model, [each.run for each in runs]))
 
 
-def read_training(file: Path) -> Training | None:
-    """One result.json; None for a run that was interrupted.
+def read_training(folder: Path) -> Training | None:
+    """The run in a folder; None for one that was interrupted.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: its result cannot be read.
     """
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        version = _field(document, "schema_version", int)
-        if version > SCHEMA_VERSION:
-            raise FormError(f"its schema version is {version}, newer than {SCHEMA_VERSION}")
-        stopped_by = _field(document, "stopped_by", str)
-        return _training(document, file) if stopped_by in FINISHED else None
-    # A deep nest exhausts the parser's stack; bytes that are no text are a ValueError.
-    except (FormError, OSError, ValueError, RecursionError) as error:
-        raise StoreError(
-            f"'{clean(str(file))}' cannot be read: {clean(str(error))}",
-            hint="leave that run out, or train it again",
-        ) from error
-
-
-def _training(document: Mapping[str, Any], file: Path) -> Training:
-    recipe = _field(document, "recipe", Mapping[str, Any])
-    ledger = _field(document, "ledger", Mapping[str, Any])
-    environment = _field(document, "environment", Environment)
-    points = decode(document.get("curve", []), tuple[CurvePoint, ...], "curve")
-    validated = any(point.validation_accuracy is not None for point in points)
-    run = FinishedRun(
-        folder=file.parent.name,
-        model=_field(recipe, "model", str),
-        seed=_field(recipe, "seed", int),
-        stopped_by=_field(document, "stopped_by", str),
-        epochs_done=_field(document, "epochs_done", int),
-        accuracy=_field(document, "test_accuracy", Estimate | None),
-        energy_j=_field(ledger, "energy_j", Estimate | None),
-        images_per_joule=_field(ledger, "images_per_joule", Estimate | None),
-        duration_s=_field(ledger, "duration_s", float),
-        device_name=environment.device_name,
-        findings=_field(document, "findings", tuple[Finding, ...])
-        + _field(ledger, "findings", tuple[Finding, ...]),
-    )
+    result = read_result(folder)
+    run = None if result is None else finished_run(result)
+    if result is None or run is None:
+        return None
+    validated = any(point.validation_accuracy is not None for point in result.curve)
+    gpus = {
+        (segment.host, device)
+        for segment in result.ledger.segments
+        for device in segment.devices
+        if device.startswith("gpu")
+    }
     return Training(
         run=run,
-        recipe=recipe,
-        data=_field(document, "data", str),
-        device=_field(document, "device", str),
-        environment=environment,
-        gpu_count=_gpu_count(ledger),
+        recipe=result.recipe,
+        data=result.data,
+        device=result.device,
+        environment=result.environment,
+        gpu_count=len(gpus),
         curve=tuple(
             (point.energy_j, accuracy)
-            for point in points
+            for point in result.curve
             if point.energy_j is not None
             and math.isfinite(point.energy_j.point)
             and (accuracy := point.validation_accuracy if validated else point.train_accuracy)
@@ -229,28 +199,6 @@ def _training(document: Mapping[str, Any], file: Path) -> Training:
         ),
         curve_of=VALIDATION_SPLIT if validated else TRAINING_SPLIT,
     )
-
-
-def _gpu_count(ledger: Mapping[str, Any]) -> int:
-    segments = ledger.get("segments")
-    gpus = {
-        (segment.get("host"), device)
-        for segment in (segments if isinstance(segments, list) else [])
-        if isinstance(segment, dict) and isinstance(segment.get("devices"), dict)
-        for device in segment["devices"]
-        if device.startswith("gpu")
-    }
-    return len(gpus)
-
-
-def _field(document: Any, name: str, kind: Any) -> Any:
-    if not isinstance(document, Mapping):
-        raise FormError(f"what holds {name} is no object")
-    if kind == Mapping[str, Any]:
-        if not isinstance(document.get(name), dict):
-            raise FormError(f"{name} is not an object")
-        return document[name]
-    return decode(document.get(name), kind, name)
 
 
 def findings_of(models: Iterable[TrainedModel]) -> tuple[Finding, ...]:

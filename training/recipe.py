@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from profiler.errors import UsageError
+from profiler.values.codec import FormError, decode, encode
 
 RECIPES = Path(__file__).parent / "recipes"
 CHOICES = {
@@ -30,7 +30,7 @@ class Recipe:
     """One training run, reproducible from this and the code.
 
     Args:
-        model: reference as `python -m profiler measure --model` takes it.
+        model: reference as `python -m profiler measure --model` takes it, transforms included.
         data: source as `--data` takes it; it must have labels.
         epochs: passes over the training split.
         batch_size: images of one step, over all devices together.
@@ -53,6 +53,8 @@ class Recipe:
             0 the last checkpoint is the best. The test split never chooses anything.
         seed: of the weights, the order and the augmentation.
         deterministic: same machine, same bits; slower.
+        initial: checkpoint whose weights the training starts from: those of the same model, or of
+            what its transforms are applied to; None for fresh ones.
         teacher: checkpoint written by this program whose model teaches; None for none.
         temperature: that softens both distributions (Hinton et al., arXiv 1503.02531).
         distillation_weight: alpha, the weight of the teacher; 1 - alpha is the labels'.
@@ -80,6 +82,7 @@ class Recipe:
     validation_share: float = 0.0
     seed: int = 0
     deterministic: bool = False
+    initial: str | None = None
     teacher: str | None = None
     temperature: float = 4.0
     distillation_weight: float = 0.9
@@ -119,37 +122,38 @@ def flag_of(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
 
-def make_recipe(values: Mapping[str, Any], *, base: Recipe | None = None, origin: str) -> Recipe:
+def make_recipe(values: Any, *, base: Recipe | None = None, origin: str) -> Recipe:
     """A recipe from plain values, checked field by field.
 
     Args:
-        values: by field name, as TOML or JSON gives them.
+        values: a mapping by field name, as TOML or JSON gives it.
         base: recipe whose other fields are kept.
         origin: where the values come from, for the error ("recipe.toml").
 
     Raises:
-        UsageError: an unknown field, a value of the wrong type, or one out of range.
+        UsageError: no mapping, an unknown field, a value of the wrong type, or one out of range.
     """
-    typed = {name: _typed(name, value, origin) for name, value in values.items()}
-    return replace(base or Recipe(), **typed)
+    try:
+        given = decode(values, Mapping[str, Any])
+        recipe = decode({**encode(base or Recipe()), **given}, Recipe, strict=True)
+    except FormError as error:
+        refused = error.__cause__
+        if isinstance(refused, UsageError):
+            raise refused from error
+        field = f"{error.where} in {origin}" if error.where else origin
+        raise UsageError(f"{field} {error.problem}", hint=_how_to_write(error.where)) from error
+    # A rate of 1 and one of 1.0 are the same recipe, and must be stored as the same text.
+    reals = {item.name for item in fields(Recipe) if "float" in str(item.type)}
+    whole: dict[str, Any] = {
+        name: float(value) for name in reals if type(value := getattr(recipe, name)) is int
+    }
+    return replace(recipe, **whole)
 
 
-def _typed(name: str, value: Any, origin: str) -> Any:
-    hints = get_type_hints(Recipe)
-    if name not in hints:
-        raise UsageError(
-            f"{origin} has the unknown field '{name}'", hint=f"the fields are {', '.join(hints)}"
-        )
-    kinds = get_args(hints[name]) or (hints[name],)
-    if type(value) in kinds:
-        return value
-    if type(value) is int and float in kinds:
-        return float(value)
-    wanted = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
-    raise UsageError(
-        f"{name} in {origin} is {value!r}, not of type {wanted}",
-        hint='write numbers as 3 or 0.1, switches as true or false, and text in quotes: "sgd"',
-    )
+def _how_to_write(field: str | None) -> str:
+    if field:
+        return 'write numbers as 3 or 0.1, switches as true or false, and text in quotes: "sgd"'
+    return f"the fields are {', '.join(item.name for item in fields(Recipe))}"
 
 
 def recipe_names() -> tuple[str, ...]:

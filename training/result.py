@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from profiler.errors import StoreError
 from profiler.files import write_whole_file
-from profiler.values.codec import encode
+from profiler.ledger import LedgerSummary
+from profiler.values.codec import FormError, check_version, decode, encode, parse
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
+from profiler.values.plain_text import clean
 from profiler.values.profile import Environment
 
 from .recipe import Recipe
 from .run_folder import RESULT
-
-if TYPE_CHECKING:
-    from profiler.ledger import LedgerSummary
 
 SCHEMA_VERSION = 1
 
@@ -104,10 +104,21 @@ def write_result(outcome: TrainingResult, folder: Path) -> None:
     write_whole_file(folder / RESULT, text + "\n")
 
 
-def is_concluded(folder: Path) -> bool:
-    """Whether a folder's run came to its end, and was tested."""
+def read_result(folder: Path) -> TrainingResult | None:
+    """What the run in a folder came to, interrupted ones included; None where no result is stored.
+
+    Raises:
+        StoreError: it cannot be read, or is not of this form.
+    """
+    path = folder / RESULT
     try:
-        document = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and document.get("stopped_by") == STOPPED_BY_EPOCHS
+        document = parse(path.read_bytes())
+        check_version(document, SCHEMA_VERSION)
+        return replace(decode(document, TrainingResult), folder=folder.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (FormError, OSError) as error:
+        raise StoreError(
+            f"'{clean(str(path))}' cannot be read: {clean(str(error))}",
+            hint="leave that run out, or delete its folder and train it again",
+        ) from error

@@ -1,4 +1,14 @@
-"""The files of a training run in its folder, and whether they stand in another run's way.
+"""The files in the folder of a training run, every name once, and whether they are in the way.
+
+    recipe.json            what is computed; written first
+    ledger.jsonl           where the joules went; a host beyond the first has a file of its own
+    journal-N.jsonl        raw readings of the N-th segment
+    last.safetensors       where the run stands; last.json is its header, readable
+    best.safetensors       the best weights so far; best.json likewise
+    result.json            what the run came to
+
+    experiment.json        of an experiment: its plan, and what its finished runs came to
+    table.md               one row a model
 
 Imports no torch.
 """
@@ -9,13 +19,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from profiler.errors import StoreError
+from profiler.ledger.ledger_file import journal_name, ledger_path
 
 RECIPE = "recipe.json"
 RESULT = "result.json"
-LEDGER = "ledger.jsonl"
-FIRST_JOURNAL = "journal-0.jsonl"
+LEDGER = ledger_path(Path(), host=0).name
+FIRST_JOURNAL = journal_name(segment=0, host=0)
 LAST = "last.safetensors"
 BEST = "best.safetensors"
+PLAN = "experiment.json"
+TABLE = "table.md"
 
 FAILED = "failed"
 _OF_A_RUN = (RECIPE, RESULT, "ledger*.jsonl", "journal-*.jsonl", "last.*", "best.*")

@@ -13,6 +13,7 @@ from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.render.report import labels_of
 from profiler.values.estimate import Estimate
+from profiler.values.findings import in_sentences
 from profiler.values.profile import HOST, Profile
 from profiler.values.quantities import QUANTITIES, per_item
 from profiler.values.units import show, show_share
@@ -141,6 +142,5 @@ def _findings(profiles: Sequence[Profile], sources: Sources) -> list[str]:
     points = []
     for (observed, remedy), labels in about.items():
         whose = "" if len(labels) == len(profiles) else f"{'; '.join(labels)}: "
-        advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
-        points.append(bullet(f"{whose}{sources.shorten(observed)}{advice}."))
+        points.append(bullet(f"{whose}{in_sentences(sources.shorten(observed), remedy)}"))
     return points

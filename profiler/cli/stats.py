@@ -11,24 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import section_blocks
 from profiler.render.transforms_table import transforms_table
 from profiler.values.applied_transform import (
-    AppliedTransform,
     quantized_from,
-    score_by_ratio,
-    score_of_variant,
-    zero_share,
 )
 from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION
 from profiler.values.units import show_count, show_number
 
+from .counted_model import CountedModel, count_reference
 from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
 from .stdout import stdout_to_stderr
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
     from profiler.counting import Costs
     from profiler.counting.costs import SecondOpinion
     from profiler.values.layer_cost import LayerCost
-    from profiler.workload.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
     with stdout_to_stderr():
-        counted = _count(arguments.model, arguments)
-        base = None if arguments.against is None else _count(arguments.against, arguments)
+        counted = count_reference(arguments.model, arguments)
+        base = None if arguments.against is None else count_reference(arguments.against, arguments)
     if arguments.json:
         print(json.dumps(_document(arguments, counted, base)))
     else:
@@ -71,81 +65,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Counted:
-    """A model, counted.
-
-    Args:
-        name: short name.
-        costs: of one call.
-        transforms: what made a variant of it.
-        compressed_bytes: None where no weight is zero.
-        score: by the counts as they are; None where a batch's MACs are not those of its items.
-        score_by_ratio: by the counts before channels were removed; None where none were.
-    """
-
-    name: str
-    costs: Costs
-    transforms: tuple[AppliedTransform, ...]
-    compressed_bytes: int | None
-    score: float | None
-    score_by_ratio: float | None
-
-
-def _count(reference: str, arguments: argparse.Namespace) -> _Counted:
-    from profiler.counting import compressed_bytes
-    from profiler.variants import build
-    from profiler.workload.transformed import transforms_of
-
-    target = build(reference, num_classes=arguments.classes)
-    transforms = transforms_of(target.model)
-    costs = _costs(target, transforms, arguments)
-    quantized = quantized_from(transforms)
-    if quantized is not None and quantized.parameter_count_before is not None:
-        costs = replace(costs, parameter_count=quantized.parameter_count_before)
-    macs, rest = divmod(costs.mac_count, arguments.batch_size)
-    by_ratio = score_by_ratio(transforms)
-    tensors = [*target.model.parameters(), *target.model.buffers()]
-    return _Counted(
-        name=target.name,
-        costs=costs,
-        transforms=transforms,
-        compressed_bytes=compressed_bytes(tensors) if zero_share(transforms) else None,
-        score=None
-        if rest
-        else float(
-            score_of_variant(transforms, parameter_count=costs.parameter_count, mac_count=macs)
-        ),
-        score_by_ratio=None if by_ratio is None else float(by_ratio),
-    )
-
-
-def _costs(
-    target: Target, transforms: Sequence[AppliedTransform], arguments: argparse.Namespace
-) -> Costs:
-    import torch
-
-    from profiler.counting import count, count_on_meta
-    from profiler.workload.quantized import quantized_parts
-
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    shape = (arguments.batch_size, *item_shape)
-    model = target.model.eval()
-    images = torch.zeros(()).expand(shape)  # takes no memory, however large
-    if zero_share(transforms) or quantized_parts(model):
-        with torch.no_grad():
-            costs = count(model, images.contiguous())
-    else:
-        costs = count_on_meta(model, torch.empty(shape, device="meta"))
-    if not arguments.second_opinion:
-        return costs
-    from profiler.counting.second_opinion import ask_fvcore
-
-    return replace(costs, second_opinion=ask_fvcore(model, images, costs))
-
-
 def _document(
-    arguments: argparse.Namespace, counted: _Counted, base: _Counted | None
+    arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None
 ) -> dict[str, Any]:
     costs = counted.costs
     document = {
@@ -187,7 +108,7 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
     return costs.layers if arguments.depth is None else rollup(costs.layers, arguments.depth)
 
 
-def _text(arguments: argparse.Namespace, counted: _Counted, base: _Counted | None) -> str:
+def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None) -> str:
     costs = counted.costs
     tables = [_layer_table(arguments, costs) if base is None else _against(counted, base)]
     if counted.transforms:
@@ -201,7 +122,7 @@ def _text(arguments: argparse.Namespace, counted: _Counted, base: _Counted | Non
     return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
 
 
-def _against(counted: _Counted, base: _Counted) -> Table:
+def _against(counted: CountedModel, base: CountedModel) -> Table:
     before, after = base.costs, counted.costs
     totals = {
         "parameters": (before.parameter_count, after.parameter_count),
@@ -210,7 +131,7 @@ def _against(counted: _Counted, base: _Counted) -> Table:
     return changes_table(_changes(counted, base), totals, base.name)
 
 
-def _changes(counted: _Counted, base: _Counted) -> tuple[LayerChange, ...]:
+def _changes(counted: CountedModel, base: CountedModel) -> tuple[LayerChange, ...]:
     """None of a network that was compiled into one piece: its layers are not told apart."""
     if quantized_from(counted.transforms) or quantized_from(base.transforms):
         return ()
@@ -242,7 +163,7 @@ def _layer_table(arguments: argparse.Namespace, costs: Costs) -> Table:
     )
 
 
-def _variant_notes(counted: _Counted) -> tuple[str, ...]:
+def _variant_notes(counted: CountedModel) -> tuple[str, ...]:
     """What a variant's counts mean, and both of its scores."""
     if not counted.transforms:
         return ()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from profiler.workload.target import Target
 
 
-CALIBRATION_ITEMS = 256
-CALIBRATION_BATCH = 32
 AGREEMENT_ITEMS = 256
 
 
@@ -54,17 +52,10 @@ def load_samples(arguments: argparse.Namespace, target: Target) -> Samples | Non
 
 def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
     """Training images for transforms that run the model, batch by batch."""
-    from profiler.inputs import load_inputs
+    from profiler.inputs import load_calibration
 
-    batch = load_inputs(
-        arguments.data,
-        batch_size=CALIBRATION_ITEMS,
-        input_shape=arguments.input_shape or target.input_shape or (3, 32, 32),
-        seed=arguments.seed,
-        for_calibration=True,
-    )
-    batches: tuple[Tensor, ...] = batch.images.split(CALIBRATION_BATCH)
-    return batches
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    return load_calibration(arguments.data, input_shape=item_shape, seed=arguments.seed)
 
 
 def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:

@@ -227,7 +227,7 @@ def _findings(base: Profile, other: Profile, ratios: tuple[Ratio, ...]) -> tuple
                 observed=f"the accuracies are not compared: one was reached on "
                 f"{base.accuracy_data or 'data that nothing names'}, the other on "
                 f"{other.accuracy_data or 'data that nothing names'}",
-                remedy="evaluate both on the same images: python -m training evaluate --data",
+                remedy="evaluate both checkpoints on the same images, and measure them again",
             )
         )
     energy = [row for row in ratios if row.base.unit == "J"]

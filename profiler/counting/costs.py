@@ -103,11 +103,6 @@ class Costs:
         return self.weight_read_bytes + self.activation_read_bytes
 
     @property
-    def activation_bytes(self) -> int:
-        """Unfused traffic that is not weights: activations read and everything written."""
-        return self.activation_read_bytes + self.written_bytes
-
-    @property
     def covered_share(self) -> float | None:
         """Share of the operator calls that have a formula or are known to need none."""
         return self.covered_call_count / self.op_call_count if self.op_call_count else None

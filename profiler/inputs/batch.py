@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 IMAGE_SHAPE = (3, 32, 32)
+CALIBRATION_IMAGES = 256
+CALIBRATION_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,6 @@ def load_inputs(
     input_shape: tuple[int, ...] = IMAGE_SHAPE,
     seed: int,
     root: Path | None = None,
-    for_calibration: bool = False,
 ) -> Batch:
     """Draw a batch from a source, without replacement while the images last.
 
@@ -53,8 +53,6 @@ def load_inputs(
         input_shape: (3, height, width) that the model takes; images are resized to it.
         seed: of the draw, or of the noise.
         root: folder of downloaded data; None for the cache.
-        for_calibration: draw at most so many different images of the training split, where the
-            source has one.
 
     Raises:
         InputDataError: the batch size or shape is impossible, or the source is unknown, absent or
@@ -74,22 +72,39 @@ def load_inputs(
             f"{spec} holds images of 3 channels, the model takes {_times(input_shape)}",
             hint="--data synthetic takes any shape",
         )
-    return _drawn(spec, batch_size, input_shape, seed, root, for_calibration)
+    return _drawn(open_source(spec, split=None, root=root), spec, batch_size, input_shape, seed)
+
+
+def load_calibration(
+    spec: str, *, input_shape: tuple[int, ...] = IMAGE_SHAPE, seed: int, root: Path | None = None
+) -> tuple[Tensor, ...]:
+    """Batches of up to 256 training images, to choose the ranges of a quantized network by.
+
+    Where the source has no training split, they are those that it has; noise is noise.
+
+    Raises:
+        InputDataError: as `load_inputs`.
+    """
+    source, _ = find_source(spec)
+    if source.open is None or len(input_shape) != 3:
+        batch = load_inputs(
+            spec, batch_size=CALIBRATION_IMAGES, input_shape=input_shape, seed=seed, root=root
+        )
+    else:
+        try:
+            opened = open_source(spec, split="train", root=root)
+        except InputDataError:
+            opened = open_source(spec, split=None, root=root)
+        batch = _drawn(opened, spec, min(CALIBRATION_IMAGES, len(opened)), input_shape, seed)
+    batches: tuple[Tensor, ...] = batch.images.split(CALIBRATION_BATCH)
+    return batches
 
 
 def _drawn(
-    spec: str,
-    batch_size: int,
-    input_shape: tuple[int, ...],
-    seed: int,
-    root: Path | None,
-    for_calibration: bool,
+    opened: ImageSet, spec: str, batch_size: int, input_shape: tuple[int, ...], seed: int
 ) -> Batch:
     import torch
 
-    opened = _opened(spec, root, for_calibration)
-    if for_calibration:
-        batch_size = min(batch_size, len(opened))
     order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
     different = order[:batch_size].tolist()
     decoded = opened.images(different)
@@ -106,13 +121,6 @@ def _drawn(
         images = images[again]
         labels = None if labels is None else labels[again]
     return Batch(images=images, labels=labels, description=", ".join(notes), source=spec)
-
-
-def _opened(spec: str, root: Path | None, for_calibration: bool) -> ImageSet:
-    if for_calibration:
-        with suppress(InputDataError):  # a source without splits has only these images
-            return open_source(spec, split="train", root=root)
-    return open_source(spec, split=None, root=root)
 
 
 def normalize(images: Tensor, normalization: Normalization) -> Tensor:

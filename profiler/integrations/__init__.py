@@ -6,8 +6,9 @@
 At the edges of epochs a callback takes a timestamp; in a step it does next to nothing.
 
     harmless      what goes wrong in a callback is one warning, never the end of a job
-    segment       one process' recording, cut into stages
+    segment       one run of a host's loop, kept by a ledger in memory
     job           the segments of a job: what it drew, with its earlier, resumed runs
+    rows          the same by name: stages, runs, attempts and phases
     nodes         which process reads the sensors, and the sum over hosts
     callback      what both callbacks offer: energies, total, summary, model card
 """

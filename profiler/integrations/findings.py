@@ -26,6 +26,16 @@ def interrupted() -> Finding:
     )
 
 
+def told_together(count: int) -> Finding:
+    """Phases too many and too short to be inferred one by one."""
+    return Finding(
+        kind="phases-together",
+        observed=f"{count} short phases have no joules of their own: they are in rows together, "
+        "with what lay between them",
+        remedy="for joules of each epoch, make epochs last many periods of the sensor",
+    )
+
+
 def lost(reason: str) -> Finding:
     """The callback itself failed."""
     return Finding(
@@ -51,6 +61,10 @@ def one_host() -> Finding:
         observed="these are the joules of this host alone",
         remedy="the process of global rank 0 has the sum over hosts",
     )
+
+
+UNSUMMABLE = ("hosts-missing", "sensor-read-twice")
+"""Kinds of what a segment without joules must say, for no sum to be made of the other segments."""
 
 
 def hosts_missing(process_count: int, seen: str) -> Finding:

@@ -82,6 +82,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
         self.restored: dict[str, Any] | None = None
         self._epoch = 0
         self._is_training = False
+        self._was_left, self._batch_size = False, 0
         self._watch: LoopWatch | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,16 +120,21 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
         if self.restored is not None:
             self._job = _jobs.get(id(args), self._job)
         self._stop_watching()
+        if self._is_training:
+            self._interrupt(args)
+        # A Trainer that looks for a batch size that fits begins again, with a smaller one.
+        again = self._was_left and state.train_batch_size < self._batch_size
+        self._was_left, self._batch_size = False, state.train_batch_size
         with self.shield("restore the energies from a checkpoint"):
             self._restore(state)
         _ready_to_save(state)
-        self._job.start(TRAIN, _place(args))
-        # A Trainer that looks for a batch size that fits begins again without having ended.
-        self._job.pause()
+        self._job.start(TRAIN, _place(args), again=again)
         self._is_training = True
         self._watch = LoopWatch(calling_loop(), lambda: self._interrupt(args)).start()
 
     def _restore(self, state: Any) -> None:
+        if state.global_step == 0:
+            return  # of a training that begins; what it holds of us is of the one before
         stored = state.stateful_callbacks.get(EnergyCallback.__name__) or {}
         for entry in stored if isinstance(stored, list) else [stored]:
             self._job.restore(entry.get("attributes", {}).get("restored") or {})
@@ -143,7 +149,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
     def on_step_begin(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         if self._is_training and self._job.is_between:
             # Since an evaluation or a save, only the batch of this step was fetched.
-            self._job.relabel("train_epoch", self._epoch)
+            self._job.switch_earlier("train_epoch", self._epoch)
         elif self._is_training:
             self._job.switch("train_epoch", self._epoch)
 
@@ -162,7 +168,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
     def on_prediction_step(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         if self._is_training and self._job.is_between:
             # The Trainer has no event for the start of an evaluation: it began with this stretch.
-            self._job.relabel("evaluate", self._epoch)
+            self._job.switch_earlier("evaluate", self._epoch)
         elif self._is_training:
             self._job.switch("evaluate", self._epoch)
 
@@ -175,7 +181,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
     @harmless
     def on_save(self, args: Any, state: Any, control: Any, **context: Any) -> None:
         if self._is_training and self._job.is_between:
-            self._job.relabel("save", self._epoch)
+            self._job.switch_earlier("save", self._epoch)
             self._job.pause()
 
     @harmless
@@ -209,7 +215,7 @@ class EnergyCallback(EnergyReport, TrainerCallback, ExportableState):
 
     def _interrupt(self, args: Any) -> None:
         """Take note that `train()` was left by an exception: the Trainer has no event for it."""
-        self._is_training = False
+        self._is_training, self._was_left = False, True
         with self.shield("record the interruption"):
             self._job.finish(complete=False)
         self._write_to(lambda: Path(args.output_dir))

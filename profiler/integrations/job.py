@@ -1,17 +1,16 @@
-"""The joules of a training job: its recording, the runs it resumed from, and how they are told."""
+"""The joules of a training job: its runs, those it resumed from, and how they are told."""
 
 from __future__ import annotations
 
 import atexit
 import json
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from profiler.machine.identity import hardware, host_name
+from profiler.ledger.phases import PhaseWindows
 from profiler.recording.recording import Recording, record
 from profiler.values.codec import decode, encode
 from profiler.values.estimate import Estimate
@@ -20,10 +19,10 @@ from profiler.values.findings import Finding
 from . import findings as remarks
 from .harmless import MEASURE, Shield
 from .nodes import RankPlace, gather, unshared
-from .segment import OTHER, LiveSegment, SegmentEnergy, add_up
+from .rows import energies_of, rows_of, total_of
+from .segment import Fresh, RunningSegment, SegmentEnergy
 
 STATE_VERSION = 1
-FINAL_BUDGET_S = 2.0
 
 
 class JobEnergy:
@@ -39,14 +38,14 @@ class JobEnergy:
         self._record = record
         self._earlier: list[SegmentEnergy] = []
         self._segments: list[SegmentEnergy] = []
-        self._live: LiveSegment | None = None
-        self._unsettled: LiveSegment | None = None
+        self._live: RunningSegment | None = None
+        self._run = 0
         self._turn = 0
         self._owner_pid = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy (spawned processes, deep copies) knows what was drawn, and records nothing."""
-        return {**self.__dict__, "_live": None, "_unsettled": None}
+        return {**self.__dict__, "_live": None}
 
     @property
     def is_running(self) -> bool:
@@ -58,43 +57,54 @@ class JobEnergy:
         """Whether the measurement broke down."""
         return MEASURE in self.shield.failures
 
-    def start(self, stage: str, place: RankPlace) -> None:
-        """Begin a segment, on the process that records for its host; once if called again."""
+    def start(self, stage: str, place: RankPlace, *, again: bool = False) -> None:
+        """Begin a run, on the process that records for its host; once if called again.
+
+        Args:
+            stage: what the host calls it.
+            place: of this process.
+            again: whether it is a further attempt at the run before it.
+        """
         self.place = place
         if self._live is None and place.reads_sensors and not self.is_lost:
-            self.settle_all()
-            self._live = LiveSegment(self._record(), stage)
+            self._run += not again
+            own = [segment for segment in self._known if segment.run == self._run]
+            attempt = max((segment.attempt for segment in own), default=1) + again
+            self._live = RunningSegment(self._record(), stage, run=self._run, attempt=attempt)
             self._owner_pid = os.getpid()
             atexit.register(self._end_with_program)
 
-    def switch(self, stage: str, epoch: int = 0) -> None:
-        """A new stage begins now."""
-        if self._live is not None:
-            self._live.switch(stage, epoch)
+    @property
+    def _phases(self) -> PhaseWindows | None:
+        return None if self._live is None else self._live.ledger.phases
+
+    def switch(self, phase: str, epoch: int = 0) -> None:
+        """A phase begins now, and the one before it ends; nothing where it is the same."""
+        if self._phases is not None and not self._phases.is_in(phase, epoch):
+            self._phases.end()
+            self._phases.begin(phase, epoch)
 
     def pause(self) -> None:
-        """What begins now is no stage of its own, or one that only turns out later."""
-        self.switch(*OTHER)
+        """What begins now is no phase, or one that only turns out later."""
+        if self._phases is not None:
+            self._phases.end()
 
-    def relabel(self, stage: str, epoch: int = 0) -> None:
-        """Say what the present stretch turned out to be, from its beginning on."""
-        if self._live is not None:
-            self._live.relabel(stage, epoch)
+    def switch_earlier(self, phase: str, epoch: int = 0) -> None:
+        """Say what this turned out to be since the last phase ended; nothing inside a phase."""
+        if self._phases is not None and self.is_between:
+            self._phases.begin_earlier(phase, epoch)
 
     @property
     def is_between(self) -> bool:
-        """Whether the present stretch is of no stage, so far."""
-        return self._live is not None and self._live.label == OTHER
+        """Whether this instant is in no phase, so far."""
+        return self._phases is not None and self._phases.present is None
 
-    def settled_parts(self) -> tuple[tuple[str, int, Estimate], ...]:
-        """(stage, epoch, joules) of what has ended since the last call, as far as time allows."""
-        if self._live is None:
-            return ()
-        self._live.settle()
-        return self._live.fresh_parts()
+    def settled_parts(self) -> Fresh:
+        """(phase, epoch, joules) of what has ended since the last call, as far as time allows."""
+        return () if self._live is None else self._live.settle()
 
-    def finish(self, *, complete: bool = True) -> tuple[tuple[str, int, Estimate], ...]:
-        """End the segment; `complete` is False where the job was interrupted.
+    def finish(self, *, complete: bool = True) -> Fresh:
+        """End the run; `complete` is False where the job was interrupted.
 
         On a complete job with several hosts, the first process waits for the others' joules.
 
@@ -103,15 +113,7 @@ class JobEnergy:
         """
         live, self._live = self._live, None
         atexit.unregister(self._end_with_program)
-        own: SegmentEnergy | None = None
-        fresh: tuple[tuple[str, int, Estimate], ...] = ()
-        if live is not None:
-            live.stop()
-            everything = complete and self.place.has_other_hosts
-            live.settle(math.inf if everything else FINAL_BUDGET_S)
-            fresh = live.fresh_parts()
-            own = live.energy(complete=complete, host=host_name(), hardware=hardware())
-            self._unsettled = None if self.place.has_other_hosts else live
+        own, fresh = (None, ()) if live is None else live.stop(complete=complete)
         if complete:
             self._turn += 1
             own = gather(own, self.place, self._turn)
@@ -122,68 +124,60 @@ class JobEnergy:
         return fresh
 
     def give_up(self) -> None:
-        """Stop recording after a failure; the segment's joules are not known then."""
+        """Stop recording after a failure; the job's joules are not known then."""
         live, self._live = self._live, None
         atexit.unregister(self._end_with_program)
         with self.shield("close the sensors"):
             if live is not None:
-                live.stop()
+                live.ledger.abandon()
 
     def _end_with_program(self) -> None:
         if os.getpid() == self._owner_pid:  # a forked child inherits the registration
             with self.shield("record the end of the program"):
                 self.finish(complete=False)
 
-    def settle_all(self) -> None:
-        """Infer what a short job left uninferred, however long that takes."""
-        if self._unsettled is not None:
-            self._unsettled.settle(math.inf)
-            self._segments[-1] = replace(self._segments[-1], parts=self._unsettled.parts)
-            self._unsettled = None
+    @property
+    def _known(self) -> list[SegmentEnergy]:
+        return [*self._earlier, *self._segments]
 
     @property
     def segments(self) -> tuple[SegmentEnergy, ...]:
         """Restored ones first; a running one as it is now."""
-        self.settle_all()
-        return self._known(math.inf)
+        return self._segments_now()
 
-    def _known(self, budget_s: float | None = None) -> tuple[SegmentEnergy, ...]:
-        known = [*self._earlier, *self._segments]
-        if self._live is not None and not self.is_lost:
-            with self._live.aside():
-                self._live.settle(budget_s)
-                view = self._live.energy(complete=False, host=host_name(), hardware=hardware())
-            known.append(unshared(view, self.place))
-        return tuple(known)
+    def _segments_now(self, *, thrifty: bool = False) -> tuple[SegmentEnergy, ...]:
+        if self._live is None or self.is_lost:
+            return tuple(self._known)
+        return (*self._known, unshared(self._live.energy(thrifty=thrifty), self.place))
 
     @property
     def energies(self) -> dict[str, Estimate | None]:
-        """Joules by the host's stage ("fit") and by stage and epoch ("train_epoch 0")."""
+        """Joules by the host's stage ("fit") and by phase and epoch ("train_epoch 0").
+
+        Of further runs the names say which: "train (run 2)", "train_epoch 0 (run 2)".
+        """
         return self._energies(self.segments)
 
     def _energies(self, segments: Sequence[SegmentEnergy]) -> dict[str, Estimate | None]:
-        rows = [(segment.stage, segment.energy_j) for segment in segments]
-        rows += [row for segment in segments for row in segment.parts.items()]
-        values: dict[str, list[Estimate | None]] = {}
-        for name, value in rows:
-            values.setdefault(name, []).append(None if self.is_lost else value)
-        return {name: add_up(parts) for name, parts in values.items()}
+        found = energies_of(segments)
+        return dict.fromkeys(found) if self.is_lost else found
 
     def whole_j(self, stage: str) -> Estimate | None:
-        """Joules of the ended runs of one stage ("fit"), resumed ones included."""
-        known = [*self._earlier, *self._segments]
-        parts = [segment.energy_j for segment in known if segment.stage == stage]
-        return None if self.is_lost or not parts else add_up(parts)
+        """Joules of the latest run of a stage ("fit") that has ended, and of those it resumed."""
+        own = [segment for segment in self._known if segment.stage == stage]
+        return self._total([segment for segment in own if segment.run == own[-1].run])
 
     @property
     def total(self) -> Estimate | None:
-        """Joules of all segments; None where one of them is not known."""
+        """Joules of all segments.
+
+        What one of them drew before a sensor could tell is made up for where it is a small share;
+        None where it is more, and where a host is missing.
+        """
         return self._total(self.segments)
 
     def _total(self, segments: Sequence[SegmentEnergy]) -> Estimate | None:
-        if self.is_lost or not segments:
-            return None
-        return add_up(segment.energy_j for segment in segments)
+        return None if self.is_lost else total_of(segments)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -203,18 +197,29 @@ class JobEnergy:
         return tuple(dict.fromkeys(found))
 
     def state(self) -> dict[str, Any]:
-        """Plain JSON for a checkpoint: every segment, the running one as far as it is settled."""
-        return {"version": STATE_VERSION, "segments": encode(self._known())}
+        """Plain JSON for a checkpoint: the run that is on, or else the latest of each stage."""
+        segments = self._segments_now(thrifty=True)
+        latest = {segment.stage: segment.run for segment in segments}
+        if self._live is not None:
+            latest = dict.fromkeys(latest, self._run)
+        own = [segment for segment in segments if segment.run == latest[segment.stage]]
+        return {"version": STATE_VERSION, "segments": encode(own)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over the segments of a checkpoint, except those that are this job's own."""
+        """Go on with the segments of a checkpoint, each of which counts once.
+
+        Call it only where the host goes on from that checkpoint.
+        """
         if state.get("version") != STATE_VERSION:
             return
-        known = {segment.key for segment in (*self._earlier, *self._segments)}
+        run = self._run + (self._live is None)
+        restored = [decode(entry, SegmentEnergy) for entry in state["segments"]]
+        keys = {segment.key for segment in restored}
+        self._segments = [replace(s, run=run) if s.key in keys else s for s in self._segments]
+        known = {segment.key for segment in self._known}
         if self._live is not None:
             known.add(self._live.key)
-        restored = [decode(entry, SegmentEnergy) for entry in state["segments"]]
-        self._earlier += [segment for segment in restored if segment.key not in known]
+        self._earlier += [replace(s, run=run) for s in restored if s.key not in known]
 
     def write(self, path: Path) -> None:
         """Write everything as JSON; a reader sees the file as it was, or whole.
@@ -226,7 +231,7 @@ class JobEnergy:
         """
         from profiler.files import write_whole_file
 
-        segments = self._known() if self.is_running else self.segments
+        segments = self._segments_now(thrifty=True)
         document = {
             "schema_version": STATE_VERSION,
             "total_j": encode(self._total(segments)),
@@ -237,12 +242,12 @@ class JobEnergy:
         write_whole_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
     def summary(self) -> str:
-        """A few lines of text: what was drawn, by what is it known, what to mind."""
+        """Some lines of text: what was drawn, by what is it known, what to mind."""
         from profiler.values.units import show
 
         segments = self.segments
         total_j = self._total(segments)
-        rows = [(name, show(value)) for name, value in self._energies(segments).items()]
+        rows = [(name, show(value)) for name, value in rows_of(self._energies(segments))]
         rows.append(("total", show(total_j)))
         width = max(len(name) for name, _ in rows)
         lines = [f"{name:<{width}}  {text}" for name, text in rows]

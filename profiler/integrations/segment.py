@@ -1,41 +1,26 @@
-"""One process' recording of a job, cut into stages: setup | train_epoch 0 | validation 0 | ...
-
-A cut costs a timestamp. What a stage drew is inferred later, as far as a small budget of time goes,
-so that epochs of a fraction of a second do not spend more time on their joules than on training.
-"""
+"""One run of a host's loop, from its start to its end, and what its ledger says of it."""
 
 from __future__ import annotations
 
-import math
-import time
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from profiler.inference import TargetEnergy, infer_energies
-from profiler.inference.excerpt import beside, excerpt
+from profiler.ledger import Entry, Ledger, Phase
+from profiler.machine.identity import hardware, machine_id
 from profiler.recording.recording import Recording
 from profiler.values.estimate import Estimate, total
 from profiler.values.findings import Finding, no_sensor
-from profiler.values.trace import Trace, Window
 
-Label = tuple[str, int]
-OTHER: Label = ("other", 0)
+from .findings import told_together
 
-FIRST_BUDGET_S = 1.0
-BUDGET_SHARE = 0.005
-BLOCK_COUNT = 8
-SETTLED_AFTER_S = 2.0
-SHARP_ENOUGH = 0.01
-SLIVER_S = 1e-3
+Fresh = tuple[tuple[str, int, Estimate], ...]
+"""Phase, epoch and joules of what has been settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentEnergy:
-    """What one process' recording says about a job.
+    """What one process' ledger says about one run of a host's loop.
 
     Args:
         key: unique, so that a segment restored from a checkpoint is not counted twice.
@@ -44,10 +29,13 @@ class SegmentEnergy:
         duration_s: how much time `energy_j` covers.
         complete: False for a segment that was cut short, or that was read while it ran.
         energy_j: joules of the whole, all devices; None when no sensor saw it.
-        parts: the same by stage and epoch ("train_epoch 0"); None when no sensor saw it.
+        parts: the same by phase and epoch ("train_epoch 0"); None when no sensor saw it, or when it
+            is in a part with others, whose name has them all ("train_epoch 0-99, validation 0-99").
         sensors: which hardware was read, unique beyond this host.
         hardware: the same for a person.
         findings: what to know before trusting these numbers.
+        run: which run of its job this belongs to; a resumed run goes on with those it resumes.
+        attempt: at that run, for a host that begins again when a batch does not fit.
     """
 
     key: str
@@ -60,194 +48,88 @@ class SegmentEnergy:
     sensors: tuple[str, ...] = ()
     hardware: str = ""
     findings: tuple[Finding, ...] = ()
+    run: int = 1
+    attempt: int = 1
 
 
-@dataclass(slots=True)
-class _Span:
-    """One stretch of the timeline."""
-
-    name: str
-    label: Label
-    continues: bool = False
-    is_ours: bool = False
-    energy_j: Estimate | None = None
-    settled: bool = False
-
-
-class LiveSegment:
-    """A running recording whose timeline is cut without gaps, each stretch under a label.
+class RunningSegment:
+    """A ledger in memory, begun with a run of a host's loop.
 
     Args:
         recording: not yet started.
-        stage: name of the whole.
+        stage: what the host calls the whole.
+        run: number of the run that this is of.
+        attempt: at that run.
     """
 
-    def __init__(self, recording: Recording, stage: str) -> None:
-        self.key = uuid.uuid4().hex
-        self.stage = stage
-        self._started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._spans: list[_Span] = []
-        self._pending: list[_Span] = []
-        self._remarks: dict[str, Finding] = {}
-        self._told: set[Label] = set()
-        self._spent_s = 0.0
-        self._stopped = False
-        self._recording = recording.start()
-        self._start_s = recording.now_s
-        self._open(OTHER)
+    def __init__(self, recording: Recording, stage: str, *, run: int = 1, attempt: int = 1) -> None:
+        self.key, self.stage, self.run, self.attempt = uuid.uuid4().hex, stage, run, attempt
+        self._recording = recording
+        self._told: set[str] = set()
+        self.ledger = Ledger(recording=recording).start()
 
-    @property
-    def label(self) -> Label:
-        """Of the present stretch."""
-        return self._spans[-1].label
+    def settle(self) -> Fresh:
+        """Settle what is past, as far as a small share of the time allows."""
+        settlement = self.ledger.settle()
+        return self._fresh(() if settlement is None else settlement.entries)
 
-    @property
-    def duration_s(self) -> float:
-        """From the start to now, or to the stop."""
-        return self._recording.now_s - self._start_s
+    def stop(self, *, complete: bool) -> tuple[SegmentEnergy, Fresh]:
+        """End it; what it drew, and what `settle` had not told yet."""
+        self.ledger.stop("finished" if complete else "interrupted")
+        entries = [e for part in self.ledger.account().settled for e in part.entries]
+        return self.energy(complete=complete), self._fresh(entries)
 
-    def switch(self, stage: str, epoch: int = 0) -> None:
-        """End the present stretch and begin one of another stage; nothing where it is the same."""
-        if self.label != (stage, epoch):
-            self._recording.end(self._spans[-1].name)
-            self._open((stage, epoch))
+    def _fresh(self, entries: Iterable[Entry]) -> Fresh:
+        """Each told once; nothing that is unseen, nor what was settled together with other work."""
+        fresh = []
+        for entry in entries:
+            new = entry.name not in self._told and entry.phase != Phase.OTHER
+            if new and entry.epoch is not None and entry.energy_j is not None:
+                fresh.append((entry.phase, entry.epoch, entry.energy_j))
+            self._told.add(entry.name)
+        return tuple(fresh)
 
-    def relabel(self, stage: str, epoch: int = 0) -> None:
-        """Say what the present stretch turned out to be, from the last switch on."""
-        for span in reversed(self._spans):
-            if not span.is_ours:
-                span.label = (stage, epoch)
-            if not span.continues:
-                break
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Keep our own work out of the stages; the whole contains it.
-
-        The present stretch ends here, so that what it drew can be inferred, and goes on afterwards.
-        """
-        if self._stopped or self._spans[-1].is_ours:
-            yield
-            return
-        begun_s, label = time.monotonic(), self.label
-        self._recording.end(self._spans[-1].name)
-        self._open(OTHER, continues=True, is_ours=True)
-        try:
-            yield
-        finally:
-            self._recording.end(self._spans[-1].name)
-            self._open(label, continues=True)
-            self._spent_s += time.monotonic() - begun_s
-
-    def _open(self, label: Label, *, continues: bool = False, is_ours: bool = False) -> None:
-        name = str(len(self._spans))
-        span = _Span(name=name, label=label, continues=continues, is_ours=is_ours)
-        self._spans.append(span)
-        self._pending.append(span)
-        self._recording.begin(span.name)
-
-    def stop(self) -> None:
-        """End the recording; waits for the moves that settle it (about 0.1 s)."""
-        self._recording.stop()
-        self._stopped = True
-
-    def settle(self, budget_s: float | None = None) -> None:
-        """Infer what ended stretches drew.
-
-        Args:
-            budget_s: how long this may take; None for what is left of a small share of the time
-                since the start.
-        """
-        if budget_s is None:
-            budget_s = FIRST_BUDGET_S + BUDGET_SHARE * self.duration_s - self._spent_s
-        if budget_s > 0 and any(span.label != OTHER for span in self._pending):
-            with self.aside():
-                self._settle_pending(time.monotonic() + budget_s)
-
-    def _settle_pending(self, give_up_s: float) -> None:
-        windows = {window.name: window for window in self._recording.windows}
-        ended, count = [], Counter(span.label for span in self._spans)
-        for span in self._pending:
-            window = windows.get(span.name)
-            if window is None or span.is_ours:
-                span.settled = True  # the recording forgot it, and says so: it stays unknown
-            elif _length_s(window) < SLIVER_S and count[span.label] > 1:
-                # Between two events of the host: not worth an inference beside its own stage.
-                count[span.label] -= 1
-                span.label, span.settled = OTHER, True
-            elif window.end_s is not None and span.label != OTHER:
-                ended.append(span)
-        for first in range(0, len(ended), BLOCK_COUNT):
-            self._settle_block(ended[first : first + BLOCK_COUNT], windows)
-            if time.monotonic() >= give_up_s:
-                break
-        self._pending = [span for span in self._pending if not span.settled]
-
-    def _settle_block(self, spans: Sequence[_Span], windows: Mapping[str, Window]) -> None:
-        targets = [windows[span.name] for span in spans]
-        for span, window, found in zip(spans, targets, self._infer(targets), strict=True):
-            span.energy_j = found.energy_j
-            width = None if found.energy_j is None else found.energy_j.relative_half_width
-            old = self._recording.now_s - (window.end_s or 0.0) > SETTLED_AFTER_S
-            span.settled = self._stopped or old or (width is not None and width < SHARP_ENOUGH)
-            if span.settled:
-                for finding in found.findings:
-                    self._remarks.setdefault(finding.kind, finding)
-
-    def _infer(self, targets: Sequence[Window]) -> tuple[TargetEnergy, ...]:
-        traces = excerpt(self._recording.traces, targets)
-        windows = beside(self._recording.windows, targets)
-        return infer_energies(
-            traces, [(window,) for window in targets], windows, now_s=self._recording.now_s
-        )
-
-    def fresh_parts(self) -> tuple[tuple[str, int, Estimate], ...]:
-        """What has been settled of stages that are over, each told once; nothing that is unseen."""
-        pending = {span.label for span in self._pending}
-        present = set() if self._stopped else {self.label}
-        left_out = pending | present | self._told
-        fresh = {label: value for label, value in self._by_label().items() if label not in left_out}
-        self._told |= set(fresh)
-        return tuple((*label, value) for label, value in fresh.items() if value is not None)
-
-    @property
-    def parts(self) -> dict[str, Estimate | None]:
-        """By stage and epoch, up to the present stretch; None where not seen, or not inferred."""
-        return {f"{stage} {epoch}": value for (stage, epoch), value in self._by_label().items()}
-
-    def _by_label(self) -> dict[Label, Estimate | None]:
-        found: dict[Label, list[Estimate | None]] = {}
-        for span in self._spans if self._stopped else self._spans[:-1]:
-            if span.label != OTHER:
-                found.setdefault(span.label, []).append(span.energy_j)
-        return {label: add_up(values) for label, values in found.items()}
-
-    def energy(self, *, complete: bool, host: str, hardware: str) -> SegmentEnergy:
-        """What is known now.
+    def energy(self, *, complete: bool = False, thrifty: bool = False) -> SegmentEnergy:
+        """What is known now, or since the end.
 
         Args:
             complete: whether the host's loop came to its end.
-            host: what names this machine.
-            hardware: what a reader may know it by.
+            thrifty: see `Ledger.account`.
         """
-        end_s = self._recording.now_s
-        whole = Window(name=self.stage, start_s=self._start_s, end_s=end_s)
-        with self.aside():
-            (found,) = self._infer([whole])
-        findings = (*self._recording.own_findings, *found.findings, *self._remarks.values())
-        if found.energy_j is None and not found.devices:
-            findings = (*findings, no_sensor())
+        account = self.ledger.account(thrifty=thrifty)
+        start, end = account.start, account.end
+        assert end is not None
+        entries = [e for part in account.settled for e in part.entries if e.phase != Phase.OTHER]
+        names = dict.fromkeys(window.name for window in self._recording.windows)
+        names.pop(Phase.OTHER, None)
+        parts: dict[str, Estimate | None] = dict.fromkeys(names)
+        parts |= {
+            name: add_up(entry.energy_j for entry in entries if entry.name == name)
+            for name in dict.fromkeys(entry.name for entry in entries)
+        }
+        findings = [*start.findings, *end.findings]
+        for part in account.settled:
+            known = {finding.kind for finding in findings}
+            findings += [finding for finding in part.findings if finding.kind not in known]
+        if end.energy_j is None and not end.devices:
+            findings.append(no_sensor())
+        if len(parts) > len(names):
+            findings.append(told_together(len(names) - sum(e.name in names for e in entries)))
+        identities = {t.channel.device: t.channel.identity for t in self._recording.traces}
+        host = machine_id()
         return SegmentEnergy(
             key=self.key,
             stage=self.stage,
-            started_utc=self._started_utc,
-            duration_s=end_s - self._start_s,
+            started_utc=start.started_utc,
+            duration_s=end.until_s - start.started_s,
             complete=complete,
-            energy_j=found.energy_j,
-            parts=self.parts,
-            sensors=_name_sensors(self._recording.traces, found, host),
-            hardware=hardware,
+            energy_j=end.energy_j,
+            parts=parts,
+            sensors=tuple(f"{host}/{identities.get(name) or name}" for name in end.counted),
+            hardware=hardware(),
             findings=tuple(dict.fromkeys(findings)),
+            run=self.run,
+            attempt=self.attempt,
         )
 
 
@@ -258,13 +140,3 @@ def add_up(parts: Iterable[Estimate | None]) -> Estimate | None:
     if len(known) < len(parts):
         return None
     return total(known, source=" + ".join(dict.fromkeys(part.source for part in known)))
-
-
-def _length_s(window: Window) -> float:
-    return math.inf if window.end_s is None else window.end_s - window.start_s
-
-
-def _name_sensors(traces: Sequence[Trace], found: TargetEnergy, host: str) -> tuple[str, ...]:
-    """The hardware inside a total, under names that no other host has."""
-    channels = {trace.channel.device: trace.channel for trace in traces}
-    return tuple(f"{host}/{channels[name].identity or name}" for name in found.counted)

@@ -20,7 +20,7 @@ from profiler.machine.environment import describe
 from profiler.meters import OpenMeter, open_meters
 from profiler.meters.clock import MonotonicClock
 from profiler.recording.recorder import Recorder
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import decode, encode, parse
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.hardware import FLOPS_A_MAC, CopyRate, HardwareBest
 from profiler.workload.prepared import DTYPES
@@ -223,10 +223,9 @@ def _cache_folder() -> Path:
 def _read(path: Path) -> HardwareBest | None:
     """What an earlier calibration left; None where there is none that can be read."""
     try:
-        found = decode(json.loads(path.read_text(encoding="utf-8")), HardwareBest)
-    except (OSError, ValueError, FormError):
+        return decode(parse(path.read_bytes()), HardwareBest)
+    except (OSError, ValueError):  # FormError is one
         return None
-    return found if isinstance(found, HardwareBest) else None
 
 
 def _write(path: Path, best: HardwareBest) -> None:

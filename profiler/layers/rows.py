@@ -10,7 +10,7 @@ from torch import nn
 
 from profiler.counting import count
 from profiler.errors import MeasurementError
-from profiler.values.estimate import Basis, Estimate
+from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
@@ -145,9 +145,3 @@ def outside_rows(rows: Sequence[LayerCost], survey: Survey) -> tuple[LayerCost, 
     """Rows of modules that called others: the work between these calls."""
     inner = {survey.paths[call.position] for call in survey.calls if call.child_count}
     return tuple(row for row in rows if row.path in inner and row.latency_s is not None)
-
-
-def basis_of(rows: Sequence[LayerCost]) -> Basis | None:
-    """The weakest basis among the joules of rows."""
-    bases = [row.energy_j.basis for row in rows if row.energy_j is not None]
-    return max(bases, key=lambda basis: basis.weakness, default=None)

@@ -11,9 +11,10 @@ from profiler.values.estimate import Basis, Estimate, total
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel
 
-from .records import Note, Record, SegmentEnd, SegmentStart, Settlement
+from .entries import RUNNING
+from .lines import LedgerLine, Note, SegmentEnd, SegmentStart, Settlement
 from .settlement import Seen, Span, infer_whole, settle
-from .sums import join
+from .sums import Part, join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,28 +27,32 @@ class Account:
     end: SegmentEnd | None = None
 
     @property
+    def part(self) -> Part:
+        """Joules and seconds of a segment that has ended."""
+        end = self.end
+        return (None, 0.0) if end is None else (end.energy_j, end.until_s - self.start.started_s)
+
+    @property
     def settled_s(self) -> float:
         """Up to where its joules are settled."""
         return self.settled[-1].until_s if self.settled else self.start.started_s
 
 
-def accounts_of(records: Iterable[Record]) -> tuple[Account, ...]:
+def accounts_of(lines: Iterable[LedgerLine]) -> tuple[Account, ...]:
     """The segments of one ledger, in their order.
 
     Raises:
         StoreError: a line belongs to a segment that never began.
     """
-    lines: dict[int, list[Record]] = {}
-    for record in records:
-        if not isinstance(record, SegmentStart) and record.segment not in lines:
-            raise StoreError(
-                f"the ledger has a line of segment {record.segment}, but not its start"
-            )
-        lines.setdefault(record.segment, []).append(record)
-    return tuple(_account(lines[number]) for number in sorted(lines))
+    of_segment: dict[int, list[LedgerLine]] = {}
+    for line in lines:
+        if not isinstance(line, SegmentStart) and line.segment not in of_segment:
+            raise StoreError(f"the ledger has a line of segment {line.segment}, but not its start")
+        of_segment.setdefault(line.segment, []).append(line)
+    return tuple(_account(of_segment[number]) for number in sorted(of_segment))
 
 
-def _account(lines: Iterable[Record]) -> Account:
+def _account(lines: Iterable[LedgerLine]) -> Account:
     lines = list(lines)
     (start,) = (line for line in lines if isinstance(line, SegmentStart))
     ends = [line for line in lines if isinstance(line, SegmentEnd)]
@@ -59,19 +64,24 @@ def _account(lines: Iterable[Record]) -> Account:
     )
 
 
-def tail_of(account: Account, seen: Seen) -> Settlement | None:
-    """What is not settled yet; None where that is nothing."""
+def tail_of(account: Account, seen: Seen, most: int | None = None) -> Settlement | None:
+    """What is not settled yet, told apart as `settle` does; None where that is nothing."""
     span = Span(
         segment=account.start.segment,
         host=account.start.host,
         from_s=account.settled_s,
         until_s=seen.now_s,
     )
-    return settle(seen, span, account.notes) if span.until_s > span.from_s else None
+    return settle(seen, span, account.notes, most) if span.until_s > span.from_s else None
 
 
 def close(
-    account: Account, seen: Seen, *, ended: str, findings: tuple[Finding, ...] = ()
+    account: Account,
+    seen: Seen,
+    *,
+    ended: str,
+    findings: tuple[Finding, ...] = (),
+    most: int | None = None,
 ) -> Account:
     """Settle what is left of a segment, and its whole as one window.
 
@@ -80,10 +90,11 @@ def close(
         seen: all of its recording.
         ended: how it ended.
         findings: what its process knew besides.
+        most: how many phases of the rest are told apart; None for all.
     """
-    tail = tail_of(account, seen)
+    tail = tail_of(account, seen, most)
     settled = account.settled if tail is None else (*account.settled, tail)
-    whole = infer_whole(seen, account.start.started_s, seen.now_s)
+    whole = infer_whole(seen, account.start.started_s, seen.now_s, most)
     channels = [trace.channel for trace in seen.traces]
     why = why_none(whole, channels)
     end = SegmentEnd(
@@ -94,8 +105,20 @@ def close(
         devices={device: found.energy_j for device, found in whole.devices.items()},
         second_opinion_j=second_opinion(whole, channels),
         findings=(*findings, *whole.findings, *([] if why is None else [why])),
+        counted=whole.counted,
     )
     return replace(account, settled=settled, end=end)
+
+
+def close_unsettled(
+    account: Account, energy_j: Estimate | None, now_s: float, findings: tuple[Finding, ...]
+) -> Account:
+    """A running segment as it is known without inference."""
+    end = SegmentEnd(
+        segment=account.start.segment, ended=RUNNING, until_s=now_s, energy_j=energy_j, devices={},
+        findings=findings,
+    )  # fmt: skip
+    return replace(account, end=end)
 
 
 def close_unread(account: Account, *, ended: str, finding: Finding) -> Account:

@@ -52,7 +52,8 @@ class Entry:
         host: 0 for the first.
         epoch: the one that the phase worked for; None for what belongs to no epoch. The time
             between two phases belongs to the epoch of the earlier one.
-        phase: what was done.
+        phase: what was done, in a training run one of `Phase`; of several that were settled
+            together, the name of them all, and no epoch.
         duration_s: how long, all stretches of the phase added up.
         item_count: items processed; None where nobody counted.
         energy_j: joules over the devices in use, nothing counted twice; None where no sensor saw.
@@ -62,11 +63,16 @@ class Entry:
     segment: int
     host: int
     epoch: int | None
-    phase: Phase
+    phase: str
     duration_s: float
     item_count: int | None
     energy_j: Estimate | None
     devices: Mapping[str, Estimate | None]
+
+    @property
+    def name(self) -> str:
+        """Phase and epoch: "train 3", "setup"."""
+        return str(self.phase) if self.epoch is None else f"{self.phase} {self.epoch}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,7 @@ class LedgerSummary:
     epochs: tuple[EpochNote, ...]
     epochs_planned: int
     energy_j: Estimate | None
-    by_phase: Mapping[Phase, Estimate | None]
+    by_phase: Mapping[str, Estimate | None]
     by_epoch: Mapping[int, Estimate | None]
     duration_s: float
     second_opinion_j: Estimate | None

@@ -22,7 +22,7 @@ def remarks_on(segments: Sequence[Segment], entries: Sequence[Entry]) -> tuple[F
     unseen_s = math.fsum(entry.duration_s for entry in unseen)
     if unseen_s > LEAST_UNSEEN_S:
         found.append(unseen_entries(unseen_s, tuple(dict.fromkeys(e.phase for e in unseen))))
-    uncounted = [e for e in entries if e.phase is Phase.TRAIN and e.item_count is None]
+    uncounted = [e for e in entries if e.phase == Phase.TRAIN and e.item_count is None]
     if uncounted:
         found.append(uncounted_images(math.fsum(entry.duration_s for entry in uncounted)))
     return tuple(found)
@@ -79,9 +79,9 @@ def other_sensors() -> Finding:
     )
 
 
-def unseen_entries(unseen_s: float, phases: tuple[Phase, ...]) -> Finding:
+def unseen_entries(unseen_s: float, phases: tuple[str, ...]) -> Finding:
     """Some entries have no joules."""
-    names = ", ".join(phase.value for phase in phases)
+    names = ", ".join(phases)
     return Finding(
         kind="phase-unseen",
         observed=f"{unseen_s:.2g} s of {names} have no joules, because no sensor could tell them",

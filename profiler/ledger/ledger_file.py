@@ -12,7 +12,7 @@ from pathlib import Path
 from profiler.errors import StoreError
 from profiler.values.codec import FormError
 
-from .records import Record, line_of, record_of
+from .lines import LedgerLine, read_line, written
 
 LOCK_ATTEMPTS = 40
 LOCK_STEP_S = 0.05
@@ -20,8 +20,38 @@ LOCK_STEP_S = 0.05
 _open_files: weakref.WeakSet[LedgerFile] = weakref.WeakSet()
 
 
+class LinesInMemory:
+    """The lines of a ledger that has no folder."""
+
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self._lines: list[LedgerLine] = []
+
+    def append(self, *lines: LedgerLine) -> None:
+        """Keep further lines."""
+        self._lines += lines
+
+    def lines(self) -> tuple[LedgerLine, ...]:
+        """Everything appended so far."""
+        return tuple(self._lines)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def ledger_path(folder: Path, host: int) -> Path:
+    """The ledger of one host."""
+    return folder / ("ledger.jsonl" if host == 0 else f"ledger-host{host}.jsonl")
+
+
+def journal_name(segment: int, host: int) -> str:
+    """The file with the raw readings of a segment."""
+    return f"journal-{segment}.jsonl" if host == 0 else f"journal-{segment}-host{host}.jsonl"
+
+
 class LedgerFile:
-    """Appends records, each a whole line; what a full disk refuses is kept in memory and retried.
+    """Appends lines, each as a whole; what a full disk refuses is kept in memory and retried.
 
     The lock on the file tells a segment that is running from one that was killed, and keeps a
     second process from training in the same folder.
@@ -30,9 +60,9 @@ class LedgerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure: str | None = None
-        """Why the latest records are in memory alone; None where the file holds everything."""
+        """Why the latest lines are in memory alone; None where the file holds everything."""
         self._file: FileIO | None = None
-        self._unwritten: list[Record] = []
+        self._unwritten: list[LedgerLine] = []
 
     def open(self) -> LedgerFile:
         """Create or go on with the file; a line that a killed process tore is cut off.
@@ -59,16 +89,16 @@ class LedgerFile:
         _open_files.add(self)
         return self
 
-    def append(self, *records: Record) -> None:
-        """Write records as whole lines; never raises, also not in a forked child."""
+    def append(self, *lines: LedgerLine) -> None:
+        """Write lines as a whole; never raises, also not in a forked child."""
         if self._file is None:
             return
-        self._unwritten += records
-        lines = b"".join(line_of(record) for record in self._unwritten)
+        self._unwritten += lines
+        text = b"".join(map(written, self._unwritten))
         size = os.fstat(self._file.fileno()).st_size
         try:
-            while lines:
-                lines = lines[self._file.write(lines) :]
+            while text:
+                text = text[self._file.write(text) :]
         except OSError as error:
             self.failure = error.strerror or str(error)
             self._take_back(size)
@@ -80,9 +110,9 @@ class LedgerFile:
         if self._file is not None and os.fstat(self._file.fileno()).st_size > size:
             os.ftruncate(self._file.fileno(), size)
 
-    def records(self) -> tuple[Record, ...]:
+    def lines(self) -> tuple[LedgerLine, ...]:
         """Everything appended so far, by earlier processes too, in the order of writing."""
-        return (*read_records(self.path), *self._unwritten)
+        return (*read_lines(self.path), *self._unwritten)
 
     def close(self) -> None:
         """Let go of the file and its lock."""
@@ -118,26 +148,26 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def read_records(path: Path) -> tuple[Record, ...]:
+def read_lines(path: Path) -> tuple[LedgerLine, ...]:
     """All whole lines of a ledger; one that was being written when its process died is no line.
 
     Raises:
-        StoreError: the file cannot be read, or a line of it is no record.
+        StoreError: the file cannot be read, or a line of it is no ledger line.
     """
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]
+        texts = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise StoreError(f"the ledger {path} cannot be read ({error.strerror})") from error
-    records = []
-    for number, line in enumerate(lines, start=1):
+    lines = []
+    for number, text in enumerate(texts, start=1):
         try:
-            records.append(record_of(line))
+            lines.append(read_line(text))
         except FormError as error:
             raise StoreError(
                 f"line {number} of {path} is not a ledger line: {error}",
                 hint="the lines before and after it are sound; take this one out to read them",
             ) from error
-    return tuple(records)
+    return tuple(lines)
 
 
 def _after_fork_in_child() -> None:

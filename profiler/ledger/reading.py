@@ -12,21 +12,11 @@ from profiler.recording.journal import last_instant_s, recover
 from .accounts import Account, accounts_of, close, close_unread
 from .entries import KILLED, RUNNING, LedgerSummary
 from .findings import readings_gone
-from .ledger_file import LedgerFile, is_held, read_records
+from .ledger_file import LedgerFile, is_held, journal_name, ledger_path, read_lines
 from .settlement import Seen
 from .summary import summarise
 
 _LEDGER_NAME = re.compile(r"ledger(?:-host(\d+))?\.jsonl")
-
-
-def ledger_path(folder: Path, host: int) -> Path:
-    """The ledger of one host."""
-    return folder / ("ledger.jsonl" if host == 0 else f"ledger-host{host}.jsonl")
-
-
-def journal_name(segment: int, host: int) -> str:
-    """The file with the raw readings of a segment."""
-    return f"journal-{segment}.jsonl" if host == 0 else f"journal-{segment}-host{host}.jsonl"
 
 
 def read_ledger(folder: Path | str) -> LedgerSummary:
@@ -41,7 +31,7 @@ def read_ledger(folder: Path | str) -> LedgerSummary:
     folder = Path(folder)
     accounts: list[Account] = []
     for path in _ledgers(folder):
-        own = accounts_of(read_records(path))
+        own = accounts_of(read_lines(path))
         held = is_held(path)
         for account in own:
             ended = RUNNING if held and account is own[-1] else KILLED
@@ -49,7 +39,7 @@ def read_ledger(folder: Path | str) -> LedgerSummary:
     if not accounts:
         raise StoreError(
             f"there is no ledger in {folder}",
-            hint="name the folder of a training run: `python -m training ledger FOLDER`",
+            hint=f"name the folder of a run: it holds {ledger_path(folder, 0).name}",
         )
     return summarise(accounts)
 
@@ -68,7 +58,7 @@ def close_killed(file: LedgerFile, folder: Path) -> tuple[Account, ...]:
     A journal that is broken does not keep anybody from training: the finding says what is lost.
     """
     accounts = []
-    for account in accounts_of(file.records()):
+    for account in accounts_of(file.lines()):
         if account.end is None:
             known = len(account.settled)
             try:

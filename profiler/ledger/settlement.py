@@ -15,8 +15,8 @@ from profiler.values.estimate import Basis
 from profiler.values.trace import Channel, CounterTrace, Trace, Window
 
 from .entries import Entry
-from .records import Note, NotedEnergy, Settlement
-from .stretches import Stretch, alike, close_gaps, cut
+from .lines import Note, NotedEnergy, Settlement
+from .stretches import Stretch, Work, alike, by_work, close_gaps, cut, fold
 
 if TYPE_CHECKING:
     from profiler.inference import TargetEnergy
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NEIGHBOURHOOD_S = 30.0
 NEIGHBOURHOOD_PERIODS = 150
 USUAL_PERIOD_S = 0.1
+MANY_MOVES = 2_000
+"""Of a counter, from which on those far from the ends of a segment are merged."""
 WHOLE = "segment"
 
 
@@ -46,20 +48,21 @@ class Span:
     until_s: float
 
 
-def settle(seen: Seen, span: Span, notes: Sequence[Note]) -> Settlement:
+def settle(seen: Seen, span: Span, notes: Sequence[Note], most: int | None = None) -> Settlement:
     """Infer a span: by epoch and phase, as a whole, and up to each note that falls into it.
 
     Args:
         seen: readings and windows, at least those of the span and its neighbourhood.
         span: from where to where.
         notes: of the segment; those outside the span are left alone.
+        most: how many phases are told apart, where the shortest of more are settled together; None
+            for all.
     """
-    seen = replace(seen, windows=close_gaps(seen.windows))
-    near = _near(seen, span)
-    groups = _by_work(cut(seen.windows, span.from_s, span.until_s))
+    seen, works = _told_apart(seen, span.from_s, span.until_s, most)
+    near, groups = _near(seen, span), list(works.values())
     noted = [note for note in notes if span.from_s < note.time_s <= span.until_s]
     targets = [tuple(part.window for part in parts) for parts in groups]
-    targets += [(_whole(span.from_s, until_s),) for until_s in (span.until_s,)]
+    targets.append((_whole(span.from_s, span.until_s),))
     targets += [(_whole(span.from_s, note.time_s),) for note in noted]
     energies = infer(near, targets)
     of_entries, whole = energies[: len(groups)], energies[len(groups)]
@@ -80,6 +83,21 @@ def settle(seen: Seen, span: Span, notes: Sequence[Note]) -> Settlement:
     )
 
 
+def _told_apart(
+    seen: Seen, from_s: float, until_s: float, most: int | None
+) -> tuple[Seen, dict[Work, list[Stretch]]]:
+    """What is to be inferred of a span, and the recording without the edges inside of that."""
+    windows = close_gaps(seen.windows)
+    stretches = cut(windows, from_s, until_s)
+    if most is None:
+        return replace(seen, windows=windows), by_work(stretches)
+    groups = fold(stretches, most)
+    if any(phase not in {stretch.phase for stretch in stretches} for phase, _ in groups):
+        outside = [w for w in windows if w.start_s >= until_s or (w.end_s or until_s) <= from_s]
+        windows = close_gaps([*outside, *(part.window for own in groups.values() for part in own)])
+    return replace(seen, windows=windows), groups
+
+
 def load_estimator() -> None:
     """Import what `infer` needs: a second, which nobody should take for the cost of inference."""
     import profiler.inference  # noqa: F401  # loaded here for its own sake
@@ -92,9 +110,26 @@ def infer(seen: Seen, targets: Sequence[tuple[Window, ...]]) -> tuple[TargetEner
     return infer_energies(seen.traces, targets, alike(seen.windows), now_s=seen.now_s)
 
 
-def infer_whole(seen: Seen, from_s: float, until_s: float) -> TargetEnergy:
-    """Joules from one instant to another as one window."""
-    return infer(seen, [(_whole(from_s, until_s),)])[0]
+def infer_whole(seen: Seen, from_s: float, until_s: float, most: int | None = None) -> TargetEnergy:
+    """Joules from one instant to another as one window.
+
+    Of a long recording only what its ends depend on is looked at.
+
+    Args:
+        seen: all of the recording.
+        from_s: the one instant.
+        until_s: the other.
+        most: of how many phases the edges are minded, as in `settle`.
+    """
+    from profiler.inference.excerpt import beside, excerpt
+
+    whole = _whole(from_s, until_s)
+    seen, _ = _told_apart(seen, from_s, until_s, most)
+    counts = [len(trace.latest_s) for trace in seen.traces if isinstance(trace, CounterTrace)]
+    if max(counts, default=0) > MANY_MOVES:
+        traces, windows = excerpt(seen.traces, [whole]), beside(seen.windows, [whole])
+        seen = replace(seen, traces=traces, windows=windows)
+    return infer(seen, [(whole,)])[0]
 
 
 def neighbourhood_s(channel: Channel) -> float:
@@ -142,13 +177,6 @@ def _cut_trace(trace: Trace, span: Span) -> Trace:
     return replace(trace, time_s=trace.time_s[keep], power_w=trace.power_w[keep])
 
 
-def _by_work(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
-    groups: dict[tuple[int | None, str], list[Stretch]] = {}
-    for stretch in stretches:
-        groups.setdefault((stretch.epoch, stretch.phase), []).append(stretch)
-    return list(groups.values())
-
-
 def _entry(span: Span, parts: Sequence[Stretch], energy: TargetEnergy) -> Entry:
     counts = [part.item_count for part in parts if part.item_count is not None]
     return Entry(
@@ -156,7 +184,7 @@ def _entry(span: Span, parts: Sequence[Stretch], energy: TargetEnergy) -> Entry:
         host=span.host,
         epoch=parts[0].epoch,
         phase=parts[0].phase,
-        duration_s=sum(part.end_s - part.start_s for part in parts),
+        duration_s=sum(part.duration_s for part in parts),
         item_count=sum(counts) if counts else None,
         energy_j=energy.energy_j,
         devices={device: found.energy_j for device, found in energy.devices.items()},

@@ -13,7 +13,7 @@ from profiler.values.quantities import JOULES_PER_KWH, grams
 from .accounts import Account
 from .entries import Entry, EpochNote, LedgerSummary, Phase, Segment
 from .findings import missing_hosts, remarks_on
-from .records import SegmentEnd
+from .lines import SegmentEnd
 from .sums import Part, join, mean_of
 
 
@@ -57,7 +57,7 @@ def summarise(accounts: Sequence[Account]) -> LedgerSummary:
     epochs = _notes(closed)
     energy_j = join([(one.energy_j, one.duration_s) for one in segments])
     energy_kwh = None if energy_j is None else energy_j.scaled(1 / JOULES_PER_KWH, "kWh")
-    image_count = sum(e.item_count or 0 for e in entries if e.phase is Phase.TRAIN)
+    image_count = sum(e.item_count or 0 for e in entries if e.phase == Phase.TRAIN)
     return LedgerSummary(
         entries=entries,
         segments=segments,
@@ -65,9 +65,9 @@ def summarise(accounts: Sequence[Account]) -> LedgerSummary:
         epochs_planned=latest.epochs,
         energy_j=energy_j,
         by_phase={
-            phase: _sum_of(entry for entry in entries if entry.phase is phase)
+            phase: _sum_of(entry for entry in entries if entry.phase == phase)
             for phase in Phase
-            if any(entry.phase is phase for entry in entries)
+            if any(entry.phase == phase for entry in entries)
         },
         by_epoch={
             epoch: _sum_of(entry for entry in entries if entry.epoch == epoch)
@@ -88,7 +88,7 @@ def summarise(accounts: Sequence[Account]) -> LedgerSummary:
 
 def _merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """One entry for each phase of each epoch of a segment, whatever number of times it settled."""
-    groups: dict[tuple[int, int, int | None, Phase], list[Entry]] = {}
+    groups: dict[tuple[int, int, int | None, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.host, entry.segment, entry.epoch, entry.phase), []).append(entry)
     return tuple(group[0] if len(group) == 1 else _one(group) for group in groups.values())
@@ -218,7 +218,7 @@ def _repeated(entries: Sequence[Entry]) -> list[Entry]:
     """Entries of epochs that a later segment of the same host trained again."""
     trained: dict[tuple[int, int | None], int] = {}
     for entry in entries:
-        if entry.phase is Phase.TRAIN:
+        if entry.phase == Phase.TRAIN:
             trained[entry.host, entry.epoch] = max(
                 entry.segment, trained.get((entry.host, entry.epoch), 0)
             )

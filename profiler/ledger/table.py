@@ -8,6 +8,7 @@ from profiler.render.citations import Sources
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.values.estimate import Estimate
+from profiler.values.findings import in_sentences
 from profiler.values.units import NOT_SEEN, show, show_count, show_share
 
 from .entries import Entry, LedgerSummary
@@ -75,8 +76,8 @@ def _totals(found: LedgerSummary, sources: Sources) -> Table:
 def _phases(found: LedgerSummary) -> Table:
     rows = []
     for phase, energy_j in found.by_phase.items():
-        of_phase = [entry for entry in found.entries if entry.phase is phase]
-        rows.append((phase.value, show(energy_j), _share(energy_j, found), *_time_and_power(
+        of_phase = [entry for entry in found.entries if entry.phase == phase]
+        rows.append((str(phase), show(energy_j), _share(energy_j, found), *_time_and_power(
             of_phase, energy_j, found
         )))  # fmt: skip
     return Table(
@@ -160,8 +161,7 @@ def _time(seconds: float) -> str:
 
 
 def _findings(found: LedgerSummary, sources: Sources) -> list[str]:
-    points = []
-    for finding in found.findings:
-        advice = f". {finding.remedy[:1].upper()}{finding.remedy[1:]}" if finding.remedy else ""
-        points.append(bullet(f"{sources.shorten(finding.observed)}{advice}."))
-    return points
+    return [
+        bullet(in_sentences(sources.shorten(finding.observed), finding.remedy))
+        for finding in found.findings
+    ]

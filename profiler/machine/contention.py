@@ -59,7 +59,7 @@ def is_contended(other_cpus: float, threads: int, cpu_count: int) -> bool:
     return other_cpus > 0.25 and threads + other_cpus > cpu_count
 
 
-def _judge_contention(device: Device, watch: CpuWatch) -> list[Finding]:
+def judge_contention(device: Device, watch: CpuWatch) -> list[Finding]:
     """Only for work on the CPU: a GPU waits for its host far less than a thread for another."""
     import torch
 

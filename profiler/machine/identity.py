@@ -1,4 +1,4 @@
-"""What names this machine: for the sum over hosts, and for a reader."""
+"""What names this machine: to tell hosts apart, and for a reader."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from pathlib import Path
 
 from .environment import cpu_name
 
-
-def host_name() -> str:
-    """What names this machine while it is up: the kernel's boot id, or else its node name."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return platform.node()
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_SPACE = Path("/proc/self/ns/pid")
 
 
 def hardware() -> str:
@@ -28,18 +23,12 @@ def hardware() -> str:
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
 
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-PID_SPACE = Path("/proc/self/ns/pid")
-
-
-def machine_id(hostname: str, boot_id: Path = BOOT_ID) -> str:
+def machine_id(hostname: str | None = None, boot_id: Path = BOOT_ID) -> str:
     """What tells this machine from others; its name where the kernel gives no id of the boot."""
     try:
         return f"boot {boot_id.read_text(encoding='ascii').strip()}"
     except (OSError, UnicodeDecodeError):
-        return f"host {hostname}"
+        return f"host {hostname or platform.node()}"
 
 
 def pid_space() -> int | None:

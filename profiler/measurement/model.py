@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from profiler.machine.device import Device
     from profiler.runtimes.deploy import Samples
     from profiler.workload.prepared import PreparedModel
-from profiler.machine.contention import _judge_contention
+from profiler.machine.contention import judge_contention
 
 
 def measure(
@@ -144,7 +144,7 @@ def measure(
             *outcome.findings,
             *energy_findings,
             *watch.findings(),
-            *_judge_contention(found, cpu_watch),
+            *judge_contention(found, cpu_watch),
             *((nonfinite_weights(tuple(broken)),) if broken else ()),
         ),
         stopped_by=outcome.stopped_by,

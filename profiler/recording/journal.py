@@ -14,20 +14,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from profiler.errors import StoreError
-from profiler.values.estimate import Basis
+from profiler.values.codec import FormError, decode
 from profiler.values.trace import (
     Channel,
     ChannelKind,
     CounterTrace,
     Fault,
-    FaultKind,
     PowerTrace,
     Trace,
     Window,
@@ -37,6 +36,20 @@ from .recorder import Recorder
 
 INTERVAL_S = 1.0
 JOURNAL_FILE = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A line of any kind, which has the fields of its own kind alone."""
+
+    channel: Channel | None = None
+    moves: str | None = None
+    power: str | None = None
+    rows: tuple[Any, ...] = ()
+    seen: str | None = None
+    time_s: float | None = None
+    faults: tuple[Fault, ...] = ()
+    windows: tuple[Mapping[str, Any], ...] = ()
 
 
 class Journal:
@@ -154,76 +167,71 @@ def recover(path: Path | str) -> tuple[tuple[Trace, ...], tuple[Window, ...]]:
     Raises `StoreError` where the file is no journal at all.
     """
     channels: dict[str, Channel] = {}
-    rows: dict[str, list[list[float]]] = {}
-    seen: dict[str, dict[str, Any]] = {}
+    rows: dict[str, list[Sequence[float]]] = {}
+    seen: dict[str, _Entry] = {}
     windows: dict[int, Window] = {}
-    for entry in _entries(Path(path)):
-        if "channel" in entry:
-            channel = _channel(entry["channel"])
-            channels[channel.key] = channel
-        elif "windows" in entry:
-            for fields in entry["windows"]:
-                number = fields.pop("index")
-                windows[number] = Window(**fields)
-        elif "seen" in entry:
-            seen[entry["seen"]] = entry
-        else:
-            key = str(entry.get("moves") or entry.get("power"))
-            rows.setdefault(key, []).extend(entry["rows"])
-    traces = tuple(
-        _trace(channel, rows.get(key, []), seen.get(key, {})) for key, channel in channels.items()
-    )
+    for number, line in _lines(Path(path)):
+        try:
+            entry = decode(line, _Entry)
+            for fields in entry.windows:
+                windows[decode(fields.get("index"), int, "index")] = decode(fields, Window)
+        except FormError as error:
+            raise StoreError(f"line {number} of {path} is not a journal entry: {error}") from error
+        if entry.channel is not None:
+            channels[entry.channel.key] = entry.channel
+        if entry.seen is not None:
+            seen[entry.seen] = entry
+        key = entry.moves or entry.power
+        if key is not None:
+            rows.setdefault(key, []).extend(entry.rows)
+    try:
+        traces = tuple(
+            _trace(channel, rows.get(key, []), seen.get(key, _Entry()))
+            for key, channel in channels.items()
+        )
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the rows of {path} are not those of its channels: {error}") from error
     return traces, tuple(windows[index] for index in sorted(windows))
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Number and content of each whole line."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise StoreError(f"the journal {path} cannot be read ({error.strerror})") from error
-    entries = []
-    for number, line in enumerate(lines):
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"the journal {path} cannot be read ({reason})") from error
+    for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            entries.append(json.loads(line))
+            yield number, json.loads(line)
         except json.JSONDecodeError as error:
-            if number == len(lines) - 1:
-                break  # the process was killed while it wrote this line
-            raise StoreError(f"line {number + 1} of {path} is not a journal entry") from error
-    return entries
+            if number == len(lines):
+                return  # the process was killed while it wrote this line
+            raise StoreError(f"line {number} of {path} is not a journal entry") from error
 
 
-def _channel(fields: dict[str, Any]) -> Channel:
-    kinds = {
-        "kind": ChannelKind(fields["kind"]),
-        "basis": Basis(fields["basis"]),
-        "contains": tuple(fields["contains"]),
-    }
-    return Channel(**{**fields, **kinds})
-
-
-def _trace(channel: Channel, rows: list[list[float]], seen: dict[str, Any]) -> Trace:
-    faults = tuple(
-        Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in seen.get("faults", ())
-    )
-    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+def _trace(channel: Channel, rows: Sequence[Sequence[float]], seen: _Entry) -> Trace:
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     if channel.kind is ChannelKind.POWER:
+        time_s, power_w = columns[:2]
         return PowerTrace(
             channel=channel,
-            time_s=tuple(columns[0]),
-            power_w=tuple(columns[1]),
-            last_seen_s=seen.get("time_s"),
-            faults=faults,
+            time_s=tuple(map(float, time_s)),
+            power_w=tuple(map(float, power_w)),
+            last_seen_s=seen.time_s,
+            faults=seen.faults,
         )
+    earliest_s, latest_s, energy_j, epoch = columns
     return CounterTrace(
         channel=channel,
-        earliest_s=tuple(columns[0]),
-        latest_s=tuple(columns[1]),
-        energy_j=tuple(columns[2]),
-        epoch=tuple(int(epoch) for epoch in columns[3]),
-        last_seen_s=seen.get("time_s"),
-        faults=faults,
+        earliest_s=tuple(map(float, earliest_s)),
+        latest_s=tuple(map(float, latest_s)),
+        energy_j=tuple(map(float, energy_j)),
+        epoch=tuple(map(int, epoch)),
+        last_seen_s=seen.time_s,
+        faults=seen.faults,
     )
 
 

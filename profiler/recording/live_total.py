@@ -15,6 +15,9 @@ from profiler.inference.energies import ChannelEnergy
 from profiler.values.estimate import Estimate
 from profiler.values.trace import Channel, CounterTrace, PowerTrace, Trace
 
+from .recorder import Recorder
+
+REFRESH_S = 0.2
 RECENT_S = 5.0
 SILENCE_S = 5.0
 CONFIDENCE = 0.95
@@ -105,7 +108,16 @@ class RunningTotal:
 
     def __init__(self, started_s: float) -> None:
         self._started_s = started_s
+        self._looked_s = -math.inf
         self._gauges: dict[str, _Gauge] = {}
+
+    def follow(self, recorder: Recorder) -> RunningTotal:
+        """This, with the latest readings of a recorder, which is asked seldom."""
+        now_s = recorder.clock.now_s()
+        if now_s - self._looked_s >= REFRESH_S:
+            self._looked_s = now_s
+            self.feed(recorder.traces(self.seen_s))
+        return self
 
     @property
     def seen_s(self) -> Mapping[str, float]:

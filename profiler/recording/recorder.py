@@ -122,9 +122,15 @@ class Recorder:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-    def begin(self, name: str) -> None:
-        """Open a window now. Windows nest, overlap and repeat as they like."""
-        span = _OpenWindow(name, self.clock.now_s(), threading.get_ident())
+    def begin(self, name: str, *, at_s: float | None = None) -> None:
+        """Open a window now. Windows nest, overlap and repeat as they like.
+
+        Args:
+            name: any.
+            at_s: an earlier instant, for a window that is named only after it began.
+        """
+        start_s = self.clock.now_s() if at_s is None else at_s
+        span = _OpenWindow(name, start_s, threading.get_ident())
         with self._spans_lock:
             self._spans[self._opened_count] = span
             self._opened_count += 1
@@ -134,10 +140,18 @@ class Recorder:
         self._hurry()
 
     def end(
-        self, name: str, *, iteration_count: int | None = None, item_count: int | None = None
+        self,
+        name: str,
+        *,
+        at_s: float | None = None,
+        iteration_count: int | None = None,
+        item_count: int | None = None,
     ) -> None:
-        """Close the window of that name that this thread, or else any thread, opened last."""
-        end_s = self.clock.now_s()
+        """Close the window of that name that this thread, or else any thread, opened last.
+
+        Now, or at the earlier instant `at_s`.
+        """
+        end_s = self.clock.now_s() if at_s is None else at_s
         thread_id = threading.get_ident()
         with self._spans_lock:
             spans = self._open.get(name)

@@ -122,6 +122,7 @@ class Recording:
                 self._journal = Journal(self._journal_path, self._recorder).start()
             except StoreError:
                 self._recorder.stop()
+                close_meters(self._opened_here)
                 raise
         return self
 
@@ -219,6 +220,16 @@ class Recording:
         if self._journal is not None and self._journal.failure is not None:
             found.append(journal_ended(self._journal.failure))
         return tuple(found)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What samples, once this recording has been started; a `UsageError` before."""
+        return self._running()
+
+    @property
+    def journal(self) -> Journal | None:
+        """Its file while it runs, where it keeps one."""
+        return self._journal
 
     def _running(self) -> Recorder:
         if self._recorder is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from profiler.errors import StoreError
 from profiler.files import write_whole_file, write_whole_folder
-from profiler.values.codec import FormError, decode, encode, profile_document
+from profiler.values.codec import FormError, decode, encode, parse, profile_document
 from profiler.values.layer_table import LAYER_COLUMNS, layer_rows, write_csv
 from profiler.values.profile import SCHEMA_VERSION, Profile
 
@@ -102,14 +102,11 @@ def _build(document: Any, path: Path, with_traces: bool) -> Profile:
     if not with_traces:
         document = {**document, "traces": []}
     try:
-        profile = decode(document, Profile)
+        return decode(document, Profile)
     except FormError as error:
         raise StoreError(
             f"{path} is not a profile: {error}", hint="it was edited or cut short; measure again"
         ) from error
-    if not isinstance(profile, Profile):
-        raise StoreError(f"{path} is not a profile")
-    return profile
 
 
 def _check_schema(document: Any, path: Path) -> None:
@@ -130,13 +127,13 @@ def _check_schema(document: Any, path: Path) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_bytes())
     except OSError as error:
         raise StoreError(
             f"cannot read {path}: {error.strerror}", hint="`python -m profiler runs` lists the runs"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is not valid JSON: {error}", hint="measure it again") from error
+    except FormError as error:
+        raise StoreError(f"{path} {error}", hint="measure it again") from error
 
 
 def _to_json(document: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from profiler.errors import StoreError
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import decode, encode
 from profiler.values.trace import CounterTrace, PowerTrace, Trace
 
 TRACE_FILE = "trace.parquet"
@@ -97,9 +97,6 @@ def _spans(rows: dict[str, list[Any]], count: int) -> list[slice]:
 
 
 def _join(head: dict[str, Any], rows: dict[str, list[Any]], span: slice) -> Trace:
-    kind = CounterTrace if head.pop("form") == "counter" else PowerTrace
+    kind: type[Trace] = CounterTrace if head.pop("form") == "counter" else PowerTrace
     series = {name: rows[name][span] for name in _SERIES[kind]}
-    trace = decode({**head, **series}, kind)
-    if not isinstance(trace, CounterTrace | PowerTrace):
-        raise FormError("neither a counter nor a power trace")
-    return trace
+    return decode({**head, **series}, kind)

@@ -1,23 +1,74 @@
-"""Frozen dataclasses as JSON objects, and back by the types of their fields."""
+"""Frozen dataclasses as JSON objects, and back by the types of their fields.
+
+The one decoder of all that is stored, exchanged or written by hand. Of a field that the type does
+not have: in a stored record it is passed over, since a later version may have added it; with
+`strict`, for what people write and for what decides what is computed, it is an error.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+
+from profiler.errors import ProfilerError
 
 from .profile import Profile
 from .quantities import QUANTITIES
 
+T = TypeVar("T")
+LONGEST_SHOWN = 40
 _INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 class FormError(ValueError):
-    """What was read does not have the form of the type asked for."""
+    """What was read does not have the form of the type asked for.
+
+    Args:
+        problem: a clause: "is not valid JSON"; after the name of a field: "is not a number: 'x'".
+        where: path of the field ("windows[3].start_s"), "" for the record itself; None where the
+            clause is not about a field.
+    """
+
+    def __init__(self, problem: str, where: str | None = None) -> None:
+        super().__init__(problem if where is None else f"{where or 'the record'} {problem}")
+        self.problem = problem
+        self.where = where
+
+
+def parse(text: str | bytes) -> Any:
+    """What a JSON text from anywhere holds.
+
+    Raises:
+        FormError: it is no JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    # A deep nest exhausts the parser's stack; a number of thousands of digits is a ValueError.
+    except (ValueError, RecursionError) as error:
+        raise FormError(f"is not valid JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def check_version(document: Any, newest: int) -> None:
+    """Raise FormError where a document has no schema version, or one above `newest`."""
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if type(version) is not int or version < 1:
+        raise FormError("states no schema version")
+    if version > newest:
+        raise FormError(
+            f"has schema version {version}, newer than the {newest} that this program reads"
+        )
 
 
 def encode(value: Any) -> Any:
@@ -36,7 +87,7 @@ def encode(value: Any) -> Any:
     if is_dataclass(value):
         return {item.name: encode(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(encode(key)): encode(item) for key, item in value.items()}
     if hasattr(value, "item"):
         # A NumPy or torch scalar that slipped into a record is the number it holds.
         return encode(value.item())
@@ -51,85 +102,151 @@ def _encode_real(value: float) -> float | str:
     return value
 
 
-def decode(value: Any, kind: Any, where: str = "") -> Any:
-    """Build a `kind` from what JSON gave.
+@overload
+def decode(value: Any, kind: type[T], where: str = "", *, strict: bool = False) -> T: ...
+@overload
+def decode(value: Any, kind: Any, where: str = "", *, strict: bool = False) -> Any: ...
+def decode(value: Any, kind: Any, where: str = "", *, strict: bool = False) -> Any:
+    """Build a `kind` from what JSON or TOML gave; `encode` is the reverse.
+
+    Args:
+        value: what was read.
+        kind: a dataclass, an enum, a plain type, `tuple`, `Mapping` or a union of such; the keys of
+            a mapping may be texts, whole numbers or members of an enum.
+        where: path of the value in its document, for the error.
+        strict: refuse fields that a dataclass does not have.
 
     Raises:
-        FormError: naming the place that does not fit.
+        FormError: naming the field that does not fit, and its value.
     """
+    if kind is Any:
+        return value
     origin = get_origin(kind)
     if origin is Union or origin is types.UnionType:
-        return _decode_union(value, get_args(kind), where)
+        return _decode_union(value, get_args(kind), where, strict)
     if origin is tuple:
-        (item_kind, *_) = get_args(kind)
-        _expect(isinstance(value, list), where, "a list")
-        return tuple(decode(item, item_kind, f"{where}[{i}]") for i, item in enumerate(value))
+        return _decode_tuple(value, get_args(kind), where, strict)
     if origin is not None and issubclass(origin, Mapping):
-        _expect(isinstance(value, dict), where, "an object")
-        item_kind = get_args(kind)[1]
-        return {key: decode(item, item_kind, f"{where}.{key}") for key, item in value.items()}
+        _expect(isinstance(value, dict), value, where, "an object")
+        key_kind, item_kind = get_args(kind)
+        return {
+            _decode_key(key, key_kind, where): decode(
+                item, item_kind, _inside(where, key), strict=strict
+            )
+            for key, item in value.items()
+        }
     if is_dataclass(kind):
-        return _decode_dataclass(value, kind, where)
+        return _decode_dataclass(value, kind, where, strict)
     return _decode_scalar(value, kind, where)
 
 
-def _decode_union(value: Any, kinds: tuple[Any, ...], where: str) -> Any:
-    if value is None:
-        _expect(type(None) in kinds, where, "a value, not null")
+def _decode_union(value: Any, kinds: tuple[Any, ...], where: str, strict: bool) -> Any:
+    if value is None and types.NoneType in kinds:
         return None
-    candidates = [kind for kind in kinds if kind is not type(None)]
-    if len(candidates) > 1:
-        _expect(isinstance(value, dict), where, "an object")
-        # The traces are the one union of records: a record is known by its fields.
-        candidates = [
-            kind for kind in candidates if set(value) <= {item.name for item in fields(kind)}
-        ]
-        _expect(bool(candidates), where, "a known record")
-    return decode(value, candidates[0], where)
+    candidates = [kind for kind in kinds if kind is not types.NoneType]
+    if isinstance(value, dict):
+        # A record is known by its fields: it is the kind with the fewest missing or unknown.
+        records: list[Any] = [kind for kind in candidates if is_dataclass(kind)]
+        records.sort(key=lambda kind: len(_hints(kind).keys() ^ value))
+        candidates = records or candidates
+    else:
+        candidates = [kind for kind in candidates if kind is type(value)] or candidates
+    return decode(value, candidates[0], where, strict=strict)
 
 
-def _decode_dataclass(value: Any, kind: Any, where: str) -> Any:
-    _expect(isinstance(value, dict), where, "an object")
+def _decode_tuple(value: Any, kinds: tuple[Any, ...], where: str, strict: bool) -> Any:
+    _expect(isinstance(value, list), value, where, "a list")
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    elif len(value) != len(kinds):
+        raise FormError(f"has {len(value)} items where {len(kinds)} belong", where)
+    return tuple(
+        decode(item, kind, f"{where}[{index}]", strict=strict)
+        for index, (item, kind) in enumerate(zip(value, kinds, strict=True))
+    )
+
+
+def _decode_key(key: str, kind: Any, where: str) -> Any:
+    if kind is str:
+        return key
+    convert: Callable[[str], Any] = kind
+    if issubclass(kind, Enum):
+        convert = {str(member.value): member for member in kind}.__getitem__
+    try:
+        return convert(key)
+    except (KeyError, ValueError):
+        raise FormError(f"has the key {_shown(key)}, which cannot be one", where) from None
+
+
+def _decode_dataclass(value: Any, kind: Any, where: str, strict: bool) -> Any:
+    _expect(isinstance(value, dict), value, where, "an object")
     hints = _hints(kind)
+    unknown = value.keys() - hints.keys()
+    if strict and unknown:
+        raise FormError(f"has the unknown field {_shown(min(unknown))}", where)
     arguments = {}
     for item in fields(kind):
-        place = f"{where}.{item.name}".lstrip(".")
+        place = _inside(where, item.name)
         if item.name in value:
-            arguments[item.name] = decode(value[item.name], hints[item.name], place)
+            arguments[item.name] = decode(value[item.name], hints[item.name], place, strict=strict)
         elif item.default is MISSING and item.default_factory is MISSING:
-            raise FormError(f"{place} is missing")
+            raise FormError("is missing", place)
     try:
         return kind(**arguments)
-    except ValueError as error:
-        raise FormError(f"{where or 'the record'}: {error}") from error
+    except (ValueError, ProfilerError) as error:
+        problem = error.message if isinstance(error, ProfilerError) else str(error)
+        raise FormError(f"is not possible: {problem}", where) from error
 
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    return {item.name: hints[item.name] for item in fields(kind)}
 
 
 def _decode_scalar(value: Any, kind: Any, where: str) -> Any:
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if issubclass(kind, Enum):
         try:
             return kind(value)
-        except ValueError as error:
-            raise FormError(f"{where}: {error}") from error
+        except ValueError:
+            known = ", ".join(str(member.value) for member in kind)
+            raise FormError(f"is none of {known}: {_shown(value)}", where) from None
     if kind is float and isinstance(value, str) and value in _INFINITIES:
         return _INFINITIES[value]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float:
-        _expect(is_number, where, "a number")
+        # A whole number stays one, so that what is read and stored again is the same text.
+        _expect(is_number, value, where, _WORDS[float])
+        is_finite = isinstance(value, float) or abs(value) <= sys.float_info.max
+        _expect(is_finite, value, where, "finite")
     elif kind is int:
-        _expect(is_number and isinstance(value, int), where, "a whole number")
+        _expect(is_number and isinstance(value, int), value, where, _WORDS[int])
     else:
-        _expect(isinstance(value, kind), where, f"a {kind.__name__}")
+        _expect(isinstance(value, kind), value, where, _WORDS.get(kind, f"a {kind.__name__}"))
     return value
 
 
-def _expect(holds: bool, where: str, wanted: str) -> None:
+def _expect(holds: bool, value: Any, where: str, wanted: str) -> None:
     if not holds:
-        raise FormError(f"{where or 'the record'} is not {wanted}")
+        raise FormError(f"is not {wanted}: {_shown(value)}", where)
+
+
+def _inside(where: str, name: str) -> str:
+    shown = name if name.isprintable() and len(name) <= LONGEST_SHOWN else _shown(name)
+    return f"{where}.{shown}".lstrip(".")
+
+
+def _shown(value: Any) -> str:
+    """A value of a document in an error: short, and without what could move a cursor."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}...")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return "a number of hundreds of digits"
+    return repr(value)
 
 
 def profile_document(profile: Profile) -> dict[str, Any]:

@@ -117,10 +117,20 @@ def _relative_sides(estimate: Estimate) -> tuple[float, float]:
     return (estimate.point - estimate.low) / scale, (estimate.high - estimate.point) / scale
 
 
+def _with_interval(parts: tuple[Estimate, ...]) -> tuple[Estimate, ...]:
+    """The parts whose intervals make up that of a derived number; () where it has none.
+
+    An exact count beside a number whose interval nobody knows does not make that number exact.
+    """
+    stated_parts = tuple(part for part in parts if part.low is not None and part.high is not None)
+    all_exact = all(part.low == part.high for part in stated_parts)
+    return () if all_exact and len(stated_parts) < len(parts) else stated_parts
+
+
 def _derived(point: float, unit: str, source: str, parts: tuple[Estimate, ...]) -> Estimate:
     """A product or quotient of independent positive parts: relative errors add in quadrature."""
     sides = [_relative_sides(part) for part in parts]
-    stated_parts = [part for part in parts if part.low is not None]
+    stated_parts = _with_interval(parts)
     below = min(math.hypot(*(side[0] for side in sides)), 1.0)
     above = math.hypot(*(side[1] for side in sides))
     confidences = [part.confidence for part in stated_parts if part.confidence is not None]
@@ -177,7 +187,7 @@ def total(parts: Iterable[Estimate], *, source: str) -> Estimate | None:
     if len(units) > 1:
         raise ValueError(f"cannot add different units: {sorted(units)}")
     point = math.fsum(part.point for part in parts)
-    with_interval = [part for part in parts if part.low is not None and part.high is not None]
+    with_interval = _with_interval(parts)
     below = math.hypot(*(part.point - (part.low or 0.0) for part in with_interval))
     above = math.hypot(*((part.high or 0.0) - part.point for part in with_interval))
     confidences = [part.confidence for part in with_interval if part.confidence is not None]

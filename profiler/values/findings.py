@@ -25,6 +25,12 @@ class Finding:
     remedy: str
 
 
+def in_sentences(observed: str, remedy: str) -> str:
+    """What was observed, and then what to do about it, for a list of points."""
+    advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
+    return f"{observed}{advice}."
+
+
 def no_sensor() -> Finding:
     """Nothing on this machine could be read."""
     return Finding(
@@ -145,7 +151,7 @@ def accuracy_not_taken(checkpoint: str, reason: str) -> Finding:
     return Finding(
         kind="accuracy-not-taken",
         observed=f"the accuracy that '{checkpoint}' states is left out: {reason}",
-        remedy="`python -m training evaluate` tells the accuracy of a checkpoint on any data",
+        remedy="measure the model, image size and --dtype that the checkpoint was evaluated with",
     )
 
 
@@ -154,7 +160,7 @@ def not_counted(reason: str) -> Finding:
     return Finding(
         kind="not-counted",
         observed=f"the MACs of a call are not known: {reason}",
-        remedy="add the operator's formula in profiler/counting/operators/formulas.py",
+        remedy="`python -m profiler stats` names what has no formula; time and joules hold without",
     )
 
 
@@ -198,7 +204,7 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
     )
 
 
-def variant_note(transform: str, note: str) -> Finding:
+def variant_note(note: str) -> Finding:
     """What a transform did that the reader must know."""
     return Finding(
         kind="variant",

@@ -91,6 +91,16 @@ def mean_interval(
     return Interval(point, point - half, point + half)
 
 
+def student_half_width(values: Sequence[float], confidence: float = 0.95) -> float | None:
+    """Half the width of Student's t interval of the mean of independent values; None for one."""
+    count = len(values)
+    if count < 2:
+        return None
+    mean = math.fsum(values) / count
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    return t_quantile((1 + confidence) / 2, count - 1) * math.sqrt(variance / count)
+
+
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Median and its interval, whatever the distribution.
 
@@ -131,27 +141,18 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Inter
     """
     if total < 1 or not 0 <= correct <= total:
         raise ValueError(f"{correct} right answers of {total} are not possible")
-    z = t_quantile((1 + confidence) / 2, math.inf)
+    from scipy.stats import binomtest
+
     share = correct / total
-    scale = 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    low = 0.0 if correct == 0 else min(share, max(0.0, middle - half))
-    high = 1.0 if correct == total else max(share, min(1.0, middle + half))
-    return Interval(share, low, high)
+    ends = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    # Rounding must not leave the share outside.
+    return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)))
 
 
 def _between(count: int, rank: int) -> float:
     """Probability that the median lies between the rank-th smallest and largest of `count`."""
     below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))
     return 1 - 2 * below
-
-
-def relative_precision(interval: Interval) -> float:
-    """Half the width over the point; infinite for a point of 0."""
-    if interval.point == 0:
-        return math.inf
-    return (interval.high - interval.low) / 2 / abs(interval.point)
 
 
 def has_trend(values: Sequence[float], significance: float = TREND_SIGNIFICANCE) -> bool:

@@ -81,7 +81,6 @@ class FaultKind(StrEnum):
     UNREADABLE = "unreadable"
     RESET = "reset"
     FROZEN = "frozen"
-    STUCK_AT_ZERO = "stuck at zero"
     LOST = "lost"
 
 

@@ -14,17 +14,22 @@ from .table import TRANSFORMS, Transform, check, usage_of
 
 if TYPE_CHECKING:
     from .apply import transform
-    from .build import Weights, build, weights_of
+    from .assembly import GivenWeights, build, weights_of
 
-_HOMES = {"transform": "apply", "Weights": "build", "build": "build", "weights_of": "build"}
+_HOMES = {
+    "transform": "apply",
+    "GivenWeights": "assembly",
+    "build": "assembly",
+    "weights_of": "assembly",
+}
 
 __all__ = [
     "TRANSFORMS",
+    "GivenWeights",
     "Member",
     "Transform",
     "TransformCall",
     "VariantReference",
-    "Weights",
     "build",
     "check",
     "members_of",

@@ -60,7 +60,10 @@ def apply(
             "and on those of layers before it",
             hint="write shapes in forward() as x.flatten(1) or by x.shape, not as numbers",
         )
-    removed = 1 - sum(_widths(pruned).values()) / sum(widths.values())
+    slim = _widths(pruned)
+    removed = 1 - sum(slim[path] for path in slim if path not in heads) / max(
+        1, sum(widths[path] for path in widths if path not in heads)
+    )
     if removed == 0:
         raise TransformError(
             f"{material.name} removes nothing: widths are multiples of {ROUND_TO}, and no layer "

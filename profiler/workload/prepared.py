@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
+from profiler.errors import DeviceError, MeasurementError, ProfilerError, TransformError, UsageError
 from profiler.machine.device import Device
 from profiler.values.deployment import Deployment
 from profiler.values.findings import Finding, inputs_renewed, variant_note
@@ -120,11 +120,12 @@ def prepare(
     Raises:
         UsageError: unknown dtype, or a model whose precision a transform has set, or has left to
             another run-time.
+        TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    _check(model, dtype, runtime)
+    _check(model, dtype, device, runtime)
     torch_dtype = None if dtype is None else DTYPES[dtype]
     with explained(device):
         bench_model = _copied(model).eval().to(device.name)
@@ -158,16 +159,12 @@ def prepare(
         changes_inputs=is_renewed,
         findings=(
             *((inputs_renewed(),) if is_renewed else ()),
-            *(
-                variant_note(item.name, note)
-                for item in transforms_of(model)
-                for note in item.notes
-            ),
+            *(variant_note(note) for item in transforms_of(model) for note in item.notes),
         ),
     )
 
 
-def _check(model: nn.Module, dtype: str | None, runtime: str | None) -> None:
+def _check(model: nn.Module, dtype: str | None, device: Device, runtime: str | None) -> None:
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
     setting, left = precision_of(model), left_to_runtime(model)
@@ -181,6 +178,10 @@ def _check(model: nn.Module, dtype: str | None, runtime: str | None) -> None:
             f"the {left.precision} of this model was left to {left.runtime}, and torch has it in "
             "fp32 alone",
             hint=f"measure it with --runtime {left.runtime}",
+        )
+    if device.is_gpu and quantized_parts(model):
+        raise TransformError(
+            f"a network quantized for CPUs has no kernels on {device.name}", hint="--device cpu"
         )
 
 

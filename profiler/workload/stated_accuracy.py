@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from profiler.values.codec import FormError, decode
+from profiler.values.codec import FormError, decode, parse
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import accuracy_not_taken
 from profiler.values.profile import Profile
@@ -34,6 +32,36 @@ class TrainedAccuracy:
     input_shape: tuple[int, ...]
     data: str
     by_dtype: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    data: str
+    by_dtype: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Notes:
+    accuracy: _Note | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recipe:
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Info:
+    recipe: _Recipe
+    input_shape: tuple[int, ...]
+    notes: _Notes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """What is read of a checkpoint's header, in its form."""
+
+    info: _Info
 
 
 def with_accuracy(profile: Profile, checkpoint: Path) -> Profile:
@@ -89,37 +117,27 @@ def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
     Raises:
         FormError: the header is not what a training run writes.
     """
-    header = _header(checkpoint)
-    if header is None:
+    text = _header(checkpoint)
+    if text is None:
         return None
-    try:
-        document = json.loads(header)
-    # A deep nest exhausts the parser's stack; a number of thousands of digits is a ValueError.
-    except (ValueError, RecursionError) as error:
-        raise FormError("it is no JSON") from error
-    info = _object(document, "info")
-    notes = info.get("notes") or {}
-    if not isinstance(notes, dict) or "accuracy" not in notes:
+    info = decode(parse(text), _Header).info
+    note = None if info.notes is None else info.notes.accuracy
+    if note is None:
         return None
-    note = _object(notes, "accuracy")
-    by_dtype = decode(note.get("by_dtype"), Mapping[str, Estimate], "by_dtype")
     return TrainedAccuracy(
-        model=_text(_object(info, "recipe"), "model"),
-        input_shape=decode(info.get("input_shape"), tuple[int, ...], "input_shape"),
-        data=_text(note, "data"),
-        by_dtype={dtype: _checked(accuracy, dtype) for dtype, accuracy in by_dtype.items()},
+        model=_printable(info.recipe.model, "model"),
+        input_shape=info.input_shape,
+        data=_printable(note.data, "data"),
+        by_dtype={dtype: _checked(accuracy, dtype) for dtype, accuracy in note.by_dtype.items()},
     )
 
 
 def stated_model(checkpoint: Path) -> str | None:
     """Reference of the model that a safetensors file was trained as; None where it does not say."""
     try:
-        header = _header(checkpoint)
-        if header is None:
-            return None
-        info = _object(json.loads(header), "info")
-        return _text(_object(info, "recipe"), "model")
-    except (FormError, ValueError, RecursionError):
+        text = _header(checkpoint)
+        return None if text is None else decode(parse(text), _Header).info.recipe.model
+    except FormError:
         return None  # whoever loads the weights will say what is wrong with the file
 
 
@@ -135,19 +153,11 @@ def _header(checkpoint: Path) -> str | None:
         raise FormError("it is no safetensors file") from error
 
 
-def _object(document: Any, name: str) -> dict[str, Any]:
-    value = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(value, dict):
-        raise FormError(f"{name} is not an object")
-    return value
-
-
-def _text(document: Mapping[str, Any], name: str) -> str:
+def _printable(text: str, name: str) -> str:
     """A text that cannot move a terminal's cursor."""
-    value = document.get(name)
-    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_TEXT:
+    if not text.isprintable() or len(text) > LONGEST_TEXT:
         raise FormError(f"{name} is no printable text of at most {LONGEST_TEXT} letters")
-    return value
+    return text
 
 
 def _checked(accuracy: Estimate, dtype: str) -> Estimate:

@@ -126,7 +126,7 @@ def _from_zoo(reference: str, num_classes: int | None) -> Target:
     if reference not in variants:
         raise TargetError(
             f"unknown model '{reference}'{_nearest(reference, variants)}",
-            hint="`python -m models list` shows the zoo; or " + FORMS,
+            hint=f"the zoo has {', '.join(variants)}; or {FORMS}",
         )
     variant = variants[reference]
     model = _build(variant, reference, num_classes)

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from profiler.ledger import Ledger, Phase
-from profiler.ledger.settler import LEAST_PAUSE_S, SHARE
+from profiler.ledger.settler import SELDOM
 from profiler.machine.carbon import carbon_factors
 from profiler.machine.device import find_device
 from profiler.machine.environment import cpu_name
@@ -77,7 +77,7 @@ def settling_share() -> float:
             begun_s = time.thread_time()
             ledger.settle(force=True)
             spent_s = time.thread_time() - begun_s
-    return min(spent_s / LEAST_PAUSE_S, SHARE)
+    return min(spent_s / SELDOM.pause_s, SELDOM.share)
 
 
 def cpu_share(seconds: float) -> float:
@@ -123,7 +123,7 @@ def main() -> int:
     print(f"{cpu_name()}, {options.threads} threads, torch {torch.__version__}")
     print(f"  without settling  {100 * lost.point:6.2f} %  [{100 * lost.low:.2f}, "
           f"{100 * lost.high:.2f}] of images/s, {options.rounds} pairs")  # fmt: skip
-    print(f"  settling          {100 * settled:6.2f} %  every {LEAST_PAUSE_S:g} s")
+    print(f"  settling          {100 * settled:6.2f} %  every {SELDOM.pause_s:g} s")
     print(f"  its threads       {100 * cpu_share(20.0):6.2f} %  of one core")
     low, high = lost.low + settled, lost.high + settled
     print(

@@ -46,7 +46,7 @@ def test_control_c_ends_a_measurement_in_one_line_and_leaves_nothing(tmp_path, p
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
-    assert not (tmp_path / "runs").exists() or os.listdir(tmp_path / "runs") == []
+    assert list((tmp_path / "runs").glob("*")) == []
     assert sorted(set(os.listdir(tmp_path)) - {"runs", "__pycache__"}) == ["called", "net.py"]
 
 

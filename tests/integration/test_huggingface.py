@@ -102,6 +102,26 @@ def test_a_resumed_job_goes_on_counting_in_the_callback_that_the_user_holds(
     assert {"train_epoch 0", "train_epoch 1"} <= set(told["energies"])
 
 
+def test_each_train_has_its_own_joules(jobs: dict[str, Any]) -> None:
+    told, (first, last) = jobs["several"]["twice"], jobs["several"]["logged"]
+    energies = told["energies"]
+    assert_true(told)
+    assert {"train", "train (run 2)", "train (run 3)"} <= set(energies)
+    assert first == pytest.approx(energies["train"][1])
+    assert last == pytest.approx(energies["train (run 3)"][1])
+    assert {"train_epoch 0", "train_epoch 0 (run 3)"} <= set(energies)
+    assert told["findings"][0] == "interrupted"
+
+
+def test_attempts_at_a_batch_that_fits_are_itemised(jobs: dict[str, Any]) -> None:
+    told = jobs["several"]["searched"]
+    assert_true(told)
+    assert {"train", "train (attempt 1)", "train (attempt 2)"} <= set(told["energies"])
+    assert told["energies"]["train"] == told["total"]
+    assert "train_epoch 0" in told["energies"]
+    assert "train (run 2)" not in told["energies"]
+
+
 def test_a_job_may_get_the_callback_after_its_first_checkpoint(jobs: dict[str, Any]) -> None:
     assert_true(jobs["joined_late"])
     assert jobs["joined_late"]["steps"] == 8

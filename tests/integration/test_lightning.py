@@ -75,6 +75,17 @@ def test_the_file_holds_what_the_callback_tells(jobs: dict[str, Any]) -> None:
     assert [segment["stage"] for segment in document["segments"]] == ["fit", "test", "predict"]
 
 
+def test_many_short_epochs_are_told_together(jobs: dict[str, Any]) -> None:
+    brief = jobs["brief"]
+    assert_true(brief)
+    assert {f"train_epoch {epoch}" for epoch in range(60)} <= set(brief["energies"])
+    assert "phases-together" in brief["findings"]
+    known = [e for name, e in brief["energies"].items() if e is not None and name != "fit"]
+    assert 0 < len(known) < 60
+    assert sum(point for _, point, _ in known) < brief["energies"]["fit"][2] * 1.02
+    assert brief["text"].count("\n") < 60
+
+
 def test_a_resumed_fit_goes_on_counting(jobs: dict[str, Any]) -> None:
     resumed = jobs["plain"]["resumed"]
     assert_true(resumed)

@@ -126,7 +126,7 @@ def test_a_finished_run_is_not_trained_again(unbroken):
     with suppress(UsageError):
         run(folder, recipe(dtype="bf16"), resume=True)
     assert (folder / LAST).read_bytes() == before
-    trained = [entry for entry in read_ledger(folder).entries if entry.phase is Phase.TRAIN]
+    trained = [entry for entry in read_ledger(folder).entries if entry.phase == Phase.TRAIN]
     assert [(entry.segment, entry.epoch) for entry in trained] == [(0, 1), (0, 2), (0, 3)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -31,30 +32,33 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.render": "comparison values",
     "profiler.render.formats": "render values",
     "profiler.workload": "machine values",
+    "profiler.variants": "counting machine values workload",
     "profiler.measurement": "counting inference machine meters recording values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",
-    "profiler.integrations": "files inference machine recording values",
+    "profiler.integrations": "files ledger machine recording values",
     "profiler.cli": "comparison counting files inference inputs layers machine measurement"
-    " recording render render.formats store values workload",
-    "profiler": "comparison counting layers measurement recording store values",
+    " recording render render.formats store values variants workload",
+    "profiler": "comparison counting layers measurement recording store values variants",
     "profiler.__main__": "cli",
     "models": "",
     "models.outline": "models",
-    "models.__main__": "models models.outline counting",
-    "training.recipe": "",
+    "models.cli": "cli counting variants models models.outline",
+    "models.__main__": "models.cli",
+    "training.recipe": "values",
     "training.run_folder": "ledger",
     "training.distribution": "machine meters values",
     "training.data": "inputs values training.distribution training.recipe",
     "training.result": "files ledger values training.recipe training.run_folder",
-    "training.checkpoints": "files inputs values workload training.recipe training.result"
+    "training.checkpoints": "files inputs values variants workload training.recipe training.result"
     " training.run_folder",
     "training.progress": "values training.recipe training.result",
     "training.evaluation": "inputs machine meters recording values workload"
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result training.run_folder",
-    "training.run": "files inputs ledger machine meters values workload training.checkpoints"
+    "training.run": "files inputs ledger machine meters values variants workload"
+    " training.checkpoints"
     " training.data training.distribution training.evaluation training.progress training.recipe"
     " training.result training.run_folder",
     "training.cli": "cli files inputs ledger machine render render.formats store values"
@@ -63,9 +67,10 @@ MAY_IMPORT: dict[str, str] = {
     "training.__main__": "training.cli",
     "training": "",
     "reports.data_error": "",
-    "reports.toml_file": "reports.data_error",
+    "reports.toml_file": "values reports.data_error",
     "reports.studies": "store values reports.data_error reports.toml_file",
-    "reports.trainings": "values reports.data_error training.experiments training.result",
+    "reports.trainings": "values reports.data_error training.experiments training.recipe"
+    " training.result training.run_folder",
     "reports.metrics": "values reports.trainings",
     "reports.claims": "values reports.data_error reports.metrics reports.toml_file",
     "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
@@ -73,8 +78,9 @@ MAY_IMPORT: dict[str, str] = {
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
     "reports.build": "files render render.formats values reports.claim_sections reports.claims"
     " reports.training_section reports.trainings",
-    "reports.__main__": "render render.formats store reports.build reports.claims reports.studies"
+    "reports.cli": "cli render render.formats store reports.build reports.claims reports.studies"
     " reports.trainings",
+    "reports.__main__": "reports.cli",
     "reports": "",
 }
 
@@ -211,6 +217,34 @@ def test_the_library_imports_none_of_its_neighbours() -> None:
         str(path.relative_to(ROOT))
         for path in modules("profiler")
         if {name.split(".")[0] for name in imports(path)} & neighbours
+    }
+    assert offenders == set()
+
+
+def advice(path: Path) -> set[str]:
+    """The texts of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    }
+
+
+def test_the_library_advises_nothing_that_its_wheel_lacks() -> None:
+    lacking = re.compile(r"python -m (training|models|reports)|(profiler|training|models)/\S*\.py")
+    assert lacking.search("see `python -m training evaluate`")
+    offenders = {
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in modules("profiler")
+        for text in advice(path)
+        if lacking.search(text)
     }
     assert offenders == set()
 

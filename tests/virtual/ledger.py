@@ -15,9 +15,9 @@ from profiler.ledger import Ledger
 from profiler.machine.carbon import carbon_factors
 from profiler.meters import OpenMeter
 from profiler.meters.synthetic import PowerScript, SyntheticMeter
-from profiler.recording.recorder import Recorder
+from profiler.recording.recording import Recording
 from tests.virtual.clock import FakeClock
-from tests.virtual.recording import VirtualRecorder
+from tests.virtual.recording import VirtualRecorder, VirtualRecording
 
 STEADY = ((1.0, 100.0),)
 
@@ -29,30 +29,33 @@ class VirtualLedger(Ledger):
     sensor_clock: FakeClock
     truth: Mapping[str, SyntheticMeter]
 
-    def _make_recorder(self, meters: Sequence[OpenMeter]) -> Recorder:
-        return VirtualRecorder(meters, clock=self.clock, sensor_clock=self.sensor_clock)
+    def _new_recording(self, meters: Sequence[OpenMeter], journal: Path | None) -> Recording:
+        return VirtualRecording(meters, self.clock, self.sensor_clock, journal=journal)
 
     @property
     def recorder(self) -> VirtualRecorder:
-        assert isinstance(self._recorder, VirtualRecorder)
-        return self._recorder
+        recorder = self._running().recorder
+        assert isinstance(recorder, VirtualRecorder)
+        return recorder
 
     def sleep(self, duration_s: float) -> None:
         self.recorder.pass_time(duration_s)
 
     def journal_now(self) -> None:
         """What the journal's thread does every second."""
-        assert self._journal is not None
-        self._journal.append()
+        journal = self._running().recording.journal
+        assert journal is not None
+        journal.append()
 
     def die(self) -> None:
         """What a killed process does not do: nothing is stopped, nothing is written any more."""
-        assert self._journal is not None
-        self._journal._stop.set()
-        self._journal._thread.join()
-        if self._journal._file is not None:
-            self._journal._file.close()
-            self._journal._file = None
+        journal = self._running().recording.journal
+        assert journal is not None
+        journal._stop.set()
+        journal._thread.join()
+        if journal._file is not None:
+            journal._file.close()
+            journal._file = None
         self._file.close()
 
     def energy_between_j(self, start_s: float, end_s: float, device: str = "gpu:0") -> float:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from profiler.meters import Meter, OpenMeter, open_meter
 from profiler.meters.nvml import NvmlMeter
@@ -84,8 +85,9 @@ class VirtualRecording(Recording):
         *,
         wait: bool = False,
         findings: tuple[Finding, ...] = (),
+        journal: Path | None = None,
     ) -> None:
-        super().__init__(meters, clock=clock, wait=wait)
+        super().__init__(meters, clock=clock, wait=wait, journal=journal)
         self.clock = clock
         self._sensor_clock = sensor_clock
         self.opening_findings = findings

@@ -10,14 +10,15 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from profiler.errors import ProfilerError, UsageError
+from profiler.errors import UsageError
 from profiler.inputs.base import Normalization
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, check_version, decode, encode, parse
+from profiler.variants import parse as parse_variant
 from profiler.version import __version__
-from training.recipe import Recipe, make_recipe
+from training.recipe import Recipe
 from training.result import CurvePoint
 
 SCHEMA_VERSION = 1
@@ -99,8 +100,11 @@ class Info:
 
     @property
     def names_library_model(self) -> bool:
-        """Whether the reference leads to the zoo, torchvision or timm, and so to nobody's code."""
-        return _SAFE_MODEL.fullmatch(self.recipe.model) is not None
+        """Whether the reference leads to the zoo, torchvision or timm, and so to nobody's code.
+
+        Transforms are the library's own.
+        """
+        return _SAFE_MODEL.fullmatch(parse_variant(self.recipe.model).base) is not None
 
 
 def write_header(info: Info, kind: str, extra: Mapping[str, Any]) -> str:
@@ -115,7 +119,7 @@ def write_header(info: Info, kind: str, extra: Mapping[str, Any]) -> str:
         UsageError: a text that `read_header` would refuse.
         ValueError: a note is NaN.
     """
-    plain = {item.name: encode(getattr(info, item.name)) for item in fields(info)}
+    plain = encode(info)
     try:
         _check_text(plain)
     except FormError as error:
@@ -139,57 +143,16 @@ def read_header(text: str) -> tuple[Info, dict[str, Any]]:
     Raises:
         FormError: one clause that says what is wrong with it.
     """
-    try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    # A deep nest exhausts the parser's stack; a number of thousands of digits is a ValueError.
-    except (ValueError, RecursionError) as error:
-        raise FormError("is no JSON") from error
+    document = parse(text)
     if not isinstance(document, dict) or not isinstance(document.get("info"), dict):
         raise FormError("is no record of a training run")
-    version = document.get("schema_version")
-    if type(version) is not int or version < 1:
-        raise FormError("states no schema version")
-    if version > SCHEMA_VERSION:
-        raise FormError(
-            f"has schema version {version}, newer than the {SCHEMA_VERSION} that this program reads"
-        )
-    return _read_info(document["info"]), document
-
-
-def _read_info(values: Mapping[str, Any]) -> Info:
+    check_version(document, SCHEMA_VERSION)
     try:
-        _check_text(values)
-        return Info(
-            recipe=make_recipe(_object(values, "recipe"), origin="it"),
-            class_names=decode(values.get("class_names"), tuple[str, ...], "class_names"),
-            input_shape=_three(decode(values.get("input_shape"), tuple[int, ...], "input_shape")),
-            normalization=decode(values.get("normalization"), Normalization, "normalization"),
-            epochs_done=decode(values.get("epochs_done"), int, "epochs_done"),
-            step=decode(values.get("step"), int, "step"),
-            best_accuracy=decode(values.get("best_accuracy"), float | None, "best_accuracy"),
-            best_epoch=decode(values.get("best_epoch"), int | None, "best_epoch"),
-            curve=decode(values.get("curve"), tuple[CurvePoint, ...], "curve"),
-            notes=_object(values, "notes") if values.get("notes") is not None else None,
-        )
-    except ProfilerError as error:
-        raise FormError(f"holds a recipe that is refused: {error.message}") from error
+        _check_text(document["info"])
+        # Strict: a field that this program does not know may change what is computed.
+        return decode(document["info"], Info, strict=True), document
     except FormError as error:
         raise FormError(f"is damaged: {error}") from error
-    except (ValueError, OverflowError) as error:
-        raise FormError(f"states that {error}") from error
-
-
-def _object(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = values.get(name)
-    if not isinstance(value, dict):
-        raise FormError(f"{name} is not an object")
-    return value
-
-
-def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise FormError(f"input_shape has {len(shape)} numbers")
-    return shape[0], shape[1], shape[2]
 
 
 def _check_text(value: Any) -> None:
@@ -226,10 +189,6 @@ def _check_curve(curve: Sequence[CurvePoint], epochs_done: int) -> None:
 
 def _is_share(value: float | None) -> bool:
     return value is None or 0 <= value <= 1
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _require(holds: bool, name: str, wanted: str) -> None:

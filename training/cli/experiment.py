@@ -22,10 +22,10 @@ from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import DeviceError, InputDataError, ProfilerError, TrainingError, UsageError
 from profiler.files import write_whole_file
 from profiler.values.plain_text import clean
-from training.experiments.plan import PLAN, ExperimentPlan, read_plan, read_run, write_experiment
+from training.experiments.plan import ExperimentPlan, read_plan, read_run, write_experiment
 from training.experiments.seeds import FailedRun
 from training.recipe import flag_of
-from training.run_folder import has_failed_early, is_run
+from training.run_folder import PLAN, TABLE, has_failed_early, is_run
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
 from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from training.experiments.seeds import FinishedRun
     from training.recipe import Recipe
 
-TABLE = "table.md"
 SEEDS = 3
 OF_ALL_RUNS = (InputDataError, DeviceError)
 """What is wrong with the data or the device, which all runs share."""

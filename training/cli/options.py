@@ -151,7 +151,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="REF",
-        help="the model it was trained for; needed only where that is code of your own",
+        help="the model it was trained for, needed only where that is code of your own; or a "
+        "variant of it, such as NAME+int8",
     )
 
 

@@ -10,8 +10,7 @@ from profiler.errors import StoreError, UsageError
 from profiler.files import check_writable
 from profiler.store.stored_runs import new_run_path
 from profiler.values.plain_text import clean
-from training.experiments.plan import PLAN
-from training.run_folder import RECIPE, is_run, may_begin_anew
+from training.run_folder import PLAN, RECIPE, is_run, may_begin_anew
 
 TRAININGS = Path("trainings")
 

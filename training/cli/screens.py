@@ -18,7 +18,7 @@ from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
 
 if TYPE_CHECKING:
     from profiler.ledger import EpochNote, LedgerSummary
-    from profiler.values.findings import Finding
+    from profiler.values.findings import Finding, in_sentences
     from training.evaluation.evaluation import Evaluation
     from training.result import TrainingResult
 
@@ -144,14 +144,11 @@ def _page(
 ) -> str:
     blocks = [block for section in sections for block in section_blocks(section)]
     points = "\n".join(
-        bullet(f"{sources.shorten(finding.observed)}{_advice(finding)}.") for finding in findings
+        bullet(in_sentences(sources.shorten(finding.observed), finding.remedy))
+        for finding in findings
     )
     blocks += ["\n".join(map(paragraph, sources.notes())), points, "\n".join(last)]
     return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _advice(finding: Finding) -> str:
-    return f". {finding.remedy[:1].upper()}{finding.remedy[1:]}" if finding.remedy else ""
 
 
 def _table(rows: Iterable[Row], caption: str = _INTERVALS) -> Table:
@@ -194,7 +191,7 @@ def _phases(summary: LedgerSummary, sources: Sources) -> list[Row]:
     rows = []
     for phase, energy_j in summary.by_phase.items():
         share = show_share(energy_j.point / whole_j) if energy_j and whole_j else ""
-        label = f"  {phase.value}{', ' if share else ''}{share}"
+        label = f"  {phase}{', ' if share else ''}{share}"
         rows.append(_row(label, energy_j, sources))
     return rows
 

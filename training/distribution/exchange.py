@@ -10,20 +10,21 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import TypeVar
 
 from profiler.errors import DeviceError, TrainingError, UsageError
 from profiler.machine.device import find_device
 from profiler.machine.identity import machine_id, pid_space
 from profiler.meters import OpenedMeters
-from profiler.values.findings import Finding
+from profiler.values.codec import decode, encode
 
 from .heartbeat import Pulse
 from .sensor_readers import Place, Reach, reach_of, shared_gpus
 
 JOIN_TIMEOUT_S = 300
 EXCHANGE_STEP_S = 0.02
+
+T = TypeVar("T", Place, Reach)
 
 
 def number(name: str) -> int:
@@ -88,7 +89,7 @@ def exchange_places(pulse: Pulse, own: Place) -> list[Place]:
     Raises:
         TrainingError: a rank failed, or did not come.
     """
-    return [Place(**fields) for fields in _exchange(pulse, "place", own)]
+    return _exchange(pulse, "place", own)
 
 
 def exchange_reach(pulse: Pulse, subject: str, opened: OpenedMeters | None) -> list[Reach]:
@@ -97,26 +98,18 @@ def exchange_reach(pulse: Pulse, subject: str, opened: OpenedMeters | None) -> l
     Raises:
         TrainingError: a rank failed, or did not come.
     """
-    reach = Reach() if opened is None else reach_of(opened)
-    return [
-        Reach(
-            gpus=tuple(fields["gpus"]),
-            has_whole_machine=fields["has_whole_machine"],
-            findings=tuple(Finding(**finding) for finding in fields["findings"]),
-        )
-        for fields in _exchange(pulse, subject, reach)
-    ]
+    return _exchange(pulse, subject, Reach() if opened is None else reach_of(opened))
 
 
-def _exchange(pulse: Pulse, subject: str, own: Place | Reach) -> list[dict[str, Any]]:
+def _exchange(pulse: Pulse, subject: str, own: T) -> list[T]:
     """What every rank says on a subject, in their order."""
-    pulse.board.write(subject, json.dumps(asdict(own)))
+    pulse.board.write(subject, json.dumps(encode(own)))
     give_up_s = time.monotonic() + JOIN_TIMEOUT_S
     while True:
         texts = [pulse.board.read(subject, rank) for rank in range(pulse.board.world_size)]
         said = [text for text in texts if text is not None]
         if len(said) == len(texts):
-            return [json.loads(text) for text in said]
+            return [decode(json.loads(text), type(own)) for text in said]
         for rank, reason in pulse.failed().items():
             stopped = f"rank {rank} of {pulse.board.world_size} stopped: {reason}"
             raise TrainingError(stopped)

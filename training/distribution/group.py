@@ -57,11 +57,6 @@ class Group:
         """Whether this is the process that prints, and writes checkpoints and results."""
         return self.rank == 0
 
-    @property
-    def is_host_leader(self) -> bool:
-        """Whether this process reads its host's sensors and keeps a ledger."""
-        return self.host is not None
-
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model whose backward pass averages gradients over all ranks.
 

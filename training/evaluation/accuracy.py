@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from profiler.values.estimate import Basis, Estimate
-from profiler.values.statistics import t_quantile, wilson_interval
+from profiler.values.statistics import student_half_width, wilson_interval
 
 CONFIDENCE = 0.95
 
@@ -76,9 +76,5 @@ def mean_loss(losses: Sequence[float], source: str) -> Estimate:
 
 
 def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float | None]:
-    count = len(values)
-    mean = math.fsum(values) / count
-    if count == 1:
-        return mean, None
-    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-    return mean, t_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
+    mean = math.fsum(values) / len(values)
+    return mean, student_half_width(values, CONFIDENCE)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from profiler.values.estimate import Basis, Estimate, stated, weakest
 from profiler.values.findings import Finding
-from profiler.values.statistics import t_quantile
+from profiler.values.statistics import student_half_width
 from training.evaluation.accuracy import accuracy_over_seeds
+from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET, TrainingResult
 
 CONFIDENCE = 0.95
 
@@ -29,6 +30,26 @@ class FinishedRun:
     duration_s: float
     device_name: str
     findings: tuple[Finding, ...] = ()
+
+
+def finished_run(result: TrainingResult) -> FinishedRun | None:
+    """What a stored result came to; None for a run that was interrupted."""
+    if result.stopped_by not in (STOPPED_BY_EPOCHS, STOPPED_BY_TARGET):
+        return None
+    ledger = result.ledger
+    return FinishedRun(
+        folder=result.folder,
+        model=result.recipe.model,
+        seed=result.recipe.seed,
+        stopped_by=result.stopped_by,
+        epochs_done=result.epochs_done,
+        accuracy=result.test_accuracy,
+        energy_j=ledger.energy_j,
+        images_per_joule=ledger.images_per_joule,
+        duration_s=ledger.duration_s,
+        device_name=result.environment.device_name,
+        findings=(*result.findings, *ledger.findings),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +129,7 @@ def mean_over_runs(values: Sequence[Estimate | None]) -> Estimate | None:
         return seen[0]
     count = len(seen)
     mean = math.fsum(value.point for value in seen) / count
-    variance = math.fsum((value.point - mean) ** 2 for value in seen) / (count - 1)
-    spread = t_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
+    spread = student_half_width([value.point for value in seen], CONFIDENCE) or 0.0
     sensor = math.fsum(value.half_width or 0.0 for value in seen) / count
     half = math.hypot(spread, sensor)
     systematics = [value.systematic for value in seen if value.systematic is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render.document import Column, Document, Section, Table
+from profiler.values.findings import in_sentences
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show
 from training.progress.words import as_percent
@@ -89,6 +90,5 @@ def _findings(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
     texts = []
     for (observed, remedy), folders in about.items():
         whose = "" if len(folders) == len(runs) else f"{', '.join(folders)}: "
-        advice = f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""
-        texts.append(f"{whose}{observed}{advice}.")
+        texts.append(f"{whose}{in_sentences(observed, remedy)}")
     return tuple(texts)

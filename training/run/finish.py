@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
+import scipy.stats  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
 from profiler.ledger import LedgerSummary, read_ledger
-from profiler.machine.contention import CpuWatch, is_contended
+from profiler.machine.contention import CpuWatch, judge_contention
 from profiler.machine.environment import describe
 from profiler.machine.gpu_watch import GpuWatch
 from profiler.values.estimate import Estimate
-from profiler.values.findings import Finding, contended
+from profiler.values.findings import Finding
 from training.checkpoints.header import Info
 from training.evaluation.accuracy import top1_accuracy
 from training.result import CurvePoint, TrainingResult, write_result
@@ -50,7 +49,8 @@ def conclude(
         *run.group.findings,
         *gpu_watch.findings(),
         *judge_precision(run.recipe, run.device),
-        *_judge_contention(run, cpu_watch),
+        # The ranks of one machine are each other's neighbours.
+        *(judge_contention(run.device, cpu_watch) if run.group.world_size == 1 else ()),
         *_judge_splits(run),
     )
     outcome = None
@@ -103,17 +103,6 @@ def _chosen_by(run: Run, info: Info) -> Estimate | None:
     total = len(pixels)
     source = f"top-1 on the validation split, {total:,} images, best of {info.epochs_done} epochs"
     return top1_accuracy(round(accuracy * total), total, source)
-
-
-def _judge_contention(run: Run, watch: CpuWatch) -> list[Finding]:
-    """Only for work on the CPU: a GPU waits for its host far less than a thread for another."""
-    other_cpus = watch.other_cpus()
-    threads, cpu_count = torch.get_num_threads(), len(os.sched_getaffinity(0))
-    if run.device.is_gpu or run.group.world_size > 1:
-        return []
-    if other_cpus is None or not is_contended(other_cpus, threads, cpu_count):
-        return []
-    return [contended(other_cpus, threads, cpu_count)]
 
 
 def _judge_splits(run: Run) -> list[Finding]:

@@ -163,7 +163,7 @@ def teacher_finding(criterion: Criterion, ledger: LedgerSummary) -> Finding | No
     train = [
         entry
         for entry in ledger.entries
-        if entry.phase is Phase.TRAIN and (entry.segment, entry.host) == (last, 0)
+        if entry.phase == Phase.TRAIN and (entry.segment, entry.host) == (last, 0)
     ]
     train_s, teacher_s = sum(entry.duration_s for entry in train), criterion.teacher_s
     if not 0 < teacher_s < train_s:

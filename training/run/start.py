@@ -7,12 +7,12 @@ from pathlib import Path
 
 from profiler.errors import StoreError, UsageError
 from profiler.files import write_whole_file
-from profiler.values.codec import encode
+from profiler.values.codec import FormError, encode, parse
 from training.checkpoints.checkpoint import check_recipe, load_checkpoint
 from training.checkpoints.state import State
 from training.progress.view import SILENT, View
 from training.recipe import Recipe, make_recipe
-from training.result import is_concluded
+from training.result import STOPPED_BY_EPOCHS, read_result
 from training.run_folder import BEST, LAST, RECIPE, may_begin_anew, set_aside
 
 
@@ -82,7 +82,7 @@ def begin(
     if (folder / LAST).exists():
         state = load_checkpoint(folder / LAST)
         check_recipe(state.info.recipe, recipe)
-        if state.info.is_finished and is_concluded(folder):
+        if state.info.is_finished and _is_concluded(folder):
             raise UsageError(
                 f"the run in '{folder}' is finished: {state.info.epochs_done} of "
                 f"{recipe.epochs} epochs",
@@ -102,11 +102,18 @@ def stored_recipe(folder: Path) -> Recipe:
     """
     path = folder / RECIPE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError) as error:
+        values = parse(path.read_bytes())
+    except (OSError, FormError) as error:
         raise UsageError(
             f"there is no run in '{folder}' to go on with", hint="name the folder of a run"
         ) from error
     return make_recipe(values, origin=f"'{path}'")
+
+
+def _is_concluded(folder: Path) -> bool:
+    """Whether a folder's run came to its end, and was tested."""
+    try:
+        result = read_result(folder)
+    except StoreError:  # going on writes a damaged one anew
+        return False
+    return result is not None and result.stopped_by == STOPPED_BY_EPOCHS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -129,6 +130,37 @@ def resumed() -> dict[str, Any]:
     return result
 
 
+class TooLarge(TrainerCallback):
+    """Lets no batch fit in memory that is as large as the first one."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def several() -> dict[str, Any]:
+    """`train()` twice, with an exception in between that the user catches, and attempts at one."""
+    energy, reporter = EnergyCallback(record=recording), Reporter()
+    job = trainer("several", energy, reporter, num_train_epochs=1, save_strategy="no")
+    job.train()
+    reporter.is_closed, job.train_dataset = False, FailingTokens()
+    with contextlib.suppress(ValueError):
+        job.train()
+    job.train_dataset = Tokens()
+    job.train()
+    searched = EnergyCallback(record=recording)
+    trainer("searched", TooLarge(), searched, num_train_epochs=1, auto_find_batch_size=True).train()
+    return {
+        "twice": told(energy),
+        "logged": [line["energy_j/train"] for line in reporter.lines if "energy_j/train" in line],
+        "searched": told(searched),
+    }
+
+
 def joined_late() -> dict[str, Any]:
     """A job whose checkpoint was made without the callback."""
     trainer("late", num_train_epochs=1).train()
@@ -212,7 +244,8 @@ def write(name: str, result: Any) -> None:
 
 def main() -> None:
     jobs = (
-        two_hosts, plain, resumed, joined_late, failing, without_sensor, unwritable, documented,
+        two_hosts, plain, resumed, several, joined_late, failing, without_sensor, unwritable,
+        documented,
     )  # fmt: skip
     write("result.json", {job.__name__: job() for job in jobs})
 

@@ -139,6 +139,24 @@ def forked() -> dict[str, Any]:
     }
 
 
+class Brief(Linear):
+    """An epoch of this is one small step."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(TensorDataset(*DIGITS[:8]), batch_size=8)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self.train_dataloader()
+
+
+def brief() -> dict[str, Any]:
+    """Many short epochs, each with a checkpoint and a file to be written."""
+    energy = EnergyCallback(record=recording, write=True)
+    job = trainer(energy, max_epochs=60)
+    job.fit(Brief())
+    return {**told(energy), "text": energy.summary()}
+
+
 def documented() -> dict[str, Any]:
     """The README's example, on this module's model and data."""
     energy: dict[str, Any] = {"model": Linear(), "data": batches()}
@@ -148,7 +166,7 @@ def documented() -> dict[str, Any]:
 
 def main() -> None:
     torch.manual_seed(0)
-    jobs = (forked, plain, failing, without_sensor, refused, documented)
+    jobs = (forked, plain, failing, without_sensor, refused, brief, documented)
     Path("result.json").write_text(
         json.dumps({job.__name__: job() for job in jobs}), encoding="utf-8"
     )

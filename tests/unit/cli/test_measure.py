@@ -3,6 +3,7 @@ import math
 import os
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,7 +53,7 @@ def assert_refused(found, *, code=1, about=""):
     assert about in lines[0]
     assert all(line.startswith("hint: ") for line in lines[1:])
     assert len(lines) <= 2
-    assert not os.path.exists("runs") or not os.listdir("runs")
+    assert list(Path("runs").glob("*")) == []
 
 
 def walk(value, path="", key=""):

@@ -90,6 +90,65 @@ def test_a_checkpoint_in_the_middle_of_an_epoch_holds_the_part_that_is_over() ->
     assert joules(job, "train_epoch 0") == pytest.approx(1000, rel=0.01)
 
 
+def test_each_run_of_a_loop_has_its_own_joules_and_all_are_in_the_total() -> None:
+    machine = VirtualMachine([(600.0, 100.0)])
+    job = trained(machine)
+    job.finish()
+    job.start("fit", RankPlace())
+    job.switch("train_epoch", 0)
+    machine.sleep(3.0)
+    job.finish()
+    assert joules(job, "fit") == pytest.approx(1000, rel=0.01)
+    assert joules(job, "fit (run 2)") == pytest.approx(300, rel=0.02)
+    assert joules(job, "train_epoch 0") == pytest.approx(500, rel=0.02)
+    assert joules(job, "train_epoch 0 (run 2)") == pytest.approx(300, rel=0.02)
+    whole_j = job.whole_j("fit")
+    assert whole_j is not None
+    assert whole_j.point == pytest.approx(300, rel=0.02)
+    assert job.total is not None
+    assert job.total.point == pytest.approx(1300, rel=0.01)
+    (kept,) = job.state()["segments"]
+    assert kept["energy_j"]["point"] == pytest.approx(300, rel=0.02)
+
+
+def test_attempts_at_a_run_are_itemised_and_one_that_failed_at_once_hides_nothing() -> None:
+    machine = VirtualMachine([(600.0, 100.0)])
+    job = JobEnergy(machine.record)
+    job.start("train", RankPlace())
+    job.finish(complete=False)
+    job.start("train", RankPlace(), again=True)
+    job.switch("train_epoch", 0)
+    machine.sleep(2.0)
+    job.finish(complete=False)
+    job.start("train", RankPlace(), again=True)
+    job.switch("train_epoch", 0)
+    machine.sleep(5.0)
+    job.finish()
+    assert job.energies["train (attempt 1)"] is None
+    assert joules(job, "train (attempt 2)") == pytest.approx(200, rel=0.02)
+    assert joules(job, "train (attempt 3)") == pytest.approx(500, rel=0.01)
+    assert joules(job, "train") == pytest.approx(700, rel=0.01)
+    assert joules(job, "train_epoch 0 (attempt 2)") == pytest.approx(200, rel=0.02)
+    assert joules(job, "train_epoch 0") == pytest.approx(500, rel=0.01)
+    assert job.total is not None
+    assert (job.total.low or 0) <= 700 <= (job.total.high or 0)
+    assert [segment.attempt for segment in job.segments] == [1, 2, 3]
+
+
+def test_a_resumed_run_goes_on_with_its_own_segments_of_this_process() -> None:
+    machine = VirtualMachine([(600.0, 100.0)])
+    job = trained(machine)
+    job.finish()
+    state = job.state()
+    job.start("fit", RankPlace())
+    job.restore(state)
+    job.switch("train_epoch", 2)
+    machine.sleep(5.0)
+    job.finish()
+    assert joules(job, "fit") == pytest.approx(1500, rel=0.01)
+    assert len(job.state()["segments"]) == 2
+
+
 def test_a_job_does_not_count_its_own_segments_twice() -> None:
     job = trained(VirtualMachine())
     running = job.state()
@@ -108,11 +167,15 @@ def test_a_state_of_another_version_is_left_alone() -> None:
 
 
 def test_a_copy_of_a_running_job_records_nothing() -> None:
-    job = trained(VirtualMachine())
-    twin = copy.deepcopy(job.__getstate__()["_segments"])
-    assert twin == []
-    assert job.__getstate__()["_live"] is None
+    machine = VirtualMachine()
+    job = trained(machine)
+    twin = copy.copy(job)
+    assert job.is_running
+    assert not twin.is_running
+    assert twin.segments == ()
+    twin.finish()
     job.finish()
+    assert len(machine.recordings) == len(job.segments) == 1
 
 
 def test_a_job_can_be_pickled_before_it_starts() -> None:

@@ -85,7 +85,7 @@ def test_joules_go_to_the_phase_that_drew_them_and_add_up_to_the_whole(tmp_path:
 
 def test_what_lies_between_phases_belongs_to_the_epoch_before(tmp_path: Path) -> None:
     found = whole_run(tmp_path).summary()
-    others = {e.epoch: e.energy_j for e in found.entries if e.phase is Phase.OTHER}
+    others = {e.epoch: e.energy_j for e in found.entries if e.phase == Phase.OTHER}
     assert set(others) == {1, 2, 3}
     assert others[1] is not None
     assert others[1].point == pytest.approx(30, rel=0.02)

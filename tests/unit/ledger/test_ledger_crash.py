@@ -12,8 +12,8 @@ import pytest
 
 from profiler.errors import StoreError
 from profiler.ledger import Phase, read_ledger
-from profiler.ledger.ledger_file import LedgerFile, read_records
-from profiler.ledger.records import Note
+from profiler.ledger.ledger_file import LedgerFile, read_lines
+from profiler.ledger.lines import Note
 from tests.virtual.ledger import VirtualLedger, virtual_ledger
 
 STEADY_W = 200.0
@@ -76,7 +76,7 @@ def test_nothing_is_counted_twice_when_ledger_and_journal_are_joined(tmp_path: P
 
 def test_what_is_settled_is_not_inferred_again(tmp_path: Path) -> None:
     killed(tmp_path)
-    settled = read_records(tmp_path / "ledger.jsonl")
+    settled = read_lines(tmp_path / "ledger.jsonl")
     found = read_ledger(tmp_path)
     entries = [entry for record in settled for entry in getattr(record, "entries", ())]
     assert len(entries) >= 3
@@ -274,6 +274,6 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) 
 def test_a_reader_holds_nobody_up(tmp_path: Path) -> None:
     first = LedgerFile(tmp_path / "ledger.jsonl").open()
     first.append(Note(segment=0, epoch=1, time_s=1.0, metrics={}))
-    assert len(read_records(first.path)) == 1
+    assert len(read_lines(first.path)) == 1
     first.close()
     LedgerFile(first.path).open().close()

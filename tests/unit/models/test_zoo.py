@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models import VARIANTS
-from models.__main__ import main
+from models.cli import main
 from profiler.counting import count
 
 
@@ -89,7 +89,19 @@ def test_visualize_shows_the_seven_by_seven_after_the_pool(capsys):
 
 
 def test_an_unknown_name_is_a_usage_error(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["visualize", "lightwait"])
-    assert ended.value.code == 2
-    assert "lightweight" in capsys.readouterr().err
+    assert main(["visualize", "lightwait"]) == 2
+    shown = capsys.readouterr().err
+    assert "'lightwait'" in shown
+    assert "lightweight" in shown
+    assert "hint: see `python -m models visualize --help`" in shown
+
+
+def test_a_misspelt_verb_is_told_the_near_one(capsys):
+    assert main(["lists"]) == 2
+    assert "did you mean `list`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "many"])
+def test_a_number_of_classes_that_is_none_is_a_usage_error(count, capsys):
+    assert main(["list", "--num-classes", count]) == 2
+    assert f"--num-classes {count}" in capsys.readouterr().err

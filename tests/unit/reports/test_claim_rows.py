@@ -5,10 +5,10 @@ import pytest
 from profiler.comparison.verdicts import compare
 from profiler.store import save
 from profiler.values.estimate import Basis, counted
-from reports.__main__ import main
 from reports.build import build_document
 from reports.claim_rows import build_rows
 from reports.claims import load_claims
+from reports.cli import main
 from tests.sample import resnet18, sample_profile
 
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from profiler.values.estimate import Basis
-from reports.__main__ import main
 from reports.claims import Status, load_claims, read_study
+from reports.cli import main
 from reports.data_error import ReportDataError
 from reports.metrics import METRICS, TRAINING_METRICS
 
@@ -121,21 +121,22 @@ def test_a_whole_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('title = "S"', "", "s.toml: study lacks the text 'title'"),
-        ('id = "c"', "", "s.toml: claim 1 lacks the text 'id'"),
-        ('method = "M"', "method = 3", "claim 1: 'method' is no text: 3"),
-        ("value = 2.5", "", "claim 1 lacks 'value', or 'low' and 'high'"),
-        ("value = 2.5", 'value = "2"', "claim 1: 'value' is no number: '2'"),
-        ("value = 2.5", "value = true", "claim 1: 'value' is no number: True"),
-        ("value = 2.5", "low = 2", "claim 1: a range needs both 'low' and 'high'"),
-        ("value = 2.5", "low = 3\nhigh = 2", "claim 1: 'low' 3 is above 'high' 2"),
-        ("factor = 0.001", "factor = 0", "claim 1: 'factor' is not positive: 0"),
+        ('title = "S"', "", "s.toml: study.title is missing"),
+        ('id = "c"', "", "s.toml: claim[0].id is missing"),
+        ('method = "M"', 'method = ""', "claim[0] is not possible: 'method' is empty"),
+        ('method = "M"', "method = 3", "claim[0].method is not a text: 3"),
+        ("value = 2.5", "", "there is neither 'value', nor 'low' and 'high'"),
+        ("value = 2.5", 'value = "2"', "claim[0].value is not a number: '2'"),
+        ("value = 2.5", "value = true", "claim[0].value is not a number: True"),
+        ("value = 2.5", "low = 2", "claim[0] is not possible: a range needs both 'low' and 'high'"),
+        ("value = 2.5", "low = 3\nhigh = 2", "claim[0] is not possible: 'low' 3 is above 'high' 2"),
+        ("factor = 0.001", "factor = 0", "claim[0] is not possible: 'factor' is not positive: 0"),
         ('metric = "latency_s"', 'metric = "speed"', "'metric' is no known quantity: 'speed'"),
-        ('notes = ["n"]', 'notes = ["x"]', "'notes' names 'x', which is no note"),
-        ('notes = ["n"]', "notes = [1]", "'notes' holds something that is no text"),
-        ('notes = ["n"]', "colour = 1", "claim 1 has the unknown field 'colour'"),
-        ('status = "checked"', 'status = "sure"', "note 1: 'status' is none of checked, inferred"),
-        ("[study]", "[[study]]", "s.toml: study is no table"),
+        ('notes = ["n"]', 'notes = ["x"]', "claim[0].notes names 'x', which is no note"),
+        ('notes = ["n"]', "notes = [1]", "claim[0].notes[0] is not a text: 1"),
+        ('notes = ["n"]', "colour = 1", "claim[0] has the unknown field 'colour'"),
+        ('status = "checked"', 'status = "sure"', "note[0].status is none of checked, inferred, "),
+        ("[study]", "[[study]]", "s.toml: study is not an object: a list"),
         ("[study]", "[study", "s.toml is no TOML"),
     ],
 )

@@ -6,7 +6,8 @@ import pytest
 
 from profiler.values.codec import profile_document
 from reports import studies
-from reports.__main__ import DEFAULT_STUDY, main
+from reports.cli import main
+from reports.cli.study import DEFAULT_STUDY
 from reports.data_error import ReportDataError
 from tests.sample import sample_profile
 
@@ -67,6 +68,15 @@ def test_a_failed_measurement_ends_the_study_with_its_exit_code(tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_during_a_study_is_one_word_and_130(tmp_path, monkeypatch, capsys):
+    def pressed(command, *, stdout, check):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies.subprocess, "run", pressed)
+    assert main(["study", "--out", str(tmp_path / "report")]) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+
+
 def test_an_unknown_study_tells_the_known_ones(capsys):
     assert main(["study", "nothing"]) == 1
     shown = capsys.readouterr().err
@@ -78,8 +88,8 @@ def test_an_unknown_study_tells_the_known_ones(capsys):
     ("text", "message"),
     [
         ('id = "x"\ntitle = "X"', "x.toml lists no 'measure'"),
-        ('id = "x"\ntitle = "X"\n[[measure]]\nflags = []', "measure 1 lacks the text 'model'"),
-        ('id = "x"', "x.toml lacks the text 'title'"),
+        ('id = "x"\ntitle = "X"\n[[measure]]\nflags = []', r"measure\[0\].model is missing"),
+        ('id = "x"', "x.toml: title is missing"),
     ],
 )
 def test_a_mistake_in_a_study_names_file_and_field(tmp_path, text, message):

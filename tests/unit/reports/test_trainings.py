@@ -8,19 +8,23 @@ from profiler.render.formats import render_document
 from profiler.store import save
 from profiler.values.codec import encode
 from profiler.values.estimate import Basis, Estimate
-from reports.__main__ import main
+from profiler.values.findings import Finding
+from profiler.values.profile import Environment
 from reports.build import build_document
 from reports.claim_rows import build_rows
 from reports.claims import load_claims
+from reports.cli import main
 from reports.data_error import ReportDataError
 from reports.training_section import trainings_sections
 from reports.trainings import load_trainings
 from tests.sample import resnet18, sample_profile
+from tests.unit.training.results import ledger_summary, segment, training_result
 from training.evaluation.accuracy import top1_accuracy
 from training.recipe import Recipe
+from training.result import write_result
 
-H100 = {"device_name": "NVIDIA H100", "fingerprint": "gpu-1", "facts": {}}
-CPU = {"device_name": "Intel Xeon (2 cores)", "fingerprint": "cpu-1", "facts": {}}
+H100 = Environment(device_name="NVIDIA H100", fingerprint="gpu-1")
+CPU = Environment(device_name="Intel Xeon (2 cores)", fingerprint="cpu-1")
 
 
 def joules(point):
@@ -36,27 +40,24 @@ def write(folder, *, seed=0, share=0.66, place=H100, device="cuda:0", duration_s
     recipe = Recipe(**{"data": "cifar100", "epochs": 100, "seed": seed} | changes)
     name = recipe.data.partition(":")[0]
     source = f"top-1: {round(share * 10_000)} of 10,000 images right, {name}: test split"
-    document = {
-        "schema_version": 1,
-        "recipe": encode(recipe),
-        "device": device,
-        "environment": place,
-        "data": f"{name}: train split; 50000 to learn from, 10000 to test on",
-        "test_accuracy": encode(top1_accuracy(round(share * 10_000), 10_000, source)),
-        "epochs_done": recipe.epochs,
-        "stopped_by": stopped_by,
-        "ledger": {
-            "energy_j": encode(joules(120_000.0)),
-            "images_per_joule": encode(replace(joules(41.7), unit="image/J")),
-            "duration_s": duration_s,
-            "segments": [{"host": 0, "devices": {f"gpu:{n}": None for n in range(gpus)}}],
-            "findings": [],
-        },
-        "findings": [{"kind": "contended", "observed": "other work ran", "remedy": "stop it"}],
-    }
+    result = training_result(
+        recipe,
+        device=device,
+        environment=place,
+        data=f"{name}: train split; 50000 to learn from, 10000 to test on",
+        test_accuracy=top1_accuracy(round(share * 10_000), 10_000, source),
+        stopped_by=stopped_by,
+        ledger=ledger_summary(
+            energy_j=joules(120_000.0),
+            images_per_joule=replace(joules(41.7), unit="image/J"),
+            duration_s=duration_s,
+            segments=(segment(*(f"gpu:{n}" for n in range(gpus))),),
+        ),
+        findings=(Finding(kind="contended", observed="other work ran", remedy="stop it"),),
+    )
     path = folder / f"{recipe.model}-{recipe.epochs}-{name}-{seed}"
     path.mkdir(parents=True)
-    (path / "result.json").write_text(json.dumps(document))
+    write_result(result, path)
     return path
 
 
@@ -183,7 +184,7 @@ def test_durations_stand_beside_the_claims_of_their_device(study, runs, tmp_path
     assert rows["lightweight-training-cpu"][0].here is None
     assert rows["lightweight-training-rtx-4090"][0].here is None
     write(tmp_path / "cpu", place=CPU, device="cpu", duration_s=7200.0)
-    write(tmp_path / "4090", place=H100 | {"device_name": "NVIDIA GeForce RTX 4090"})
+    write(tmp_path / "4090", place=replace(H100, device_name="NVIDIA GeForce RTX 4090"))
     rows = rows_of(study, load_trainings([tmp_path / "cpu", tmp_path / "4090"]))
     assert rows["lightweight-training-cpu"][0].ratio.point == pytest.approx(1)
     assert rows["lightweight-training-rtx-4090"][0].ratio.point == pytest.approx(1)
@@ -195,7 +196,7 @@ def test_durations_stand_beside_the_claims_of_their_device(study, runs, tmp_path
     ("name", "gpus"), [("NVIDIA GeForce RTX 4090 Laptop GPU", 1), ("NVIDIA GeForce RTX 4090", 2)]
 )
 def test_another_device_is_not_the_one_of_the_claim(study, tmp_path, name, gpus):
-    write(tmp_path, place=H100 | {"device_name": name}, gpus=gpus)
+    write(tmp_path, place=replace(H100, device_name=name), gpus=gpus)
     rows = rows_of(study, load_trainings([tmp_path]))
     assert rows["lightweight-training-rtx-4090"][0].here is None
     assert rows["lightweight-training-cpu"][0].here is None
@@ -266,10 +267,10 @@ def test_a_folder_without_a_finished_run_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"schema_version": 1', '"schema_version": 2', "newer than 1"),
-        ('"stopped_by": "epochs"', '"stopped_by": 3', "stopped_by is not a str"),
-        ('"ledger"', '"legder"', "ledger is not an object"),
-        ('"point": 0.66', '"point": "x"', "test_accuracy.point is not a number"),
+        ('"schema_version": 1', '"schema_version": 2', "version 2, newer than the 1"),
+        ('"stopped_by": "epochs"', '"stopped_by": 3', "stopped_by is not a text: 3"),
+        ('"ledger"', '"legder"', "ledger is missing"),
+        ('"point": 0.66', '"point": "x"', "test_accuracy.point is not a number: 'x'"),
         ("{", "[", "cannot be read"),
     ],
 )

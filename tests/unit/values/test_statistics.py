@@ -12,7 +12,6 @@ from profiler.values.statistics import (
     has_trend,
     mean_interval,
     median_interval,
-    relative_precision,
     t_quantile,
 )
 
@@ -103,7 +102,3 @@ def test_a_trend_is_seen_and_noise_is_not() -> None:
     assert not has_trend([1.0, 1.0, 1.0, 1.0, 1.0])
     assert not has_trend([1.0, 2.0, 3.0])
     assert sum(has_trend(normal(20, seed)) for seed in range(200)) < 22
-
-
-def test_relative_precision_is_half_the_width_over_the_point() -> None:
-    assert relative_precision(mean_interval([9.0, 11.0])) == pytest.approx(1.2706, abs=1e-3)

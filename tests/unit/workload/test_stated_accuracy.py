@@ -79,8 +79,8 @@ def test_the_accuracy_enters_the_profile_with_its_data_and_file(checkpoint):
             "is not measured",
         ),
         ({}, {"note": {"data": "cifar\x1b[2J"}}, "data is no printable text"),
-        ({}, {"note": {"data": None}}, "data is no printable text"),
-        ({}, {"recipe": None}, "recipe is not an object"),
+        ({}, {"note": {"data": None}}, "data is not a text: null"),
+        ({}, {"recipe": None}, "recipe is not an object: null"),
     ],
 )
 def test_one_that_does_not_hold_is_left_out_and_said_to_be(checkpoint, workload, changes, reason):

@@ -76,7 +76,7 @@ def test_the_zoo_is_not_loaded_as_models():
 def test_an_unknown_name_tells_the_nearest_and_the_list():
     with pytest.raises(TargetError, match="'resnet1'; nearest: resnet18") as caught:
         resolve("resnet1")
-    assert "python -m models list" in caught.value.hint
+    assert "the zoo has lightweight, resnet18" in caught.value.hint
 
 
 def test_a_wheel_says_where_the_zoo_is(monkeypatch, tmp_path):

@@ -8,12 +8,13 @@ import pytest
 
 from profiler.errors import StoreError
 from profiler.render.formats import render_document
-from profiler.values.codec import encode
 from profiler.values.findings import Finding
 from tests.unit.training.experiments.test_seeds import run
+from tests.unit.training.results import ledger_summary, training_result
 from training.experiments.plan import ExperimentPlan, read_plan, read_run, write_experiment
 from training.experiments.table import experiment_document
 from training.recipe import Recipe
+from training.result import write_result
 
 RECIPE = Recipe(data="digits", epochs=5)
 HOT = Finding(kind="x", observed="it was hot", remedy="cool it")
@@ -21,24 +22,16 @@ PLAN = ExperimentPlan(recipe=RECIPE, models=("lightweight", "resnet18"), seeds=(
 
 
 def store(folder: Path, name: str, recipe: Recipe, **changes: object) -> None:
-    """What `train` leaves of a finished run, as far as an experiment reads it."""
+    """What `train` leaves of a finished run."""
     done = run(recipe.seed)
-    document = {
-        "recipe": encode(recipe),
-        "stopped_by": "epochs",
-        "epochs_done": 5,
-        "test_accuracy": encode(done.accuracy),
-        "environment": {"device_name": "a CPU"},
-        "ledger": {
-            "energy_j": encode(done.energy_j),
-            "images_per_joule": encode(done.images_per_joule),
-            "duration_s": 10.0,
-        },
-        "findings": [encode(HOT)],
-        **changes,
-    }
+    result = training_result(
+        recipe,
+        test_accuracy=done.accuracy,
+        ledger=ledger_summary(energy_j=done.energy_j, images_per_joule=done.images_per_joule),
+        findings=(HOT,),
+    )
     (folder / name).mkdir(parents=True)
-    (folder / name / "result.json").write_text(json.dumps(document))
+    write_result(replace(result, **changes), folder / name)
 
 
 def test_a_plan_has_a_run_for_each_model_and_seed_and_all_models_first():
@@ -64,9 +57,8 @@ def test_a_finished_run_is_read_back(tmp_path):
     assert done.findings == (HOT,)
 
 
-@pytest.mark.parametrize("stopped_by", ["interrupted", None])
-def test_what_was_interrupted_is_not_finished(tmp_path, stopped_by):
-    store(tmp_path, "one", RECIPE, stopped_by=stopped_by)
+def test_what_was_interrupted_is_not_finished(tmp_path):
+    store(tmp_path, "one", RECIPE, stopped_by="interrupted")
     assert read_run(tmp_path, "one", RECIPE) is None
     assert read_run(tmp_path, "two", RECIPE) is None
 
@@ -83,9 +75,9 @@ def test_a_run_of_another_recipe_is_not_taken_for_this_one(tmp_path):
         "",
         "{",
         "[]",
-        '{"stopped_by": "epochs"}',
-        '{"stopped_by": "epochs", "recipe": {"epochs": "many"}, "ledger": {}}',
-        '{"stopped_by": "epochs", "recipe": {}, "ledger": {"energy_j": 3}}',
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "folder": "x", "recipe": {"epochs": "many"}}',
+        '{"schema_version": 1, "folder": "x", "recipe": {"epochs": -1}}',
     ],
 )
 def test_a_damaged_result_is_one_sentence_with_what_to_do(tmp_path, content):

@@ -149,7 +149,7 @@ def test_every_phase_is_in_the_ledger_and_every_image_is_counted(
         Phase.DATA, Phase.SETUP, Phase.WARM_UP, Phase.TRAIN, Phase.EVALUATE, Phase.CHECKPOINT,
     }  # fmt: skip
     assert outcome.ledger.image_count == 3 * 10 * 3
-    trained = [e.epoch for e in outcome.ledger.entries if e.phase is Phase.TRAIN]
+    trained = [e.epoch for e in outcome.ledger.entries if e.phase == Phase.TRAIN]
     assert trained == [1, 2, 3]
     assert outcome.ledger.segments[0].ended == "finished"
 

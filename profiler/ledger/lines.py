@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors
@@ -100,7 +100,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentEnd:
-    """A segment is over: all of it, inferred as one window."""
+    """A segment is over: all of it, inferred as one window; `counted` names what the sum is of."""
 
     segment: int
     ended: str
@@ -109,10 +109,11 @@ class SegmentEnd:
     devices: Mapping[str, Estimate | None]
     second_opinion_j: Estimate | None = None
     findings: tuple[Finding, ...] = ()
+    counted: tuple[str, ...] = ()
 
 
-Record = SegmentStart | Settlement | Note | SegmentEnd
-KINDS: Mapping[str, type[Record]] = {
+LedgerLine = SegmentStart | Settlement | Note | SegmentEnd
+KINDS: Mapping[str, type[LedgerLine]] = {
     "segment": SegmentStart,
     "settled": Settlement,
     "note": Note,
@@ -132,26 +133,23 @@ def _plain(value: Any) -> Any:
     return number if math.isfinite(number) else None
 
 
-def line_of(record: Record) -> bytes:
-    """A record as one line."""
-    (kind,) = (name for name, form in KINDS.items() if isinstance(record, form))
-    return (json.dumps({kind: encode(record)}, allow_nan=False) + "\n").encode()
+def written(line: LedgerLine) -> bytes:
+    """A line as the file holds it, with its end."""
+    (kind,) = (name for name, form in KINDS.items() if isinstance(line, form))
+    return (json.dumps({kind: encode(line)}, allow_nan=False) + "\n").encode()
 
 
-def record_of(line: bytes) -> Record:
-    """The record in one line.
+def read_line(text: bytes) -> LedgerLine:
+    """A line of the file.
 
     Raises:
-        FormError: the line is no record of this version.
+        FormError: it is no ledger line of this version.
     """
-    try:
-        fields: Any = json.loads(line)
-    except ValueError as error:
-        raise FormError(f"it is no JSON: {error}") from error
+    fields = parse(text)
     if not isinstance(fields, dict) or len(fields) != 1 or next(iter(fields)) not in KINDS:
-        raise FormError(f"it is none of {', '.join(KINDS)}")
+        raise FormError(f"is none of {', '.join(KINDS)}")
     ((kind, value),) = fields.items()
-    found: Record = decode(value, KINDS[kind], kind)
+    found: LedgerLine = decode(value, KINDS[kind], kind)
     if isinstance(found, SegmentStart) and found.schema_version > SCHEMA_VERSION:
         raise FormError(f"its version {found.schema_version} is newer than this program's")
     return found

@@ -32,7 +32,7 @@ LoadBatches = Callable[[Target], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
+class GivenWeights:
     """Weights for a variant.
 
     Args:
@@ -46,9 +46,9 @@ class Weights:
     load: Callable[[nn.Module], None]
 
 
-def weights_of(checkpoint: Path) -> Weights:
+def weights_of(checkpoint: Path) -> GivenWeights:
     """The weights of any file that `profiler.workload.weights` reads."""
-    return Weights(
+    return GivenWeights(
         name=str(checkpoint),
         reference=stated_model(checkpoint),
         load=lambda model: load_weights(model, checkpoint),
@@ -59,7 +59,7 @@ def build(
     reference: str,
     *,
     num_classes: int | None = None,
-    weights: Weights | None = None,
+    weights: GivenWeights | None = None,
     load_batches: LoadBatches | None = None,
     device: str = "cpu",
     for_training: bool = False,
@@ -92,18 +92,9 @@ def build(
     check(wanted)
     if for_training:
         _check_training(wanted, has_weights=weights is not None or structure_only)
-    members = members_of(wanted.base)
-    if members is not None:
-        if weights is not None or for_training:
-            raise UsageError(
-                f"'{wanted.base}' has the weights of its members, and no others",
-                hint="name a file behind each member: ensemble(A@FILE,B@FILE)",
-            )
-        target = _ensemble(wanted, members, num_classes, load_batches, device, runtime)
-        is_trained = all(member.checkpoint is not None for member in members)
-    else:
-        target = resolve(wanted.base, num_classes=num_classes)
-        is_trained = False
+    target, is_trained = _base(
+        wanted, num_classes, weights, load_batches, device, for_training, runtime
+    )
 
     @cache
     def batches() -> Sequence[Any]:
@@ -126,6 +117,28 @@ def build(
     return replace(target, reference=reference, name=name, model=model)
 
 
+def _base(
+    wanted: VariantReference,
+    num_classes: int | None,
+    weights: GivenWeights | None,
+    load_batches: LoadBatches | None,
+    device: str,
+    for_training: bool,
+    runtime: str | None,
+) -> tuple[Target, bool]:
+    """The model before all transforms, and whether it has its weights already."""
+    members = members_of(wanted.base)
+    if members is None:
+        return resolve(wanted.base, num_classes=num_classes), False
+    if weights is not None or for_training:
+        raise UsageError(
+            f"'{wanted.base}' has the weights of its members, and no others",
+            hint="name a file behind each member: ensemble(A@FILE,B@FILE)",
+        )
+    target = _ensemble(wanted, members, num_classes, load_batches, device, runtime)
+    return target, all(member.checkpoint is not None for member in members)
+
+
 def _check_training(wanted: VariantReference, *, has_weights: bool) -> None:
     for call in wanted.transforms:
         found = find(call)
@@ -145,7 +158,7 @@ def _check_training(wanted: VariantReference, *, has_weights: bool) -> None:
 def _with_weights(
     model: nn.Module,
     wanted: VariantReference,
-    weights: Weights,
+    weights: GivenWeights,
     go_on: Callable[..., nn.Module],
 ) -> tuple[nn.Module, int]:
     """The model with its weights, and how many of the transforms came before them."""
@@ -164,7 +177,7 @@ def _with_weights(
     raise first_error
 
 
-def _places(wanted: VariantReference, weights: Weights) -> list[int]:
+def _places(wanted: VariantReference, weights: GivenWeights) -> list[int]:
     """After how many transforms the weights may go in."""
     if weights.reference is None:
         structural = [call for call in wanted.transforms if find(call).stage is Stage.STRUCTURE]
