@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from profiler.errors import ExportError
-from profiler.values.estimate import Basis, Estimate
+from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.statistics import t_quantile, wilson_interval
 from profiler.workload.exported import Inputs
 from profiler.workload.prepared import map_tensors, tensors_in
@@ -126,11 +126,7 @@ def sqnr(signals: Sequence[float], noises: Sequence[float], source: str) -> Esti
     count, signal, noise = len(signals), math.fsum(signals), math.fsum(noises)
     told = f"{count:,} {'item' if count == 1 else 'items'} of {source}, against eager torch"
     if noise == 0 or signal == 0:
-        end = math.inf if noise == 0 else -math.inf
-        return Estimate(
-            point=end, low=end, high=end, unit="dB", confidence=CONFIDENCE, basis=Basis.MEASURED,
-            source=told,
-        )  # fmt: skip
+        return stated(math.inf if noise == 0 else -math.inf, "dB", Basis.MEASURED, told)
     ratio = noise / signal
     point = -10 * math.log10(ratio)
     half: float | None = None

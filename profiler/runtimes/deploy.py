@@ -156,6 +156,8 @@ def carry_out(job: Job, folder: Path) -> tuple[Executable, Deployment, Exported 
         ExportError: one of the two failed, or nothing in the model runs in the precision.
     """
     home = import_module(f".{find(job.runtime).home}", __package__)
+    if not find(job.runtime).is_torch:
+        job.check_form()
     begun_s = time.monotonic()
     exported: Exported | None = home.export(job, folder)
     executable: Executable = home.load(job, None if exported is None else exported.file)

@@ -63,6 +63,14 @@ class Job:
         order = {name: place for place, name in enumerate(names)}
         return arguments, dict(sorted(keywords.items(), key=lambda item: order.get(item[0], 99)))
 
+    def check_form(self) -> None:
+        """Before minutes of work: calls can be handed to something that knows tensors alone.
+
+        Raises:
+            ExportError: the model takes or returns something else than tensors.
+        """
+        _ = self.binding
+
     @cached_property
     def binding(self) -> Binding:
         """How calls of the model become lists of tensors, and back.
@@ -189,10 +197,18 @@ def explained_export(job: Job, doing: str) -> Iterator[None]:
         raise
     # Their errors are of many kinds: no operator, no memory, no such shape.
     except Exception as error:
+        reason = one_line(_first_cause(error))[:200]
         raise ExportError(
-            f"{job.runtime} cannot {doing} {type(job.model).__name__}: {one_line(error)[:200]}",
+            f"{job.runtime} cannot {doing} {type(job.model).__name__}: {reason}",
             hint="try another --runtime, or see the traceback with --debug",
         ) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Where it began: the errors around it tell of the steps of a tool, in colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def size_of(file: Path) -> int:
