@@ -1,4 +1,4 @@
-"""What every test shares: one torch thread, and no sensor of the machine that runs the tests."""
+"""What every test shares: one torch thread, no sensor of this machine, no CodeCarbon beside it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["WATTPROF_NO_CODECARBON"] = "1"  # its tests ask for it; the others need not wait for it
 
 # A runner that was started in the background ignores Ctrl-C, and so would every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,6 +11,7 @@ from profiler.errors import StoreError
 from profiler.files import write_whole_file
 from profiler.ledger import LedgerSummary
 from profiler.values.codec import FormError, check_version, decode, encode, parse
+from profiler.values.codecarbon import CodeCarbonOpinion
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.plain_text import clean
@@ -72,6 +73,8 @@ class TrainingResult:
         best_epoch: whose weights are in best.safetensors; None before the first one ended.
         curve: one point an epoch.
         ledger: where the joules went.
+        codecarbon: what CodeCarbon's own tracker says of the last segment on the first host; None
+            where it did not run or gave no answer.
         findings: what to know before trusting a number.
     """
 
@@ -88,6 +91,7 @@ class TrainingResult:
     best_epoch: int | None
     curve: tuple[CurvePoint, ...]
     ledger: LedgerSummary
+    codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
 
 

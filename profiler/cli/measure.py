@@ -17,11 +17,21 @@ from profiler.errors import UsageError
 from profiler.files import check_writable
 from profiler.runtimes import is_outside_torch
 
-from .options import add_carbon, add_model, add_runtime, precision, seconds, whole_number
+from .options import (
+    add_carbon,
+    add_codecarbon,
+    add_model,
+    add_runtime,
+    chosen_codecarbon,
+    precision,
+    seconds,
+    whole_number,
+)
 from .stdout import stdout_to_stderr
 from .workload import load_images, load_samples, load_target
 
 if TYPE_CHECKING:
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
     from profiler.values.profile import CarbonFactors, Profile
     from profiler.workload.target import Target
 
@@ -80,6 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_carbon(parser)
+    add_codecarbon(parser)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
@@ -95,12 +106,13 @@ def execute(arguments: argparse.Namespace) -> int:
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
     _check_runtime(arguments)
+    codecarbon = chosen_codecarbon(arguments)
     check_writable(arguments.out)
     profiles, paths = [], []
     with stdout_to_stderr():
         target = load_target(arguments)
         for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
-            profile = _measure(arguments, target, batch_size, carbon)
+            profile = _measure(arguments, target, batch_size, carbon, codecarbon)
             if arguments.layers:
                 profile = _with_layers(arguments, target, profile, batch_size)
             paths.append(str(save_run(profile, arguments.out)))
@@ -145,6 +157,7 @@ def _measure(
     target: Target,
     batch_size: int,
     carbon: CarbonFactors,
+    codecarbon: CodeCarbonOptions | None,
 ) -> Profile:
     from profiler.measurement.model import measure
     from profiler.values.profile import Workload
@@ -176,6 +189,7 @@ def _measure(
             seed=arguments.seed,
             carbon=carbon,
             workload=workload,
+            codecarbon=codecarbon or False,
             progress=progress,
         )
     return profile if arguments.checkpoint is None else with_accuracy(profile, arguments.checkpoint)

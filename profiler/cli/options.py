@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 from profiler.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +57,39 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
         type=number("--pue"),
         metavar="X",
         help="power usage effectiveness of the site (default: 1.0, assumed)",
+    )
+
+
+def add_codecarbon(parser: argparse.ArgumentParser) -> None:
+    """Whether CodeCarbon's own tracker runs beside the work."""
+    parser.add_argument(
+        "--no-codecarbon",
+        dest="codecarbon",
+        action="store_false",
+        help="do not run CodeCarbon's own tracker beside it as a second opinion; the environment "
+        "variable WATTPROF_NO_CODECARBON=1 does the same for all runs",
+    )
+    parser.add_argument(
+        "--emissions",
+        type=Path,
+        metavar="FILE",
+        help="let CodeCarbon append its own row to this CSV file (its emissions.csv)",
+    )
+
+
+def chosen_codecarbon(arguments: argparse.Namespace) -> CodeCarbonOptions | None:
+    """What the flags of `add_codecarbon` and `add_carbon` ask for; None for no tracker."""
+    from profiler.machine.codecarbon_tracker import codecarbon_options
+
+    if arguments.emissions is not None and not arguments.codecarbon:
+        raise UsageError(
+            f"--emissions {arguments.emissions} needs the tracker that --no-codecarbon leaves out",
+            hint="leave out one of the two",
+        )
+    return codecarbon_options(
+        is_wanted=arguments.codecarbon,
+        country=arguments.country,
+        emissions_file=arguments.emissions,
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import StoreError, UsageError
 
-from .options import add_carbon
+from .options import add_carbon, add_codecarbon, chosen_codecarbon
 
 if TYPE_CHECKING:
     from profiler.values.profile import Profile
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `run`."""
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...")
     add_carbon(parser)
+    add_codecarbon(parser)
     add = parser.add_argument
     add("--name", metavar="NAME", help="name of the run (default: the command's)")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
@@ -50,6 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
+    codecarbon = chosen_codecarbon(arguments)
     name = arguments.name or Path(words[0]).name
     path, journal = _prepare(arguments.out, name)
     try:
@@ -61,6 +63,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 journal=journal,
                 stdout=sys.stderr if arguments.json else None,
                 live=live,
+                codecarbon=codecarbon,
             )
     except StartFailure as failure:
         _discard(journal)

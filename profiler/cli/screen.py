@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render.citations import Sources, sources_of
+from profiler.render.codecarbon_table import brief_rows
 from profiler.render.deployment_table import deployment_sentences
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
@@ -94,6 +95,8 @@ def _rows(profile: Profile, sources: Sources) -> list[tuple[str, str, str, str]]
         rows.append(_row(quantity.label, quantity.of(profile), sources))
         if key in ("energy_per_item_j", "energy_j"):
             rows += _parts(profile, sources, per_call=key == "energy_j")
+    if profile.codecarbon is not None:
+        rows += [_row(label, value, sources) for label, value in brief_rows(profile.codecarbon)]
     return rows
 
 

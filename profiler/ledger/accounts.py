@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from profiler.errors import StoreError
 from profiler.inference.energies import TargetEnergy
 from profiler.values.estimate import Basis, Estimate, total
-from profiler.values.findings import Finding
+from profiler.values.findings import Finding, no_second_opinion
 from profiler.values.trace import Channel
 
 from .entries import RUNNING
@@ -159,12 +159,7 @@ def why_none(energy: TargetEnergy, channels: Sequence[Channel]) -> Finding | Non
     """Why there is no second opinion, where that needs saying."""
     if not _modelled(channels) & set(energy.counted):
         return None
-    return Finding(
-        kind="no-second-opinion",
-        observed="no sensor measured the joules: they are CodeCarbon's model already, and nothing "
-        "independent stands beside them",
-        remedy="run `python -m profiler doctor` to see which sensor is missing and what it needs",
-    )
+    return no_second_opinion()
 
 
 def _modelled(channels: Sequence[Channel]) -> set[str]:

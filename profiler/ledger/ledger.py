@@ -27,7 +27,7 @@ from .ledger_file import LedgerFile, LinesInMemory, journal_name, ledger_path
 from .lines import Note, SegmentStart, Settlement, plain
 from .phases import PhaseWindows
 from .reading import close_killed, free_segment
-from .settlement import Seen
+from .settlement import Seen, seen_by
 from .settler import PROMPT, SELDOM, Settler
 from .summary import summarise
 from .sums import Part, join
@@ -286,12 +286,12 @@ class Ledger:
         return accounts_of(self._file.lines())[-1]
 
     def _closed(self, ended: str) -> Account:
-        running = self._running()
-        recorder, settler = running.recorder, running.settler
-        seen = Seen(traces=recorder.traces(), windows=recorder.windows(), now_s=recorder.now_s)
-        findings, most = running.recording.own_findings, settler.most
-        with settler.spending():
-            return close(self._account(), seen, ended=ended, findings=findings, most=most)
+        findings, most = self._running().recording.own_findings, self._running().settler.most
+        with self._running().settler.spending():
+            return close(self._account(), self.seen(), ended=ended, findings=findings, most=most)
+
+    def seen(self) -> Seen:
+        return seen_by(self._running().recorder)
 
     def _running(self) -> _Running:
         if self._now is None:

@@ -20,6 +20,7 @@ from .stretches import Stretch, Work, alike, by_work, close_gaps, cut, fold
 
 if TYPE_CHECKING:
     from profiler.inference import TargetEnergy
+    from profiler.recording.recorder import Recorder
 
 NEIGHBOURHOOD_S = 30.0
 NEIGHBOURHOOD_PERIODS = 150
@@ -36,6 +37,11 @@ class Seen:
     traces: tuple[Trace, ...]
     windows: tuple[Window, ...]
     now_s: float
+
+
+def seen_by(recorder: Recorder) -> Seen:
+    """Everything that a recorder holds until now."""
+    return Seen(traces=recorder.traces(), windows=recorder.windows(), now_s=recorder.now_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

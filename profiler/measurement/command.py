@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -17,11 +17,14 @@ from typing import IO
 
 from profiler.errors import ProfilerError
 from profiler.inference.call_cost import TimedRun, cost_per_call
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.environment import cpu_name, describe
 from profiler.recording.recording import Recording
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import HOST, CarbonFactors, Profile, Workload
 from profiler.values.trace import CounterTrace
+
+from .codecarbon import second_opinion
 
 FORWARDED = (
     signal.SIGINT,
@@ -68,6 +71,7 @@ def run_command(
     journal: Path | None = None,
     stdout: IO[str] | None = None,
     live: Live | None = None,
+    codecarbon: CodeCarbonOptions | None = None,
 ) -> CommandOutcome:
     """Run a command to its end and infer what it drew.
 
@@ -78,18 +82,35 @@ def run_command(
         journal: file that is appended to while the command runs.
         stdout: where the command's stdout goes; None leaves it alone.
         live: called twice a second with the seconds and the joules so far.
+        codecarbon: run CodeCarbon's own tracker beside it; the command begins once that is ready.
 
     Raises:
         StartFailure: the command does not exist or may not be run.
     """
     recording = Recording(journal=journal).start()
     try:
-        recording.begin(WINDOW_NAME)
-        exit_code = _run_to_end(words, stdout, recording, live)
-        recording.end(WINDOW_NAME, iteration_count=1)
+        gpus = {
+            trace.channel.identity: None
+            for trace in recording.traces
+            if trace.channel.device.startswith("gpu:") and trace.channel.identity
+        }
+        with (
+            CodeCarbonTracker(
+                codecarbon, gpu_identities=[*gpus], carbon=carbon, name=name
+            ) as tracker,
+            tracker.tracking(),
+        ):
+            recording.begin(WINDOW_NAME)
+            exit_code = _run_to_end(words, stdout, recording, live)
+            recording.end(WINDOW_NAME, iteration_count=1)
     finally:
         recording.stop()
-    return CommandOutcome(exit_code=exit_code, profile=_profile(recording, words, name, carbon))
+    profile = _profile(recording, words, name, carbon)
+    opinion, findings = second_opinion(
+        tracker, recording.traces, recording.windows, recording.now_s
+    )
+    profile = replace(profile, codecarbon=opinion, findings=(*profile.findings, *findings))
+    return CommandOutcome(exit_code=exit_code, profile=profile)
 
 
 def _run_to_end(

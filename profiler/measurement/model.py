@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from profiler.errors import UsageError
 from profiler.inference.call_cost import CallCost, TimedRun, cost_per_call, traces_of_device
 from profiler.machine.carbon import carbon_factors
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.contention import CpuWatch
 from profiler.machine.environment import describe
 from profiler.machine.gpu_watch import GpuWatch
@@ -28,6 +29,7 @@ from profiler.values.findings import (
 from profiler.values.profile import CarbonFactors, EnergyPart, Profile, Workload
 from profiler.values.trace import Trace
 
+from .codecarbon import second_opinion
 from .protocol import BETWEEN_BLOCKS, MeasuringProtocol, Progress, Protocol, ProtocolResult
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def measure(
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,
     meters: Sequence[OpenMeter] | None = None,
+    codecarbon: CodeCarbonOptions | bool = False,
     progress: Progress | None = None,
 ) -> Profile:
     """Measure inference of one model: latency, joules, power, memory, carbon and exact counts.
@@ -80,6 +83,9 @@ def measure(
         carbon: factors from joules to grams; by default the world mean at PUE 1.
         workload: what to record about where the model and its inputs came from.
         meters: opened meters; by default every sensor that this process may see.
+        codecarbon: True runs CodeCarbon's own tracker beside it, in a process of its own that
+            takes about two seconds to get ready, as a second opinion on the whole measurement. A
+            function of a library starts no process unasked; the command line's `measure` asks.
         progress: called with the stage and the share of the budget spent.
 
     Raises:
@@ -97,22 +103,31 @@ def measure(
 
     _check(precision, max_seconds, batch_size)
     found = find_device(device)
+    carbon = carbon or carbon_factors()
+    options = CodeCarbonOptions() if codecarbon is True else codecarbon or None
+    gpus = [found.identity] if found.identity else ()
+    name = name or type(model).__name__
     executor = runtime_of(model, runtime)
-    bench = prepare(
-        model, inputs, found, dtype=dtype, channels_last=channels_last, runtime=executor
-    )
-    bench = deploy(bench, found, runtime=executor, samples=agreement_on)
-    counts = count_call(bench)
-    peak_memory_bytes = None if bench.is_compiled else peak_memory(bench, found)
-    protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
-    watch, cpu_watch = GpuWatch(found.identity), CpuWatch()
-    outcome, traces, recorder, opening = _record(bench, found, protocol, meters, watch, progress)
+    with CodeCarbonTracker(options, gpu_identities=gpus, carbon=carbon, name=name) as tracker:
+        bench = prepare(
+            model, inputs, found, dtype=dtype, channels_last=channels_last, runtime=executor
+        )
+        bench = deploy(bench, found, runtime=executor, samples=agreement_on)
+        counts = count_call(bench)
+        peak_memory_bytes = None if bench.is_compiled else peak_memory(bench, found)
+        protocol = Protocol(precision=precision, max_seconds=max_seconds, seed=seed)
+        tracker.wait_ready()  # what it does until then is neither idle nor other work
+        watch, cpu_watch = GpuWatch(found.identity), CpuWatch()
+        outcome, traces, recorder, opening = _record(
+            bench, found, protocol, meters, watch, tracker, progress
+        )
+    opinion, opinion_findings = second_opinion(tracker, traces, recorder.windows(), recorder.now_s)
     broken = nonfinite_tensors(bench.model)
     cost, energy_findings = _energy(outcome, traces, recorder, found)
     given = workload or Workload(model=type(model).__name__, device=found.name)
     items = batch_size if batch_size is not None else bench.batch_size
     return Profile(
-        name=name or type(model).__name__,
+        name=name,
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment=describe(found.label, watch.facts()),
         workload=_workload(given, bench, found, items, channels_last, executor, seed),
@@ -132,10 +147,11 @@ def measure(
         compressed_bytes=counts.compressed_bytes,
         transforms=counts.transforms,
         energy_parts=cost.parts,
-        carbon=carbon or carbon_factors(),
+        carbon=carbon,
         layers=counts.layers,
         traces=traces,
         windows=recorder.windows(),
+        codecarbon=opinion,
         findings=(
             *found.findings,
             *opening,
@@ -145,6 +161,7 @@ def measure(
             *energy_findings,
             *watch.findings(),
             *judge_contention(found, cpu_watch),
+            *opinion_findings,
             *((nonfinite_weights(tuple(broken)),) if broken else ()),
         ),
         stopped_by=outcome.stopped_by,
@@ -174,6 +191,7 @@ def _record(
     protocol: Protocol,
     meters: Sequence[OpenMeter] | None,
     watch: GpuWatch,
+    tracker: CodeCarbonTracker,
     progress: Progress | None,
 ) -> tuple[ProtocolResult, tuple[Trace, ...], Recorder, tuple[Finding, ...]]:
     opened = open_meters() if meters is None else OpenedMeters([], ())
@@ -187,17 +205,19 @@ def _record(
 
     clock = MonotonicClock()
     recorder = Recorder(opened.meters if meters is None else meters, clock=clock).start()
+    whole = MeasuringProtocol(
+        call=bench.call,
+        synchronize=device.synchronize,
+        recorder=recorder,
+        clock=clock,
+        sleep=time.sleep,
+        protocol=protocol,
+        choose=lambda traces: traces_of_device(traces, device.name, device.identity)[0],
+        progress=told,
+    )
     try:
-        outcome = MeasuringProtocol(
-            call=bench.call,
-            synchronize=device.synchronize,
-            recorder=recorder,
-            clock=clock,
-            sleep=time.sleep,
-            protocol=protocol,
-            choose=lambda traces: traces_of_device(traces, device.name, device.identity)[0],
-            progress=told,
-        ).run()
+        with tracker.tracking():
+            outcome = whole.run()
     finally:
         recorder.stop()
         close_meters(opened.meters)

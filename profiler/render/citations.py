@@ -47,5 +47,11 @@ class Sources:
 def sources_of(*profiles: Profile) -> Sources:
     """The sources of some profiles: a total is made of those of its parts."""
     parts = [part.energy_j.source for profile in profiles for part in profile.energy_parts]
+    parts += [
+        part.energy_kwh.source
+        for profile in profiles
+        if profile.codecarbon is not None
+        for part in profile.codecarbon.parts
+    ]
     factors = [profile.carbon for profile in profiles if profile.carbon is not None]
     return Sources([*parts, *(factor.intensity_g_per_kwh.source for factor in factors)])

@@ -17,6 +17,7 @@ from profiler.values.quantities import (
 from profiler.values.units import show, show_share, show_short
 
 from .citations import Sources, sources_of
+from .codecarbon_table import codecarbon_table, cost_note
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
@@ -199,6 +200,8 @@ def _figures(profile: Profile, label: str) -> Section:
         tables.append(_parts(profile, sources))
     if profile.transforms:
         tables.append(transforms_table(profile.transforms))
+    if profile.codecarbon is not None:
+        tables.append(codecarbon_table(profile.codecarbon, sources))
     notes = (*sources.notes(), *_figure_notes(profile))
     return Section(title=label, tables=tuple(tables), notes=notes)
 
@@ -253,6 +256,8 @@ def _figure_notes(profile: Profile) -> list[str]:
             f"({carbon.intensity_g_per_kwh.basis.value}: {carbon.intensity_g_per_kwh.source}) and "
             f"a PUE of {show(carbon.pue)} ({carbon.pue.basis.value}: {carbon.pue.source})."
         )
+    if profile.codecarbon is not None:
+        notes.append(cost_note(profile.codecarbon))
     if profile.stopped_by:
         notes.append(f"The measurement was ended by: {profile.stopped_by}.")
     notes.append(f"Measured {profile.created_utc}.")

@@ -5,6 +5,7 @@ Every judgement of the product is made in this module; renderers only print it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONTENDED = "contended"
@@ -125,6 +126,17 @@ def cpu_not_measured(is_virtual: bool) -> Finding:
         if is_virtual
         else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
         "intel_rapl_msr, then see /sys/class/powercap",
+    )
+
+
+def no_second_opinion(devices: Sequence[str] = ()) -> Finding:
+    """What is shown and what would check it are one and the same model; () for all of it."""
+    what = f"the joules of {' and '.join(devices)}" if devices else "the joules"
+    return Finding(
+        kind="no-second-opinion",
+        observed=f"no sensor measured {what}: they are CodeCarbon's model already, and nothing "
+        "independent stands beside them",
+        remedy="run `python -m profiler doctor` to see which sensor is missing and what it needs",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .applied_transform import AppliedTransform
+from .codecarbon import CodeCarbonOpinion
 from .deployment import Deployment
 from .estimate import Estimate
 from .findings import Finding
@@ -137,6 +138,8 @@ class Profile:
         layers: cost per layer.
         traces: raw readings, enough to recompute every joule.
         windows: what happened when.
+        codecarbon: what CodeCarbon's own tracker says of the whole measurement; None where it did
+            not run or gave no answer.
         findings: what to know before trusting a number.
         stopped_by: "precision", "budget" or "interrupted".
         schema_version: of the stored form.
@@ -168,6 +171,7 @@ class Profile:
     layers: tuple[LayerCost, ...] = ()
     traces: tuple[Trace, ...] = ()
     windows: tuple[Window, ...] = ()
+    codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
     stopped_by: str | None = None
     schema_version: int = SCHEMA_VERSION

@@ -29,6 +29,8 @@ KNOWN = {
     f"{MEASURE} lightweight --device cuda": (TINY, {0, 1}),
     f"{MEASURE} torchvision:resnet50 --input-shape 3x224x224 --device auto": (TINY, {0}),
     f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
+    f"{MEASURE} lightweight+int8 --device cpu": (TINY, {0}),
+    "python -m profiler stats --model resnet18+depthwise --against resnet18": ("", {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
 }
 TRAIN = "--device cpu --epochs 1 --batch-size 256 --image-size 8 --threads 1"
@@ -36,6 +38,12 @@ CHECKPOINT = "trainings/digits/best.safetensors"
 TRAINING = {
     "python -m training train --recipe digits --out trainings/digits": TRAIN,
     f"python -m training evaluate --checkpoint {CHECKPOINT}": "--seconds 0.2 --device cpu",
+    f"python -m training evaluate --checkpoint {CHECKPOINT} --model lightweight+bf16": (
+        "--seconds 0 --device cpu"
+    ),
+    f"python -m training train --recipe digits --model lightweight+prune=0.5 --initial {CHECKPOINT}": (
+        TRAIN
+    ),
     f"python -m training predict --checkpoint {CHECKPOINT} three.png": "--device cpu",
     f"python -m training distill --recipe digits --teacher {CHECKPOINT} --student lightweight": (
         TRAIN

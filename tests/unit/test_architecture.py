@@ -58,10 +58,10 @@ MAY_IMPORT: dict[str, str] = {
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result training.run_folder",
-    "training.run": "files inputs ledger machine meters values variants workload"
-    " training.checkpoints"
-    " training.data training.distribution training.evaluation training.progress training.recipe"
-    " training.result training.run_folder",
+    "training.run": "files inputs ledger machine measurement meters values variants"
+    " workload"
+    " training.checkpoints training.data training.distribution training.evaluation"
+    " training.progress training.recipe training.result training.run_folder",
     "training.cli": "cli files inputs ledger machine render render.formats store values"
     " training.checkpoints training.distribution training.evaluation training.experiments"
     " training.progress training.recipe training.result training.run training.run_folder",

@@ -388,6 +388,22 @@ class VirtualNvml:
 
         return self._on_gpu(handle, fill)
 
+    # What CodeCarbon asks for besides.
+
+    def c_nvmlDeviceGetMemoryInfo(self, handle, memory) -> int:
+        def fill(gpu: VirtualGpu, now_s: float) -> int:
+            memory._obj.total = memory._obj.free = 80 * 2**30
+            return SUCCESS
+
+        return self._on_gpu(handle, fill)
+
+    def c_nvmlDeviceGetUtilizationRates(self, handle, rates) -> int:
+        def fill(gpu: VirtualGpu, now_s: float) -> int:
+            rates._obj.gpu = 50
+            return SUCCESS
+
+        return self._on_gpu(handle, fill)
+
     # --- how a call goes
 
     def _on_gpu(self, handle, fill: Callable[[VirtualGpu, float], int]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from profiler.cli.options import whole_number
+from profiler.cli.options import add_codecarbon, whole_number
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import DeviceError, InputDataError, ProfilerError, TrainingError, UsageError
 from profiler.files import write_whole_file
@@ -61,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="stop each run at this accuracy on the validation split, such as 0.9 or 90%%",
     )
     add_place(parser)
+    add_codecarbon(parser)
     add_output(parser)
     add_recipe(parser, without=("model", "seed"))
 

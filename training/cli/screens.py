@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.render.citations import Sources
+from profiler.render.codecarbon_table import brief_rows
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks, table_text
 from profiler.values.estimate import Basis, Estimate, stated
+from profiler.values.findings import Finding, in_sentences
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 from training.progress.words import as_percent, epochs, percent
@@ -18,7 +20,6 @@ from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
 
 if TYPE_CHECKING:
     from profiler.ledger import EpochNote, LedgerSummary
-    from profiler.values.findings import Finding, in_sentences
     from training.evaluation.evaluation import Evaluation
     from training.result import TrainingResult
 
@@ -117,7 +118,9 @@ def _classes(found: Evaluation) -> Table:
 
 
 def _render_result(outcome: TrainingResult) -> str:
-    sources = Sources(_parts(outcome.ledger))
+    opinion = () if outcome.codecarbon is None else outcome.codecarbon.parts
+    theirs = [part.energy_kwh.source for part in opinion]
+    sources = Sources([*_parts(outcome.ledger), *theirs])
     recipe = outcome.recipe
     what = f"{Path(recipe.model).name}, {epochs(outcome.epochs_done)} of {recipe.data}"
     if recipe.teacher is not None:
@@ -127,7 +130,11 @@ def _render_result(outcome: TrainingResult) -> str:
         title=f"{what}, on {where}",
         tables=(
             _table(
-                [*_accuracies(outcome, sources), *_costs(outcome.ledger, sources)],
+                [
+                    *_accuracies(outcome, sources),
+                    *_costs(outcome.ledger, sources),
+                    *_second_opinion(outcome, sources),
+                ],
                 f"{_ENDINGS.get(outcome.stopped_by, outcome.stopped_by)}; {_INTERVALS}",
             ),
         ),
@@ -182,8 +189,15 @@ def _costs(summary: LedgerSummary, sources: Sources) -> list[Row]:
         _row("carbon", summary.carbon_g, sources),
     ]
     if summary.second_opinion_j is not None:
-        rows.append(_row("CodeCarbon's opinion", summary.second_opinion_j, sources))
+        rows.append(_row("CodeCarbon's rules, applied here", summary.second_opinion_j, sources))
     return rows
+
+
+def _second_opinion(outcome: TrainingResult, sources: Sources) -> list[Row]:
+    opinion = outcome.codecarbon
+    if opinion is None:
+        return []
+    return [_row(label, value, sources) for label, value in brief_rows(opinion)]
 
 
 def _phases(summary: LedgerSummary, sources: Sources) -> list[Row]:

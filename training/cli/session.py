@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from profiler.cli.options import chosen_codecarbon
 from profiler.errors import (
     CheckpointError,
     DeviceError,
@@ -43,6 +44,7 @@ _NOT_IN_RECIPE = (
     "--country",
     "--intensity",
     "--pue",
+    "--emissions",
 )
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ def run_training(
     resume: bool = False,
 ) -> TrainingResult:
     """Train a recipe in a folder, shown as the flags and the terminal ask for."""
+    codecarbon = chosen_codecarbon(arguments)
     is_new = group.is_first and not is_run(folder)
     view = choose_view(quiet=arguments.quiet or not group.is_first)
     try:
@@ -89,6 +92,7 @@ def run_training(
             carbon=carbon,
             view=view,
             group=group,
+            codecarbon=codecarbon,
         )
     except ASKED_WRONGLY:
         if is_new and not any(folder.glob("*.safetensors")):
@@ -137,6 +141,8 @@ def say_interrupted(arguments: argparse.Namespace, folder: Path, kept: str) -> N
         value = getattr(arguments, flag.strip("-").replace("-", "_"))
         if value is not None and value != AUTO:
             words += [flag, str(value)]
+    if not arguments.codecarbon:
+        words.append("--no-codecarbon")
     text = clean(f"interrupted; {kept}, go on with `{shlex.join(words)}`")
     print(text, file=sys.stderr)
 

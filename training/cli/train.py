@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from profiler.cli.options import add_codecarbon
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
 from training.experiments.plan import folder_names
@@ -60,6 +61,7 @@ def add_training(parser: argparse.ArgumentParser, *, can_resume: bool = True) ->
         help="stop at this accuracy on the validation split, such as 0.9 or 90%%",
     )
     add_place(parser)
+    add_codecarbon(parser)
     add_output(parser)
 
 

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import scipy.stats  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
-from profiler.ledger import LedgerSummary, read_ledger
+from profiler.ledger import Ledger, LedgerSummary, read_ledger
+from profiler.ledger.stretches import alike
+from profiler.machine.codecarbon_tracker import CodeCarbonTracker
 from profiler.machine.contention import CpuWatch, judge_contention
 from profiler.machine.environment import describe
 from profiler.machine.gpu_watch import GpuWatch
+from profiler.measurement.codecarbon import second_opinion
+from profiler.values.codecarbon import CodeCarbonOpinion
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from training.checkpoints.header import Info
@@ -29,6 +33,7 @@ def conclude(
     stopped_by: str,
     test_accuracy: Estimate | None,
     watches: tuple[GpuWatch, CpuWatch],
+    tracker: CodeCarbonTracker,
     findings: tuple[Finding, ...],
 ) -> TrainingResult:
     """Put the outcome together, once the ledgers are closed, and write result.json.
@@ -39,10 +44,12 @@ def conclude(
         stopped_by: what ended it.
         test_accuracy: None where nothing was tested.
         watches: that looked at GPU and CPU since the start.
+        tracker: CodeCarbon's, after its span.
         findings: of opening the sensors.
     """
     gpu_watch, cpu_watch = watches
     run.group.collect(run.folder)
+    opinion, opinion_findings = _second_opinion(run, tracker)
     everything = (
         *run.device.findings,
         *findings,
@@ -52,6 +59,7 @@ def conclude(
         # The ranks of one machine are each other's neighbours.
         *(judge_contention(run.device, cpu_watch) if run.group.world_size == 1 else ()),
         *_judge_splits(run),
+        *opinion_findings,
     )
     outcome = None
     if run.group.is_first:
@@ -71,12 +79,23 @@ def conclude(
             best_epoch=info.best_epoch,
             curve=_settled(info.curve, ledger),
             ledger=ledger,
+            codecarbon=opinion,
             findings=everything if taught is None else (*everything, taught),
         )
         write_result(outcome, run.folder)
     shared = run.group.from_first(outcome)
     assert shared is not None
     return shared
+
+
+def _second_opinion(
+    run: Run, tracker: CodeCarbonTracker
+) -> tuple[CodeCarbonOpinion | None, tuple[Finding, ...]]:
+    """CodeCarbon's account beside that of the first host's ledger, of this segment."""
+    if not isinstance(run.ledger, Ledger):
+        return None, ()
+    seen = run.ledger.seen()
+    return second_opinion(tracker, seen.traces, alike(seen.windows), seen.now_s)
 
 
 def _settled(curve: Sequence[CurvePoint], ledger: LedgerSummary) -> tuple[CurvePoint, ...]:

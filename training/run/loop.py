@@ -27,6 +27,7 @@ from pathlib import Path
 import torch
 
 from profiler.ledger import Phase, Tally
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 from profiler.machine.contention import CpuWatch
 from profiler.machine.device import find_device
 from profiler.machine.gpu_watch import GpuWatch
@@ -34,6 +35,7 @@ from profiler.meters import OpenMeter
 from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from training.checkpoints.header import Info
+from training.checkpoints.state import State
 from training.data.batches import batches
 from training.distribution import ALONE, Group
 from training.progress.view import SILENT, View
@@ -48,7 +50,7 @@ from training.result import (
 from .epoch_sums import Running, Sums, diverged, sums_from
 from .finish import conclude
 from .interruption import Interruption, ended_by
-from .open_ledger import opened_ledger
+from .open_ledger import opened_ledger, second_tracker
 from .start import begin, check_target
 from .torch_settings import settings
 from .training_run import Run, after_epoch, set_up
@@ -74,6 +76,7 @@ def train(
     view: View = SILENT,
     meters: Sequence[OpenMeter] | None = None,
     group: Group = ALONE,
+    codecarbon: CodeCarbonOptions | None = None,
 ) -> TrainingResult:
     """Train a recipe in a folder, every joule in the ledger.
 
@@ -90,6 +93,7 @@ def train(
         view: who watches.
         meters: opened meters; by default the group's, or every sensor of the machine.
         group: the ranks that train together; each calls this.
+        codecarbon: run CodeCarbon's own tracker beside this segment, on the first host.
 
     Raises:
         UsageError: the recipe does not fit the data, the folder or the target.
@@ -100,26 +104,33 @@ def train(
     check_target(recipe, target_accuracy)
     found = find_device(group.device or device)
     with settings(recipe, threads), group.guard():
-        watches = GpuWatch(found.identity), CpuWatch()
-        state = None
-        if group.is_first:
-            state = begin(recipe, folder, resume=resume, host_count=group.host_count, view=view)
-        state = group.from_first(state)
-        with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
-            run, info = set_up(
-                recipe, folder, device=found, group=group, ledger=ledger, view=view,
-                carbon=carbon, state=state,
-            )  # fmt: skip
-            with Interruption() as stop:
-                info, stopped_by = train_epochs(run, info, stop, target_accuracy)
-            is_over = stopped_by != STOPPED_BY_INTERRUPTION
-            test_accuracy = test(run, info) if is_over else None
-            ledger.stop(ENDINGS[stopped_by])
-        outcome = conclude(run, info, stopped_by, test_accuracy, watches, findings)
+        state = begun(recipe, folder, group, view, resume=resume)
+        with second_tracker(codecarbon, recipe, found, group, carbon) as tracker:
+            watches = GpuWatch(found.identity), CpuWatch()
+            with opened_ledger(recipe, folder, found, group, carbon, meters) as (ledger, findings):
+                with tracker.tracking():
+                    run, info = set_up(
+                        recipe, folder, device=found, group=group, ledger=ledger, view=view,
+                        carbon=carbon, state=state,
+                    )  # fmt: skip
+                    with Interruption() as stop:
+                        info, stopped_by = train_epochs(run, info, stop, target_accuracy)
+                    is_over = stopped_by != STOPPED_BY_INTERRUPTION
+                    test_accuracy = test(run, info) if is_over else None
+                ledger.stop(ENDINGS[stopped_by])
+        outcome = conclude(run, info, stopped_by, test_accuracy, watches, tracker, findings)
     view.end(outcome)
     if not is_over:
         raise ended_by(stop.number)
     return outcome
+
+
+def begun(recipe: Recipe, folder: Path, group: Group, view: View, *, resume: bool) -> State | None:
+    """Where the run goes on, on every rank, as the first one finds it; see `begin`."""
+    state = None
+    if group.is_first:
+        state = begin(recipe, folder, resume=resume, host_count=group.host_count, view=view)
+    return group.from_first(state)
 
 
 def train_epochs(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from profiler.ledger import Ledger, Phase, Tally
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.device import Device
 from profiler.machine.meters_in_use import meters_of_device, open_sensors
 from profiler.meters import OpenMeter, close_meters
@@ -79,18 +80,51 @@ def opened_ledger(
         close_meters(opened.meters if opened else ())
 
 
+@contextmanager
+def second_tracker(
+    options: CodeCarbonOptions | None,
+    recipe: Recipe,
+    device: Device,
+    group: Group,
+    carbon: CarbonFactors,
+) -> Iterator[CodeCarbonTracker]:
+    """CodeCarbon's tracker, ready, in the first process alone: it looks at the whole machine.
+
+    Args:
+        options: None to leave it out.
+        recipe: its model is the name in CodeCarbon's file.
+        device: what this process computes on.
+        group: who else does.
+        carbon: factors from joules to grams.
+    """
+    count = _ranks_here(group)
+    identities = dict.fromkeys(group.gather(device.identity)[:count])
+    gpus = [identity for identity in identities if identity is not None]
+    options = options if group.is_first else None
+    with CodeCarbonTracker(
+        options, gpu_identities=gpus, carbon=carbon, name=recipe.model
+    ) as tracker:
+        tracker.wait_ready()
+        yield tracker
+
+
 def images_per_step(group: Group, batch_size: int) -> int:
     """Images of a step that are processed on the host whose ledger this process keeps.
 
     A rank without a ledger belongs to the nearest one below it that keeps one.
     """
+    count = _ranks_here(group)
+    ranks = range(group.rank, group.rank + count)
+    return sum(_part(batch_size, rank, group.world_size) for rank in ranks)
+
+
+def _ranks_here(group: Group) -> int:
+    """How many ranks, from this one on, this process keeps the ledger of."""
     hosts = group.gather(group.host)
     if group.host is None:
         return 0
     later = (rank for rank in range(group.rank + 1, group.world_size) if hosts[rank] is not None)
-    until = next(later, group.world_size)
-    parts = (_part(batch_size, rank, group.world_size) for rank in range(group.rank, until))
-    return sum(parts)
+    return next(later, group.world_size) - group.rank
 
 
 def _part(count: int, rank: int, world_size: int) -> int:

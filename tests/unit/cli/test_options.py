@@ -1,10 +1,21 @@
+import argparse
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.cli.options import number, precision, seconds, shape, whole_number
+from profiler.cli.options import (
+    add_carbon,
+    add_codecarbon,
+    chosen_codecarbon,
+    number,
+    precision,
+    seconds,
+    shape,
+    whole_number,
+)
 from profiler.errors import UsageError
 
 
@@ -58,3 +69,17 @@ def test_no_text_gets_a_number_through_that_is_not_finite(text):
     except UsageError:
         return
     assert math.isfinite(value)
+
+
+def test_codecarbons_tracker_runs_unless_left_out(monkeypatch):
+    monkeypatch.delenv("WATTPROF_NO_CODECARBON")
+    parser = argparse.ArgumentParser()
+    add_carbon(parser)
+    add_codecarbon(parser)
+    options = chosen_codecarbon(parser.parse_args(["--country", "fra", "--emissions", "em.csv"]))
+    assert (options.country, options.emissions_file) == ("FRA", Path("em.csv"))
+    assert chosen_codecarbon(parser.parse_args([])) is not None
+    assert chosen_codecarbon(parser.parse_args(["--no-codecarbon"])) is None
+    with pytest.raises(UsageError, match=r"em\.csv needs the tracker") as caught:
+        chosen_codecarbon(parser.parse_args(["--no-codecarbon", "--emissions", "em.csv"]))
+    assert caught.value.hint

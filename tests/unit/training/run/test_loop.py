@@ -5,6 +5,7 @@ import math
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from safetensors.torch import load_file
 from profiler.errors import CheckpointError, TrainingError, UsageError
 from profiler.ledger import Phase, read_ledger
 from profiler.machine.carbon import carbon_factors
+from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.meters import open_meter
 from profiler.meters.synthetic import SyntheticMeter
 from profiler.values.estimate import Basis, stated
 from tests.unit.training.pictures import tiny_recipe
+from tests.virtual.codecarbon import stand_in
 from training.checkpoints.checkpoint import load_info
+from training.cli.screens import render_results
 from training.data.pixels import Pixels
 from training.progress.view import Progress
 from training.recipe import Recipe
-from training.result import TrainingResult
-from training.run import loop, training_run
+from training.result import TrainingResult, read_result
+from training.run import loop, open_ledger, training_run
 from training.run.torch_settings import settings
 
 
@@ -456,3 +460,26 @@ def test_seconds_and_joules_left_are_told(
     assert view.progress[2].carbon_g is not None
     assert view.progress[2].carbon_g.point == pytest.approx(60 / 3.6e6 * 475)
     assert view.begun["done_epochs"] == 0
+
+
+def test_codecarbons_account_of_the_segment_stands_in_the_result(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = partial(CodeCarbonTracker, script=stand_in(tmp_path, 100.0))
+    monkeypatch.setattr(open_ledger, "CodeCarbonTracker", tracker)
+    meter = SyntheticMeter(((1.0, 100.0),), update_period_s=0.01, device="cpu:package-0")
+    outcome = train(
+        recipe, tmp_path / "run", meters=[(meter, meter.open())], codecarbon=CodeCarbonOptions()
+    )
+    opinion = outcome.codecarbon
+    assert opinion is not None
+    cpu, _ = opinion.parts
+    assert cpu.ratio is not None
+    assert cpu.ratio.point == pytest.approx(1.0, abs=0.1)
+    assert opinion.span_s.point <= outcome.ledger.duration_s
+    document = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert document["codecarbon"]["energy_kwh"]["unit"] == "kWh"
+    stored = read_result(tmp_path / "run")
+    assert stored is not None
+    assert stored.codecarbon == opinion
+    assert "CodeCarbon's tracker, whole" in render_results([outcome])
