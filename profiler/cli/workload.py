@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from profiler.inputs import Batch
-    from profiler.runtimes.deploy import Samples
+    from profiler.runtimes.deploy import AgreementSamples
     from profiler.workload.target import Target
 
 
@@ -40,14 +40,14 @@ def load_target(arguments: argparse.Namespace) -> Target:
     )
 
 
-def load_samples(arguments: argparse.Namespace, target: Target) -> Samples | None:
+def load_samples(arguments: argparse.Namespace, target: Target) -> AgreementSamples | None:
     """Different images of the test split on which a run-time is held against eager torch."""
-    from profiler.runtimes.deploy import Samples, runtime_of
+    from profiler.runtimes.deploy import AgreementSamples, runtime_of
 
     if runtime_of(target.model, arguments.runtime) == "eager":
         return None
     batch = load_images(arguments, target, AGREEMENT_ITEMS)
-    return Samples(inputs=batch.images.unique(dim=0), description=batch.description)
+    return AgreementSamples(inputs=batch.images.unique(dim=0), description=batch.description)
 
 
 def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:

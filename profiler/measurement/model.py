@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from profiler.machine.device import Device
-    from profiler.runtimes.deploy import Samples
+    from profiler.runtimes.deploy import AgreementSamples
     from profiler.workload.prepared import PreparedModel
 from profiler.machine.contention import judge_contention
 
@@ -53,7 +53,7 @@ def measure(
     max_seconds: float = 30.0,
     channels_last: bool = False,
     runtime: str | None = None,
-    agreement_on: Samples | None = None,
+    agreement_on: AgreementSamples | None = None,
     seed: int = 0,
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,

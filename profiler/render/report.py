@@ -64,10 +64,11 @@ def tell(
 
 
 def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """A short name a profile: its batch size, and its dtype and device where these differ."""
+    """A short name a profile: its batch size; dtype, device and run-time where these differ."""
     names = []
     has_dtypes = len({profile.workload.dtype for profile in profiles}) > 1
     has_devices = len({profile.workload.device for profile in profiles}) > 1
+    has_executors = len({profile.workload.executor for profile in profiles}) > 1
     for profile in profiles:
         workload = profile.workload
         batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}"
@@ -76,6 +77,7 @@ def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
             batch,
             workload.dtype if has_dtypes else "",
             workload.device if has_devices else "",
+            workload.executor if has_executors else "",
         )
         names.append(", ".join(part for part in parts if part))
     return tuple(names)

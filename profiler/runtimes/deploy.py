@@ -41,7 +41,7 @@ EXPORT_SOURCE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Samples:
+class AgreementSamples:
     """What a run-time's answers are held against eager torch's on.
 
     Args:
@@ -81,7 +81,7 @@ def runtime_of(model: nn.Module, asked: str | None) -> str:
 
 
 def deploy(
-    bench: PreparedModel, device: Device, *, runtime: str, samples: Samples | None = None
+    bench: PreparedModel, device: Device, *, runtime: str, samples: AgreementSamples | None = None
 ) -> PreparedModel:
     """The same call, made by a run-time; eager torch's is handed back as it came.
 
@@ -186,7 +186,7 @@ def carry_out(job: Job, folder: Path) -> tuple[Executable, Deployment, Exported 
 
 
 def compared(
-    bench: PreparedModel, executable: Executable, deployment: Deployment, samples: Samples | None
+    bench: PreparedModel, executable: Executable, deployment: Deployment, samples: AgreementSamples | None
 ) -> Deployment:
     """The deployment with its agreement with eager torch.
 
@@ -215,7 +215,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _chunks(
-    bench: PreparedModel, runtime: str, samples: Samples | None
+    bench: PreparedModel, runtime: str, samples: AgreementSamples | None
 ) -> tuple[list[Inputs], int | None, str]:
     """The samples, call by call, as many items as the run-time takes; how many there are; what."""
     size = bench.batch_size

@@ -12,13 +12,13 @@ from profiler.machine.device import Device
 from profiler.values.deployment import Deployment
 from profiler.workload.prepared import PreparedModel, explained
 
-from .deploy import Samples, carry_out, check_layout, compared, job_of
+from .deploy import AgreementSamples, carry_out, check_layout, compared, job_of
 from .job import files_of
 from .table import check
 
 
 def export_file(
-    bench: PreparedModel, device: Device, runtime: str, out: Path, *, samples: Samples | None
+    bench: PreparedModel, device: Device, runtime: str, out: Path, *, samples: AgreementSamples | None
 ) -> tuple[list[Path], Deployment]:
     """Write the file, and what belongs beside it; nothing is written where the answers change.
 

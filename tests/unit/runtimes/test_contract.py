@@ -14,7 +14,7 @@ from profiler.machine.device import find_device
 from profiler.measurement.call_counts import count_call
 from profiler.runtimes import RUNTIMES
 from profiler.runtimes.agreement import LEAST_SQNR_DB
-from profiler.runtimes.deploy import Samples, carry_out, deploy, job_of, runtime_of
+from profiler.runtimes.deploy import AgreementSamples, carry_out, deploy, job_of, runtime_of
 from profiler.workload.prepared import PreparedModel, prepare
 
 from .tiny import images, tiny
@@ -45,7 +45,7 @@ def deployed(name: str) -> PreparedModel:
         calibration = [images(16, seed) for seed in (1, 2)]
         model = profiler.transform(model, "int8", data=calibration, runtime=name)
     bench = prepare(model, images(2), device, runtime=runtime_of(model, name))
-    samples = Samples(inputs=images(ITEMS, seed=3), description="noise")
+    samples = AgreementSamples(inputs=images(ITEMS, seed=3), description="noise")
     return deploy(bench, device, runtime=name, samples=samples)
 
 
