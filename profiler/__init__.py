@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .counting import Costs, count
     from .errors import ProfilerError
     from .layers import LayerReport, measure_layers
-    from .measurement.model import measure
+    from .measurement.model import measure, measure_together
     from .recording.recording import Recording, record
     from .store import load, save
     from .values.estimate import Basis, Estimate
@@ -43,6 +43,7 @@ _HOMES = {
     "load": "store",
     "measure": "measurement.model",
     "measure_layers": "layers",
+    "measure_together": "measurement.model",
     "record": "recording.recording",
     "save": "store",
     "transform": "variants.apply",
@@ -67,6 +68,7 @@ __all__ = [
     "load",
     "measure",
     "measure_layers",
+    "measure_together",
     "record",
     "save",
     "transform",

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model and what belongs to it."""
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """--model and what belongs to it; `several` lets it be given more than once, as a list."""
     parser.add_argument(
         "--model",
         required=True,
+        action="append" if several else "store",
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
         "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
-        "(`python -m models list` shows them)",
+        "(`python -m models list` shows them)"
+        + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(
         "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"

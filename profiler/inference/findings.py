@@ -136,7 +136,7 @@ def too_short(energy_j: Estimate, duration_s: float, period_s: float | None) -> 
         kind="too-short",
         observed=(
             f"{duration_s:.3g} s is too short for {energy_j.source}"
-            + ("" if width is None else f": the energy is known to +-{100 * width:.0f} %")
+            + ("" if width is None else f": the energy is known to ±{100 * width:.0f} %")
         ),
         remedy=f"make the window at least {needed_s:.2g} s long, or repeat it and sum the windows",
     )

@@ -13,6 +13,7 @@ from torch import nn
 
 from profiler.errors import UsageError
 from profiler.machine.device import Device, find_device
+from profiler.measurement.judgement import without_window_advice
 from profiler.measurement.protocol import Progress
 from profiler.meters import OpenedMeters, OpenMeter, open_meters
 from profiler.meters.clock import MonotonicClock
@@ -170,7 +171,11 @@ class _Work:
             recorder.stop()
         joules = _joules(timing, seen, powers, name_of, replaying)
         rows = measured_rows(rows, seen, timing.summary, joules.rows_j, best, self.bench.dtype)
-        self.findings += (*count_findings, *powers.findings, *self._judge(timing, joules, powers))
+        self.findings += (
+            *count_findings,
+            *without_window_advice(powers.findings),
+            *self._judge(timing, joules, powers),
+        )
         return self._report(seen, timing, joules, rows, best, left_out)
 
     def tell(self, stage: str, share: float) -> None:

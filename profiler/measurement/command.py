@@ -16,7 +16,8 @@ from types import FrameType
 from typing import IO
 
 from profiler.errors import ProfilerError
-from profiler.inference.call_cost import TimedRun, cost_per_call
+from profiler.inference.call_cost import cost_per_call
+from profiler.inference.timed_run import TimedRun
 from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.environment import cpu_name, describe
 from profiler.recording.recording import Recording

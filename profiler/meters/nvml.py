@@ -1,7 +1,7 @@
 """NVIDIA GPUs: the energy counter, and the power beside it, of every GPU this process sees.
 
 The counter is in mJ since the driver was loaded, on Volta and newer; the vendor states an error of
-+-5 % (NVML API reference). What is known of each chip's sensor is in nvml_chips.py.
+±5 % (NVML API reference). What is known of each chip's sensor is in nvml_chips.py.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from profiler.values.quantities import (
 )
 from profiler.values.units import show, show_share, show_short
 
+from .assumptions import assumption_in_words
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .deployment_table import deployment_table
@@ -100,8 +101,10 @@ def _answer(profile: Profile, label: str) -> str:
         energy, what = profile.energy_j, "a call"
     if energy is None:
         return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
+    words = assumption_in_words(profile)
     return (
         f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
+        + ("" if words is None else f" {words}")
     )
 
 

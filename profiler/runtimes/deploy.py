@@ -186,7 +186,10 @@ def carry_out(job: Job, folder: Path) -> tuple[Executable, Deployment, Exported 
 
 
 def compared(
-    bench: PreparedModel, executable: Executable, deployment: Deployment, samples: AgreementSamples | None
+    bench: PreparedModel,
+    executable: Executable,
+    deployment: Deployment,
+    samples: AgreementSamples | None,
 ) -> Deployment:
     """The deployment with its agreement with eager torch.
 

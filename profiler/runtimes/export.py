@@ -18,7 +18,12 @@ from .table import check
 
 
 def export_file(
-    bench: PreparedModel, device: Device, runtime: str, out: Path, *, samples: AgreementSamples | None
+    bench: PreparedModel,
+    device: Device,
+    runtime: str,
+    out: Path,
+    *,
+    samples: AgreementSamples | None,
 ) -> tuple[list[Path], Deployment]:
     """Write the file, and what belongs beside it; nothing is written where the answers change.
 

@@ -82,10 +82,10 @@ def stopped_by_budget(
     quantity: str, reached: float | None, asked: float, spent_s: float
 ) -> Finding:
     """Time ran out before the interval was as narrow as asked."""
-    how_far = "has no interval yet" if reached is None else f"reached +-{reached:.1%}"
+    how_far = "has no interval yet" if reached is None else f"reached ±{100 * reached:.2g} %"
     return Finding(
         kind="budget-ended",
-        observed=f"{quantity} {how_far} in {spent_s:.0f} s; +-{asked:.1%} was asked for",
+        observed=f"{quantity} {how_far} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
         remedy="give more time with --max-seconds, quieten the machine, or relax --precision",
     )
 

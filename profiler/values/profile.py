@@ -12,6 +12,7 @@ from .deployment import Deployment
 from .estimate import Estimate
 from .findings import Finding
 from .layer_cost import LayerCost
+from .repetition import Repetition
 from .trace import Trace, Window
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Workload:
         checkpoint: file name of the weights, or None for fresh ones.
         class_count: outputs that the model was asked to have; None for its own default.
         runtime: what executed it ("eager", "onnxruntime"); None where the run does not say.
+        allocator: how the processes got their memory: "steady" (freed pages are kept), "system", or
+            the name of a preloaded library.
     """
 
     model: str
@@ -54,6 +57,7 @@ class Workload:
     seed: int | None = None
     checkpoint: str | None = None
     class_count: int | None = None
+    allocator: str | None = None
     runtime: str | None = None
 
     @property
@@ -138,6 +142,7 @@ class Profile:
         layers: cost per layer.
         traces: raw readings, enough to recompute every joule.
         windows: what happened when.
+        repetition: the timed blocks by process and round, those that were set aside included.
         codecarbon: what CodeCarbon's own tracker says of the whole measurement; None where it did
             not run or gave no answer.
         findings: what to know before trusting a number.
@@ -171,6 +176,7 @@ class Profile:
     layers: tuple[LayerCost, ...] = ()
     traces: tuple[Trace, ...] = ()
     windows: tuple[Window, ...] = ()
+    repetition: Repetition | None = None
     codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
     stopped_by: str | None = None

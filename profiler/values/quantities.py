@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .estimate import Estimate, counted, product, quotient
+from .estimate import Basis, Estimate, counted, product, quotient
 from .profile import CarbonFactors, Profile
 
 ACCURACY = "accuracy"
 MILLION = 1e6
 JOULES_PER_KWH = 3.6e6
+MOSTLY_ASSUMED = 0.5
+"""Share of the joules from which they say less about energy than about time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,14 @@ def carbon_per_million_g(profile: Profile) -> Estimate | None:
 def is_told(row: Quantity, profile: Profile) -> bool:
     """Whether a report of the profile has a place for the number, seen or not."""
     return not row.of_variants or row.of(profile) is not None
+
+
+def assumed_share(profile: Profile) -> float:
+    """Share of the joules that is an assumed power times the time, from 0 to 1."""
+    parts = [part for part in profile.energy_parts if part.in_total]
+    whole_j = sum(part.energy_j.point for part in parts)
+    assumed_j = sum(p.energy_j.point for p in parts if p.energy_j.basis is Basis.ASSUMED)
+    return assumed_j / whole_j if whole_j > 0 else 0.0
 
 
 QUANTITIES: tuple[Quantity, ...] = (

@@ -8,12 +8,18 @@ import torch
 from torch import nn
 
 from profiler.errors import TransformError
+from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import AppliedTransform
 from profiler.workload.prepared import DTYPES, map_tensors
 
 from .material import Material
 
 BITS = 16
+CPU_FLAGS = {
+    "fp16": frozenset({"avx512_fp16", "amx_fp16", "asimdhp"}),
+    "bf16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
+}
+"""What a CPU that computes in it says of itself."""
 
 
 def apply(
@@ -33,7 +39,22 @@ def apply(
                 hint="use bf16, which has the range of fp32",
             )
     model.to(dtype).register_forward_pre_hook(_Cast(dtype), with_kwargs=True)
-    return model, AppliedTransform(name=material.name, weight_bits=BITS, activation_bits=BITS)
+    return model, AppliedTransform(
+        name=material.name,
+        weight_bits=BITS,
+        activation_bits=BITS,
+        notes=_kernels(material),
+    )
+
+
+def _kernels(material: Material) -> tuple[str, ...]:
+    flags = cpu_flags()
+    if not material.device.startswith("cpu") or not flags or flags & CPU_FLAGS[material.name]:
+        return ()
+    return (
+        f"this CPU has no instructions for {material.name}, which it imitates: expect it to be "
+        "slower than fp32",
+    )
 
 
 class _Cast:

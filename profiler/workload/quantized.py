@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map_only
 
 from profiler.errors import TransformError
 
@@ -67,13 +68,14 @@ class QuantizedModule(nn.Module):
         # Read by dynamo, too, when it compiles: torch.compile's own `options` reach inductor alone.
         config.freezing = True
         try:
-            with torch.inference_mode():
-                if not torch.is_autocast_enabled("cpu"):
-                    return self._runner(*inputs, **keywords)
-                with torch.autocast("cpu", enabled=False):
-                    return self._runner(*inputs, **keywords)
+            with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+                found = self._runner(*inputs, **keywords)
         finally:
             config.freezing = before
+        if torch.is_inference_mode_enabled():
+            return found
+        # What was made in inference mode could teach no other network.
+        return tree_map_only(torch.Tensor, torch.clone, found)
 
     def train(self, mode: bool = True) -> Self:
         """It has one mode: exported graphs refuse to change theirs."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 from profiler.cli.screen import render_brief
 from profiler.render.citations import Sources
 from profiler.values.estimate import counted
-from profiler.values.findings import stopped_by_budget
+from profiler.values.findings import Finding, stopped_by_budget
 from profiler.values.profile import EnergyPart
 from tests.sample import measured, sample_profile
 
@@ -88,3 +88,22 @@ def test_a_part_is_cited_inside_a_source_only_as_whole_words():
     assert sources.cite(counted(1, "s", "timer, twice")) == "[1], twice"
     assert sources.cite(counted(1, "s", "timers")) == "[2]"
     assert sources.notes() == ("[1] timer", "[2] timers")
+
+
+def test_findings_are_told_once_for_all_batches_the_decisive_first():
+    def at(batch, *findings):
+        return replace(sample_profile(batch_size=batch), findings=findings)
+
+    short = [Finding(kind="budget-ended", observed=f"reached {n} %", remedy="wait") for n in (1, 2)]
+    everywhere = Finding(kind="idle-drift", observed="idle drifted", remedy="")
+    contended = Finding(kind="contended", observed="others", remedy="stop them")
+    out = render_brief(
+        [at(1, everywhere, short[0], contended), at(2, everywhere, short[1])], ["a", "b"]
+    )
+    points = [line for line in out.splitlines() if line.startswith("- ")]
+    assert [point.split(": ")[-1].split(".")[0] for point in points] == [
+        "others",
+        "reached 2 %",
+        "- idle drifted",
+    ]
+    assert out.count("Wait.") == 1
