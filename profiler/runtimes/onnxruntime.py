@@ -1,7 +1,8 @@
 """`onnxruntime`: an ONNX file on ONNX Runtime's CPU kernels.
 
 int8 is static: unsigned activations, signed weights per channel, which is what its kernels for x86
-multiply fastest; ranges are the least and the largest value seen in calibration.
+multiply fastest; ranges are the least and the largest value seen in calibration. Where the CPU has
+AVX2 without VNNI, weights take 7 bits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Any
 import torch
 
 from profiler.errors import ExportError
+from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
+
+from profiler.variants.pt2e import saturates
 
 from .job import Executable, Exported, Job, Layers, explained_export
 from .table import installed
@@ -89,6 +93,7 @@ def _quantize(job: Job, file: Path) -> None:
             str(file),
             _Reader(names, iter(job.feeds)),
             per_channel=True,
+            reduce_range=saturates(cpu_flags()),
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,

@@ -62,11 +62,22 @@ def check_kernels(material: Material) -> tuple[str, ...]:
     return ()
 
 
+def saturates(flags: frozenset[str]) -> bool:
+    """Whether a CPU of these flags adds pairs of products in 16 bits, which 8 bits overflow.
+
+    Without VNNI, kernels for x86 use VPMADDUBSW: 2 x 255 x 127 is above 32,767, and what is above
+    is cut off without a word. With 7 bits on one side nothing is.
+    """
+    return "avx2" in flags and not flags & VNNI_FLAGS
+
+
 def quantizer(material: Material, *, is_qat: bool) -> Any:
     """Torchao's quantizer for x86, with its default configuration."""
     backend = material.needs(f"{PACKAGE}.quantizer.x86_inductor_quantizer")
+    # What was trained keeps the range that it was trained with, wherever it is finished.
+    reduce_range = not is_qat and saturates(cpu_flags())
     chosen = backend.X86InductorQuantizer()
-    chosen.set_global(backend.get_default_x86_inductor_quantization_config(is_qat=is_qat))
+    chosen.set_global(backend.get_default_x86_inductor_quantization_config(is_qat=is_qat, reduce_range=reduce_range))
     return chosen
 
 
