@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 from profiler.runtimes import RUNTIMES
+from profiler.variants import TRANSFORMS, usage_of
 
 if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
@@ -23,8 +24,8 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         action="append" if several else "store",
         metavar="REF",
         help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME; behind it transforms, such as +groups=8 or +prune=0.5+int8 "
-        "(`python -m models list` shows them)"
+        "torchvision:NAME or timm:NAME; behind it transforms, in their order: +"
+        + ", +".join(map(usage_of, TRANSFORMS))
         + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(

@@ -88,7 +88,7 @@ def measure_layers(
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
     found = find_device(device)
-    bench = _prepared(prepare(model, inputs, found, dtype=dtype, channels_last=channels_last))
+    bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
         name=name or type(model).__name__, bench=bench, device=found, precision=precision,
@@ -113,16 +113,6 @@ def _check(precision: float, max_seconds: float, method: str) -> None:
         )
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}", hint=f"use {' or '.join(METHODS)}")
-
-
-def _prepared(bench: PreparedModel) -> PreparedModel:
-    """The model that was laid out, if it has layers to look into."""
-    if bench.is_compiled:
-        raise UsageError(
-            f"a model that runs compiled to {bench.dtype} is one piece without layers",
-            hint="measure the layers of the network before it was quantized",
-        )
-    return bench
 
 
 def _silent(stage: str, share: float) -> None:

@@ -19,7 +19,6 @@ import torch
 from profiler.errors import ExportError
 from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
-
 from profiler.variants.pt2e import saturates
 
 from .job import Executable, Exported, Job, Layers, explained_export

@@ -221,9 +221,7 @@ def variant_note(note: str) -> Finding:
     return Finding(
         kind="variant",
         observed=note,
-        remedy="`python -m training train --model REF --initial FILE` fine-tunes a variant"
-        if "fine-tune" in note
-        else "",
+        remedy="",
     )
 
 

@@ -77,7 +77,11 @@ def quantizer(material: Material, *, is_qat: bool) -> Any:
     # What was trained keeps the range that it was trained with, wherever it is finished.
     reduce_range = not is_qat and saturates(cpu_flags())
     chosen = backend.X86InductorQuantizer()
-    chosen.set_global(backend.get_default_x86_inductor_quantization_config(is_qat=is_qat, reduce_range=reduce_range))
+    chosen.set_global(
+        backend.get_default_x86_inductor_quantization_config(
+            is_qat=is_qat, reduce_range=reduce_range
+        )
+    )
     return chosen
 
 

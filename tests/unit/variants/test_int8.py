@@ -65,6 +65,14 @@ def test_compiled_it_answers_like_its_graph_and_is_prepared_for_a_measurement(
     assert decibels(answer(quantized, x), bench.model(x)) > 30
 
 
+def test_it_has_no_layers_to_look_into(quantized: QuantizedModule) -> None:
+    from profiler.layers.survey import survey
+
+    bench = SimpleNamespace(is_compiled=True, dtype="int8")
+    with pytest.raises(UsageError, match="compiled to int8 is one piece"):
+        survey(bench, "cpu")
+
+
 def test_a_copy_is_whole_and_there_is_no_going_back(quantized: QuantizedModule) -> None:
     twin = copy.deepcopy(quantized)
     assert torch.equal(answer(twin, images()), answer(quantized, images()))

@@ -18,11 +18,10 @@ from .nets import answer, decibels, images
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_network_learns_with_the_rounding_and_then_has_integers() -> None:
     torch.manual_seed(0)
-    layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(1568, 10))
+    # No norm: torchao looks for one behind a convolution by patterns that take it half a minute.
+    layers = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout(), nn.Flatten(), nn.Linear(1568, 10))
     call = TransformCall(name="int8-qat")
     rounded = apply_all(
         nn.Sequential(*layers), [call], is_trained=True, for_training=True,
@@ -39,8 +38,8 @@ def test_a_network_learns_with_the_rounding_and_then_has_integers() -> None:
     rounded.eval()
     after = rounded.state_dict()
     changed = {name for name in after if not torch.equal(after[name], before[name])}
-    assert any(name.endswith("running_mean") for name in changed)
     assert any(name.endswith("weight") for name in changed)
+    assert torch.equal(answer(rounded, images()), answer(rounded, images()))  # drops nothing now
 
     wanted = answer(rounded, images())
     quantized = finished(rounded, device="cpu")
