@@ -69,24 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
-    add(
-        "--dtype",
-        choices=("fp32", "bf16", "fp16"),
-        help="default: fp32, or what a transform has set",
-    )
-    add("--channels-last", action="store_true", help="channels-last memory format")
-    add_runtime(
-        parser,
-        "what executes the model, its answers held against eager torch's first (default: eager; "
-        "compile for +int8); with another one, +int8 is that run-time's own",
-    )
-    add("--compile", action="store_true", help="the same as --runtime compile")
-    add(
-        "--threads",
-        type=whole_number("--threads", 1, 1024),
-        metavar="N",
-        help="CPU threads of torch",
-    )
+    _add_execution(parser)
     add(
         "--layers",
         action="store_true",
@@ -106,6 +89,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    """How the model is run."""
+    add = parser.add_argument
+    add(
+        "--dtype",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
+    )
+    add("--channels-last", action="store_true", help="channels-last memory format")
+    add_runtime(
+        parser,
+        "what executes the model, its answers held against eager torch's first (default: eager; "
+        "compile for +int8); with another one, +int8 is that run-time's own",
+    )
+    add("--compile", action="store_true", help="the same as --runtime compile")
+    add(
+        "--threads",
+        type=whole_number("--threads", 1, 1024),
+        metavar="N",
+        help="CPU threads of torch",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -106,16 +106,8 @@ def prepare(
     """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
 
     `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. A model
-    that changes its inputs in place is given fresh ones in every call.
-
-    Args:
-        model: any module.
-        inputs: of one call; see `split_inputs`.
-        device: where it is to run.
-        dtype: a key of `DTYPES`; None keeps the model's own.
-        channels_last: use that memory format.
-        runtime: that will make the calls in torch's place, and give the model its precision where
-            that was left to it; None for torch.
+    that changes its inputs in place is given fresh ones in every call. `runtime` is what will make
+    the calls in torch's place, and give the model its precision where that was left to it.
 
     Raises:
         UsageError: unknown dtype, or a model whose precision a transform has set, or has left to
