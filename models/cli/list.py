@@ -40,16 +40,18 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the table, or the JSON object."""
-    names = dict.fromkeys((*VARIANTS, *JOURNEY))
-    rows = [_summary(name, arguments.num_classes) for name in names]
+    rows = [_summary(name, arguments.num_classes) for name in VARIANTS]
+    variants = [_summary(name, arguments.num_classes) for name in JOURNEY if name not in VARIANTS]
     transforms = [_transform(name) for name in TRANSFORMS]
     if arguments.json:
-        print(json.dumps({"models": rows, "transforms": transforms}, indent=2))
+        print(
+            json.dumps({"models": rows, "variants": variants, "transforms": transforms}, indent=2)
+        )
         return 0
     from rich.console import Console
 
     console = Console()
-    console.print(_table(f"{arguments.num_classes} classes, one image", rows))
+    console.print(_table(f"{arguments.num_classes} classes, one image", [*rows, *variants]))
     console.print(_table("Transforms, written behind any model: NAME+TRANSFORM", transforms))
     return 0
 

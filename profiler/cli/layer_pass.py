@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from profiler.values.findings import Finding
 from profiler.values.units import show
 
+from .options import chosen_sensors
 from .workload import load_requests
 
 if TYPE_CHECKING:
@@ -26,21 +27,22 @@ def measure_pass(options: dict[str, Any]) -> list[Any]:
     from profiler.layers import measure_layers
     from profiler.values.codec import encode
 
-    return [
-        encode(
-            measure_layers(
-                request.model,
-                request.inputs,
-                name=request.name,
-                device=request.device,
-                dtype=request.dtype,
-                channels_last=request.channels_last,
-                max_seconds=options["max_seconds"],
-                seed=request.seed,
+    with chosen_sensors(options):
+        return [
+            encode(
+                measure_layers(
+                    request.model,
+                    request.inputs,
+                    name=request.name,
+                    device=request.device,
+                    dtype=request.dtype,
+                    channels_last=request.channels_last,
+                    max_seconds=options["max_seconds"],
+                    seed=request.seed,
+                )
             )
-        )
-        for request in load_requests(options)
-    ]
+            for request in load_requests(options)
+        ]
 
 
 def with_layers(profile: Profile, encoded: Any) -> Profile:

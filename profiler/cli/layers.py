@@ -16,7 +16,7 @@ from profiler.errors import UsageError
 from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
-from .options import add_model, add_runtime, precision, seconds, whole_number
+from .options import add_model, add_runtime, add_sensors, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="joules from each layer's own watts (replay, the default), or from its share of the "
         "time (hooks)",
     )
+    add_sensors(parser)
     add("--sort", choices=tuple(SORT_KEYS), help="largest first (default: order of the model)")
     add("--by", choices=("kind",), help="one row a kind of layer")
     add(

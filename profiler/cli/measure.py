@@ -24,6 +24,7 @@ from .options import (
     add_codecarbon,
     add_model,
     add_runtime,
+    add_sensors,
     chosen_codecarbon,
     precision,
     seconds,
@@ -47,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser, several=True)
     add = parser.add_argument
-    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
@@ -83,6 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="weights: safetensors, or a state dict; with several --model, one for each",
     )
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
+    add_sensors(parser)
     add_repetition(parser)
     add_carbon(parser)
     add_codecarbon(parser)

@@ -29,6 +29,7 @@ from profiler.values.quantities import ACCURACY, QUANTITIES, Quantity
 
 from .differences import differ_in_carbon, findings_of
 from .judging import Verdict, verdict_of
+from .paired_accuracy import paired_accuracy
 from .ratio import ratio_of
 from .rounds import TurnRatios, rounds_of
 from .run_to_run import run_to_run, was_contended
@@ -174,14 +175,15 @@ def _compare_quantity(
         return None  # an exam and another exam
     if first.unit == "g" and differ_in_carbon(base, other):
         return None  # a place and another place
-    ratio = _ratio(quantity.key, first, second, base, other, noise, rounds)
+    paired = paired_accuracy(base, other) if quantity.key == ACCURACY else None
+    ratio = paired[0] if paired else _ratio(quantity.key, first, second, base, other, noise, rounds)
     return Ratio(
         key=quantity.key,
         label=quantity.label,
         base=first,
         other=second,
         ratio=ratio,
-        verdict=verdict_of(ratio),
+        verdict=paired[1] if paired else verdict_of(ratio),
         lower_is_better=quantity.lower_is_better,
     )
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from profiler.errors import UsageError
-from profiler.machine.device import Device, find_device
+from profiler.machine.device import Device
 from profiler.measurement.judgement import without_window_advice
 from profiler.measurement.protocol import Progress
 from profiler.meters import OpenedMeters, OpenMeter, open_meters
@@ -27,6 +27,7 @@ from profiler.workload.prepared import PreparedModel, explained, prepare
 
 from .calibration import CALIBRATION_S, hardware_best
 from .joules import Joules, ratio, replayed_joules, seconds_of, shared_joules
+from .measurable import timed_device
 from .replay import make_replays, names_of
 from .replay_power import PowerRecording, Powers
 from .rows import counted_rows, measured_rows, outside_rows
@@ -87,7 +88,7 @@ def measure_layers(
     """
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
-    found = find_device(device)
+    found = timed_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(

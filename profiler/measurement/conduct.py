@@ -108,7 +108,7 @@ def conduct(
             number,
             Repetition(
                 series=series,
-                process_count=len(runners),
+                process_count=len({block.process for block in seen.result.blocks[number]}),
                 is_fresh=is_fresh,
                 blocks=seen.result.blocks[number],
             ),

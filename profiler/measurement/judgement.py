@@ -65,8 +65,8 @@ def judge_repetition(repetition: Repetition, workload: Workload) -> list[Finding
         findings.append(mostly_disturbed(len(disturbed), len(repetition.blocks), others, waits))
     elif disturbed:
         findings.append(blocks_disturbed(len(disturbed), len(repetition.blocks), others, waits))
-    if repetition.process_count == 1:
-        findings.append(one_process(repetition.is_fresh))
+    if repetition.process_count == 1 and not repetition.is_fresh:
+        findings.append(one_process())
     centres_s = _centres_s(blocks)
     if len(centres_s) > 1 and max(centres_s) > (1 + NOTABLE_SPREAD) * min(centres_s):
         findings.append(processes_differ(min(centres_s), max(centres_s), len(centres_s)))

@@ -14,6 +14,7 @@ from profiler.meters.clock import Clock
 from profiler.recording.recorder import Recorder
 from profiler.values.findings import Finding, never_steady
 from profiler.values.repetition import Block
+from profiler.values.repetition_findings import one_slow_process
 from profiler.values.statistics import has_trend
 from profiler.values.trace import Trace, Window
 
@@ -31,7 +32,7 @@ BRIEF_BLOCK_SHARE, LONGEST_BRIEF_BLOCK_S = 0.008, 0.5
 LEAD_SHARE = 0.1
 FEWEST_BLOCKS = 6
 LONGEST_PAUSE_S = 0.1
-CHECK_SHARE = 0.1
+CHECK_SHARE, CHECK_COST_SHARE = 0.1, 0.15
 
 Progress = Callable[[str, float], None]
 
@@ -144,7 +145,9 @@ class MeasuringProtocol:
         count = len(self.runners) * len(self.names)
         latencies_s: list[list[float]] = []
         slowest_s = 0.0
-        for runner in self.runners:
+        for number, runner in enumerate(self.runners):
+            if number == 1 and self._too_slow_for_all(latencies_s[0]):
+                break
             latencies_s.append([])
             for model in range(len(self.names)):
                 begun_s = self.clock.now_s()
@@ -158,11 +161,23 @@ class MeasuringProtocol:
             self._findings.append(never_steady(slowest_s))
         return latencies_s
 
+    def _too_slow_for_all(self, latencies_s: list[float]) -> bool:
+        """Leave the other processes out where the budget does not hold a block in each of them."""
+        left_s = self.protocol.max_seconds - (self.clock.now_s() - self._start_s)
+        asked, round_s = len(self.runners), sum(latencies_s)
+        if 2 * round_s * (asked - 1) + round_s <= left_s:
+            return False
+        self.runners = self.runners[:1]
+        self._findings.append(one_slow_process(asked, round_s, self.protocol.max_seconds))
+        return True
+
     def _settled(self, runner: Runner, model: int, count: int) -> tuple[float, bool]:
         """Call until latency shows no trend; seconds per call, and whether it got there."""
         budget_s = WARM_UP_SHARE * self.protocol.max_seconds / count
         begun_s = self.clock.now_s()
         latencies_s = [_mean_s(runner.run(model, 1), 1)]
+        if latencies_s[0] > budget_s:
+            return latencies_s[0], True
         while True:
             call_count = _calls_in(WARM_UP_CHUNK_S, latencies_s[-1])
             latencies_s.append(_mean_s(runner.run(model, call_count), call_count))
@@ -182,6 +197,7 @@ class MeasuringProtocol:
         protocol, generator = self.protocol, random.Random(self.protocol.seed)
         end_s = self._start_s + protocol.max_seconds - protocol.idle_s
         checked_s, number, waiting = self.clock.now_s(), 0, list[int]()
+        pause_s = CHECK_SHARE * protocol.max_seconds
         reverse: dict[int, list[int]] = {}
         while True:
             if not waiting:
@@ -201,10 +217,12 @@ class MeasuringProtocol:
                 latencies_s[process][model] = (latencies_s[process][model] + block.latency_s) / 2
             number += 1
             now_s = self.clock.now_s()
-            if now_s - checked_s > CHECK_SHARE * protocol.max_seconds and self._has_enough():
-                checked_s = now_s
+            if now_s - checked_s > pause_s and self._has_enough():
                 if self._so_far().is_precise(protocol.precision):
                     return "precision"
+                checked_s = self.clock.now_s()
+                # Inferring joules takes a while, in which nothing is measured.
+                pause_s = max(pause_s, (checked_s - now_s) / CHECK_COST_SHARE)
             least = max(2, len(self.runners))
             if now_s + (now_s - begun_s) > end_s and number >= least:
                 spent_s = self.clock.now_s() - self._start_s

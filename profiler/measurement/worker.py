@@ -12,6 +12,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
+from profiler.interruption import heed_interruption
 from profiler.meters.clock import MonotonicClock
 from profiler.values.codec import encode
 
@@ -41,6 +42,7 @@ def main(socket_fd: int) -> None:
                 else:
                     send(answers, asdict(runner.run(*message["run"])))
             except Exception as error:  # whatever it is, the measurement is to say it
+                heed_interruption(error)
                 send(answers, error_message(error))
 
 

@@ -12,24 +12,32 @@ It needs neither torch nor a GPU. A window costs the caller two timestamps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import StoreError, UsageError
-from profiler.meters import OpenMeter, close_meters
+from profiler.meters import OpenMeter, SensorChoice, close_meters
+from profiler.meters.choice import sensor_choice
 from profiler.meters.clock import Clock
-from profiler.values.estimate import Estimate
-from profiler.values.findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
+from profiler.values.findings import (
+    Finding,
+    forked,
+    journal_ended,
+    no_sensor,
+    not_recorded,
+    windows_forgotten,
+)
 from profiler.values.trace import CounterTrace, Trace, Window
 
+from .past import PastRecorder, only_readable
 from .recorder import Recorder
+from .window_energy import WindowEnergy
 
 if TYPE_CHECKING:
-    from profiler.inference import ChannelEnergy, TargetEnergy
+    from profiler.inference import TargetEnergy
 
     from .journal import Journal
 
@@ -37,35 +45,6 @@ WHOLE = "whole recording"
 FEW_WINDOWS = 500
 MANY_MOVES = 2_000
 """Moves of a counter (minutes) from which on those far from any edge asked for are merged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowEnergy:
-    """What the windows of one name drew together.
-
-    Args:
-        name: the name they were opened under.
-        count: how many windows of that name there are.
-        duration_s: their lengths added up.
-        energy_j: joules over all devices, nothing counted twice; None when no sensor saw them.
-            Where any device is measured, those that are only estimated stand beside the total.
-        channels: the same, device by device ("gpu:0", "cpu:package-0", ...).
-        findings: what to know before trusting these numbers.
-    """
-
-    name: str
-    count: int
-    duration_s: float
-    energy_j: Estimate | None
-    channels: Mapping[str, ChannelEnergy]
-    findings: tuple[Finding, ...]
-
-    @property
-    def power_w(self) -> Estimate | None:
-        """Mean power over the windows."""
-        if self.energy_j is None or self.duration_s <= 0:
-            return None
-        return self.energy_j.scaled(1 / self.duration_s, "W")
 
 
 class Recording:
@@ -78,6 +57,7 @@ class Recording:
             period of the slowest counter), instead of reading it later.
         journal: a file to which what was seen is appended every second, so that a recording that
             is killed can be recovered (`profiler.journal.recover`).
+        choice: which of the machine's sensors to use, where no meters are given.
     """
 
     def __init__(
@@ -87,13 +67,15 @@ class Recording:
         clock: Clock | None = None,
         wait: bool = False,
         journal: Path | str | None = None,
+        choice: SensorChoice | None = None,
     ) -> None:
         self._meters = meters
+        self._choice = choice
         self._clock = clock
         self._wait = wait
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
-        self._recorder: Recorder | None = None
+        self._recorder: Recorder | PastRecorder | None = None
         self._opened_here: Sequence[OpenMeter] = ()
         self._settled: dict[str, WindowEnergy] = {}
         self.opening_findings: tuple[Finding, ...] = ()
@@ -111,17 +93,17 @@ class Recording:
         if meters is None:
             from profiler.meters import open_meters
 
-            opened = open_meters()
+            opened = open_meters(choice=self._choice)
             meters, self.opening_findings = opened.meters, opened.findings
             self._opened_here = meters
-        self._recorder = self._make_recorder(meters).start()
+        self._recorder = recorder = self._make_recorder(meters).start()
         if self._journal_path is not None:
             from .journal import Journal
 
             try:
-                self._journal = Journal(self._journal_path, self._recorder).start()
+                self._journal = Journal(self._journal_path, recorder).start()
             except StoreError:
-                self._recorder.stop()
+                recorder.stop()
                 close_meters(self._opened_here)
                 raise
         return self
@@ -217,21 +199,38 @@ class Recording:
         found = list(self.opening_findings)
         if self._running().dropped_count:
             found.append(windows_forgotten(self._running().dropped_count))
+        found += [not_recorded(*failure) for failure in self._running().unsampled.items()]
         if self._journal is not None and self._journal.failure is not None:
             found.append(journal_ended(self._journal.failure))
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     @property
     def recorder(self) -> Recorder:
-        """What samples, once this recording has been started; a `UsageError` before."""
-        return self._running()
+        """What samples; a `UsageError` before the start, and in a copy."""
+        running = self._running()
+        if isinstance(running, PastRecorder):
+            raise only_readable()
+        return running
 
     @property
     def journal(self) -> Journal | None:
         """Its file while it runs, where it keeps one."""
         return self._journal
 
-    def _running(self) -> Recorder:
+    def __getstate__(self) -> dict[str, Any]:
+        """What was seen until now: a pickle or a copy can be read, and records nothing more."""
+        recorder = None if self._recorder is None else PastRecorder.of(self._recorder)
+        return {
+            **self.__dict__,
+            "_meters": None,
+            "_clock": None,
+            "_recorder": recorder,
+            "_journal": None,
+            "_opened_here": (),
+            "opening_findings": self.opening_findings if recorder is None else self.own_findings,
+        }
+
+    def _running(self) -> Recorder | PastRecorder:
         if self._recorder is None:
             raise UsageError(
                 "this recording has not been started",
@@ -289,6 +288,13 @@ def record(
     clock: Clock | None = None,
     wait: bool = False,
     journal: Path | str | None = None,
+    sensors: Sequence[str] | str | None = None,
+    without: Sequence[str] | str = (),
 ) -> Recording:
-    """Make a recording; use it with `with`, or call `.start()` and `.stop()`. See `Recording`."""
-    return Recording(meters, clock=clock, wait=wait, journal=journal)
+    """Make a recording; use it with `with`, or call `.start()` and `.stop()`. See `Recording`.
+
+    `sensors` are used alone, and `without` are left out: by meter ("rapl"), family ("gpu"), device
+    ("gpu:1") or channel ("gpu:1:power"), as in `--sensors` and `--without`.
+    """
+    choice = sensor_choice(sensors, without) if sensors is not None or without else None
+    return Recording(meters, clock=clock, wait=wait, journal=journal, choice=choice)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from profiler.errors import ExportError, ProfilerError
+from profiler.interruption import heed_interruption
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
 from profiler.workload.exported import Inputs, export_program
@@ -197,6 +198,7 @@ def explained_export(job: Job, doing: str) -> Iterator[None]:
         raise
     # Their errors are of many kinds: no operator, no memory, no such shape.
     except Exception as error:
+        heed_interruption(error)
         reason = one_line(_first_cause(error))[:200]
         raise ExportError(
             f"{job.runtime} cannot {doing} {type(job.model).__name__}: {reason}",

@@ -60,12 +60,21 @@ def windows_forgotten(count: int) -> Finding:
     )
 
 
+def not_recorded(meter: str, reason: str) -> Finding:
+    """A meter could not be sampled."""
+    return Finding(
+        kind="not-recorded",
+        observed=f"the sensors of {meter} were not recorded: {reason}",
+        remedy="allow this user more threads (ulimit -u, or the container's --pids-limit)",
+    )
+
+
 def journal_ended(reason: str) -> Finding:
     """The journal of a recording could not be written any more."""
     return Finding(
         kind="journal-ended",
         observed=f"the journal could not be written to its end: {reason}",
-        remedy="make room on that disk; the recording itself is whole",
+        remedy="make room on that disk, or allow more threads; the recording itself is whole",
     )
 
 
@@ -117,15 +126,12 @@ def estimate_only(device: str, source: str) -> Finding:
     )
 
 
-def cpu_not_measured(is_virtual: bool) -> Finding:
-    """No counter covers this machine's CPU."""
+def cpu_not_measured(remedy: str) -> Finding:
+    """No counter covers this machine's CPU; `remedy` says what would show one."""
     return Finding(
         kind="estimate-only",
         observed="no sensor measures this machine's CPU and memory: CodeCarbon estimates them",
-        remedy="a virtual machine is not shown RAPL as a rule: measure on the host itself"
-        if is_virtual
-        else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
-        "intel_rapl_msr, then see /sys/class/powercap",
+        remedy=remedy,
     )
 
 

@@ -128,6 +128,8 @@ class Profile:
         accuracy: top-1 share of right answers, where a trained checkpoint supplied it.
         accuracy_data: what images that was reached on, which are not those of the workload; two
             accuracies are compared only where it is the same.
+        right_answers: which of these images were answered rightly, one bit an image in the order of
+            the split, as hexadecimal digits; so that two models are compared image by image.
         score: the efficiency score (see `profiler.values.score`) by the counts as they ran.
         score_by_ratio: the same by the counts before channels were removed, with p_s; None where
             none were.
@@ -165,6 +167,7 @@ class Profile:
     size_bytes: Estimate | None = None
     accuracy: Estimate | None = None
     accuracy_data: str | None = None
+    right_answers: str | None = None
     score: Estimate | None = None
     score_by_ratio: Estimate | None = None
     effective_mac_count: Estimate | None = None

@@ -65,7 +65,8 @@ def budget_ended(reached: Mapping[str, float | None], asked: float, spent_s: flo
     widest = max((math.inf if half is None else half for half in reached.values()), default=0.0)
     # Half widths fall with the root of the time.
     needed_s = spent_s * (widest / asked) ** 2
-    enough = f"about --max-seconds {needed_s:.2g} would do" if needed_s < LONGEST_ADVICE_S else ""
+    is_near = needed_s < LONGEST_ADVICE_S
+    enough = f"about --max-seconds {float(f'{needed_s:.2g}'):g} would do" if is_near else ""
     return Finding(
         kind="budget-ended",
         observed=f"{', '.join(texts)} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
@@ -73,15 +74,13 @@ def budget_ended(reached: Mapping[str, float | None], asked: float, spent_s: flo
     )
 
 
-def one_process(is_fresh: bool) -> Finding:
+def one_process() -> Finding:
     """A single process cannot show how much processes differ."""
     return Finding(
         kind="one-process",
         observed="everything ran in one process: its interval does not know how much another "
         "process would differ",
-        remedy="raise --processes"
-        if is_fresh
-        else "measure from the command line, which starts three (--processes)",
+        remedy="measure from the command line, which starts three (--processes)",
     )
 
 
@@ -101,6 +100,17 @@ def fewer_processes(count: int, asked: int, reason: str) -> Finding:
         kind="fewer-processes",
         observed=f"{count} of {asked} processes were used: {reason}",
         remedy="make the calls smaller with --batch-size, or ask for fewer with --processes",
+    )
+
+
+def one_slow_process(asked: int, round_s: float, max_seconds: float) -> Finding:
+    """Calls are too long for a block in each process."""
+    return Finding(
+        kind="fewer-processes",
+        observed=f"1 of {asked} processes was used: a call of every model takes {round_s:.3g} s, "
+        f"too long for {max_seconds:g} s in all of them",
+        remedy=f"give --max-seconds {4 * asked * round_s:.0f} or more, or make --batch-size "
+        "smaller",
     )
 
 

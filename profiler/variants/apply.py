@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from profiler.errors import TransformError, UsageError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 from profiler.workload.transformed import keep_transforms, transforms_of
 
@@ -49,6 +50,7 @@ def transform(
         twin = copy.deepcopy(model)
     # Any object inside may refuse, each in its own way.
     except Exception as error:
+        heed_interruption(error)
         raise TransformError(f"the model cannot be copied ({one_line(error)})") from error
     batches = data if isinstance(data, list) else [] if data is None else [data]
     place = next(iter([*model.parameters(), *model.buffers()]), torch.empty(0)).device

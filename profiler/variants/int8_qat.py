@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from profiler.values.applied_transform import AppliedTransform
@@ -30,10 +31,21 @@ class RoundedModule(nn.Module):
         return self.graph(*inputs, **keywords)
 
     def train(self, mode: bool = True) -> Self:
-        """Batch norms and dropouts switch; the graph's own flag stays, which torch would refuse."""
+        """Norms and dropouts switch, and ranges are learnt in training alone.
+
+        The graph's own flag stays: torch refuses to change that of an exported one.
+        """
         self.training = mode
         with quiet_libraries():
             self.graph.train(mode) if mode else self.graph.eval()
+        return self.watch(mode)
+
+    def watch(self, enabled: bool) -> Self:
+        """Let what is computed move the ranges of the 8 bits, or not."""
+        for module in self.graph.modules():
+            flag = getattr(module, "observer_enabled", None)
+            if isinstance(flag, torch.Tensor):
+                flag.fill_(int(enabled))
         return self
 
 
@@ -52,9 +64,10 @@ def apply(
     with refused(material, model), quiet_libraries():
         prepared = flow.prepare_qat_pt2e(graph, chosen)
         material.needs(PACKAGE).allow_exported_model_train_eval(prepared)
-    rounded = RoundedModule(prepared).eval()
+    rounded = RoundedModule(prepared).eval().watch(True)
     # Observers have no shape before they have seen something, and weights none to be loaded into.
     observe(rounded, material)
+    rounded.watch(False)
     return rounded, AppliedTransform(
         name=material.name,
         weight_bits=BITS,

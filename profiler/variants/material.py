@@ -14,6 +14,7 @@ from torch import nn
 
 from profiler.counting import count
 from profiler.errors import MeasurementError, TransformError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 from profiler.workload.exported import Inputs, running_layer
 from profiler.workload.prepared import map_tensors, split_inputs
@@ -104,6 +105,7 @@ def run(model: nn.Module, inputs: Inputs, transform: str) -> Any:
             return model(*arguments, **keywords)
         # The model is the user's: it may raise anything.
         except Exception as error:
+            heed_interruption(error)
             where = f"layer '{path[-1]}'" if path and path[-1] else "the model"
             raise TransformError(
                 f"{transform} needs to run the model, and {where} raised {one_line(error)[:300]}",

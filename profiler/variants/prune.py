@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from profiler.errors import TransformError
+from profiler.interruption import heed_interruption
 from profiler.values.applied_transform import AppliedTransform, LeftAlone
 from profiler.values.plain_text import one_line
 from profiler.workload.exported import Inputs
@@ -126,6 +127,7 @@ def _prune(
             pruner.step()
     # The graph is drawn from the user's model, and may meet anything there.
     except Exception as error:
+        heed_interruption(error)
         raise TransformError(
             f"{material.name} cannot follow {_doubtful(model)}: torch-pruning raised "
             f"{one_line(error)[:200]}",

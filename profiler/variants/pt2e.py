@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from profiler.errors import ExportError, TransformError
+from profiler.interruption import heed_interruption
 from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
@@ -170,6 +171,7 @@ def refused(material: Material, model: nn.Module) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        heed_interruption(error)
         raise TransformError(
             f"{material.name} cannot quantize {type(model).__name__}: torchao raised "
             f"{one_line(error)[:200]}",

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from profiler.errors import ExportError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 from .prepared import map_tensors, tensors_in
@@ -49,6 +50,7 @@ def export_program(model: nn.Module, example: Inputs, *, purpose: str, least: in
             return torch.export.export(model, arguments, keywords, dynamic_shapes=shapes)
         # Whatever the user's code makes of symbolic shapes.
         except Exception as error:
+            heed_interruption(error)
             where = f"layer '{path[-1]}'" if path and path[-1] else type(model).__name__
             raise ExportError(
                 f"{purpose} cannot export {where}: {one_line(error)[:200]}",

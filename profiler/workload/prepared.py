@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import DeviceError, MeasurementError, ProfilerError, TransformError, UsageError
+from profiler.errors import (
+    DeviceError,
+    MeasurementError,
+    ProfilerError,
+    TransformError,
+    UsageError,
+)
+from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
 from profiler.values.deployment import Deployment
 from profiler.values.findings import Finding, inputs_renewed, variant_note
@@ -220,6 +227,7 @@ def _copied(model: nn.Module) -> nn.Module:
         with torch.no_grad():
             return copy.deepcopy(model)
     except Exception as error:  # any object inside may refuse, each in its own way
+        heed_interruption(error)
         raise MeasurementError(
             f"the model cannot be copied for the measurement ({one_line(error)})",
             hint="give a factory with --model module:callable, or detach what cannot be copied",
@@ -249,6 +257,7 @@ def explained(device: Device) -> Iterator[None]:
         raise
     # The model is the user's: it may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise explain(error, device) from error
 
 

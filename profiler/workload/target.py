@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import TargetError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 from .user_code import CHECKOUT, import_named, importable, load_module, run_file
@@ -237,6 +238,7 @@ def _call(found: Callable[..., object], reference: str, arguments: dict[str, Any
         return found(**arguments)
     # The factory is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(
             f"building '{reference}' raised {one_line(error)}",
             hint="name a class or a function that needs no arguments",

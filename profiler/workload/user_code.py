@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from profiler.errors import TargetError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,7 @@ def import_named(name: str) -> ModuleType:
         ) from error
     # The module is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(f"importing '{name}' raised {one_line(error)}") from error
 
 
@@ -98,6 +100,7 @@ def run_file(path: Path) -> ModuleType:
         return load_module(path, alias)
     # The file is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(f"running '{path}' raised {one_line(error)}") from error
 
 

@@ -16,7 +16,7 @@ TOPS = ("profiler", "models", "training", "reports")
 
 # Room -> the rooms that it may import, lazily and for types too. A module that lies flat in its
 # top-level folder is a room of its own. `profiler` is the library's face, which hands on what lies
-# in its rooms; errors and version may be imported from anywhere.
+# in its rooms; errors, interruption and version may be imported from anywhere.
 MAY_IMPORT: dict[str, str] = {
     "profiler.files": "",
     "profiler.values": "",
@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.counting": "counting.operators values",
     "profiler.meters": "values",
     "profiler.recording": "inference meters values",
-    "profiler.machine": "meters values",
+    "profiler.machine": "inference meters values",
     "profiler.store": "files values",
     "profiler.render": "comparison values",
     "profiler.render.formats": "render values",
@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",
     "profiler.integrations": "files ledger machine recording values",
-    "profiler.cli": "comparison counting files inference inputs layers machine measurement"
+    "profiler.cli": "comparison counting files inference inputs layers machine measurement meters"
     " recording render render.formats runtimes store values variants workload",
     "profiler": "comparison counting layers measurement recording store values variants",
     "profiler.__main__": "cli",
@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, str] = {
     "reports": "",
 }
 
-FROM_ANYWHERE = {"profiler.errors", "profiler.version"}
+FROM_ANYWHERE = {"profiler.errors", "profiler.interruption", "profiler.version"}
 CORE = ("errors", "values", "inference", "comparison", "render")
 OUTSIDE_WORLD = {
     "torch", "torchvision", "time", "datetime", "os", "pathlib", "shutil", "tempfile",

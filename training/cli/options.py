@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from profiler.cli.options import add_carbon, number, whole_number
+from profiler.cli.options import add_carbon, add_sensors, number, whole_number
 from profiler.errors import UsageError
 from training.recipe import (
     AT_LEAST_ONE,
@@ -123,6 +123,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of torch",
     )
+    add_sensors(parser)
     add_carbon(parser)
 
 

@@ -27,8 +27,10 @@ def disturbed(blocks: list[Block]) -> list[int]:
     return [item.round for item in marked(blocks) if item.is_disturbed]
 
 
-def repetition(blocks: list[Block], process_count: int = 3) -> Repetition:
-    return Repetition(series="s", process_count=process_count, is_fresh=True, blocks=marked(blocks))
+def repetition(blocks: list[Block], process_count: int = 3, is_fresh: bool = True) -> Repetition:
+    return Repetition(
+        series="s", process_count=process_count, is_fresh=is_fresh, blocks=marked(blocks)
+    )
 
 
 def kinds(of: Repetition, workload: Workload = CPU) -> list[str]:
@@ -91,4 +93,5 @@ def test_processes_in_states_of_their_own_are_a_finding() -> None:
 
 
 def test_one_process_says_so() -> None:
-    assert kinds(repetition([block(1), block(2)], process_count=1)) == ["one-process"]
+    alone = repetition([block(1), block(2)], process_count=1, is_fresh=False)
+    assert kinds(alone) == ["one-process"]

@@ -206,9 +206,11 @@ def test_processes_that_differ_widen_the_interval_though_each_is_steady() -> Non
 class Turns:
     """Two models, one longer by `ratio`, in processes of different speed, while all drifts."""
 
-    def __init__(self, processes: int, *, drift: float, ratio: float = 1.1) -> None:
+    def __init__(
+        self, processes: int, *, drift: float, ratio: float = 1.1, call_s: float = 0.01
+    ) -> None:
         self.clock = FakeClock()
-        self.drift, self.ratio = drift, ratio
+        self.drift, self.ratio, self.call_s = drift, ratio, call_s
         self.order: list[tuple[int, int]] = []
         runners = [
             LocalRunner(
@@ -234,7 +236,9 @@ class Turns:
     def caller(self, process: int, model: int) -> Callable[[], None]:
         def call() -> None:
             slower = 1 + self.drift * (self.clock.now_s() - 1000.0)
-            self.clock.advance(0.01 * slower * (1 + 0.05 * process) * (self.ratio if model else 1))
+            self.clock.advance(
+                self.call_s * slower * (1 + 0.05 * process) * (self.ratio if model else 1)
+            )
 
         return call
 
@@ -267,3 +271,14 @@ def test_what_falls_short_is_one_finding_that_says_how_long_would_do() -> None:
     (finding,) = (item for item in result.findings if item.kind == "budget-ended")
     assert "latency reached ±" in finding.observed
     assert "±0.1 % was asked for" in finding.observed
+
+
+def test_calls_too_long_for_all_processes_are_measured_in_one_and_the_budget_nearly_holds() -> None:
+    turns = Turns(3, drift=0.0, call_s=4.0)
+    start_s = turns.clock.now_s()
+    result = turns.protocol.run()
+    assert {block.process for blocks in result.blocks for block in blocks} == {0}
+    assert "fewer-processes" in {finding.kind for finding in result.findings}
+    assert turns.clock.now_s() - start_s < 45.0
+    brisk = Turns(3, drift=0.0, call_s=0.5).protocol.run()
+    assert {block.process for block in brisk.blocks[0]} == {0, 1, 2}
