@@ -1,7 +1,9 @@
 """Recompute every joule of a stored run from its raw readings, and compare its sources.
 
 A folder that ends in .partial, left by a run that was killed, is read up to the last second that
-its journal holds. Exit code 0 where all that is stored follows from the readings, 1 where not.
+its journal holds. Exit code 0 where all that is stored follows from the readings, 1 where not. A
+run that an older estimator stored is told apart: it holds where old and new number lie inside each
+other's interval.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ def _document(profile: Profile, verification: Verification) -> dict[str, Any]:
         "name": profile.name,
         "created_utc": profile.created_utc,
         "holds": verification.holds,
-        "checks": [{**encode(check), "agrees": check.agrees} for check in verification.checks],
+        "checks": [
+            {**encode(check), "agrees": check.agrees, "verdict": check.verdict}
+            for check in verification.checks
+        ],
         "sources": [encode(source) for source in verification.sources],
         "findings": [asdict(finding) for finding in verification.findings],
     }
@@ -72,7 +77,7 @@ def _text(profile: Profile, verification: Verification) -> str:
                 check.name,
                 show(check.stored),
                 show(check.recomputed),
-                "agrees" if check.agrees else "DIFFERS",
+                check.verdict,
             )
             for check in verification.checks
         ),
@@ -84,7 +89,11 @@ def _text(profile: Profile, verification: Verification) -> str:
             (source.device, show(source.energy_j), source.source) for source in verification.sources
         ),
     )
-    verdict = "every joule follows from the readings" if verification.holds else "DOES NOT HOLD"
+    verdict = "DOES NOT HOLD"
+    if all(check.agrees for check in verification.checks):
+        verdict = "every joule follows from the readings"
+    elif verification.holds:
+        verdict = "stored by an older estimator; what today's gives lies within the intervals"
     section = Section(
         title=f"{profile.name}, {profile.created_utc}: {verdict}",
         tables=(checks, sources),

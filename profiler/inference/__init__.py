@@ -2,9 +2,8 @@
 
 CounterTrace ──▶ moves ──▶ bracket (guaranteed bounds)
                    │          │ clips
-                   └──▶ panel ──▶ kriging (segment model) ──▶ mixture ──▶ Estimate
-PowerTrace ──▶ samples ──▶ panel (soft equations); lag: how far the counter is behind
-PowerTrace ──▶ power (trapezoids) ─────────────────────────────────────▶ Estimate
+windows ──▶ knots ─┴─▶ anchors ──▶ panels ──▶ segment model ──▶ widths ──▶ Estimate
+PowerTrace ──▶ trapezoids ───────────────────────────────────────────────▶ Estimate
 """
 
 from __future__ import annotations

@@ -55,8 +55,9 @@ def infer_energies(
         for i in range(len(targets))
     )
     return tuple(
-        replace(energy, findings=(*energy.findings, *machine_remarks(traces, target)))
+        replace(energy, findings=(*energy.findings, *remarks)) if remarks else energy
         for energy, target in zip(sums, spans, strict=True)
+        for remarks in [machine_remarks(traces, target)]
     )
 
 

@@ -7,16 +7,21 @@ large; where the power on both sides is known, its sign tells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .moves import Floats
-from .panel import Panel, ask_cells
-from .segment_model import build_model
+from .panel import Panel
+from .segment_model import FLUCTUATIONS, SEGMENTS, STRAY, Model
+from .timeline import Timeline
 
 LEAST_STRAY_S = 1e-3
 FEWEST_EDGES = 8
-MOST_FLUCTUATION = 0.06
+# Power that fluctuates displaces as much energy beside an edge as this time of its own strength.
+FLUCTUATING_S = 0.04
+MOST_FLUCTUATING = 0.5
 LEAST_STEP = 0.2
 MOST_STRAYS = 3.0
 ALIKE = 0.02
@@ -24,38 +29,54 @@ SHORTEST_S = 0.02
 
 
 def true_edges(
-    panel: Panel, strengths: Floats, scale_w: float, stray_s: float
-) -> dict[float, float]:
-    """Edge of a window -> instant at which the power changed, where that can be told.
+    timeline: Timeline, panels: Sequence[Panel], strengths: Floats, scale_w: float
+) -> Timeline:
+    """The timeline with its edges where the power changed, as far as that can be told.
 
     Args:
-        panel: a neighbourhood of the recording.
-        strengths: learned weights of the parts of the power.
+        timeline: as the windows have it.
+        panels: neighbourhoods of the recording.
+        strengths: learned, of the parts of the power.
         scale_w: mean power of the recording.
-        stray_s: usual stray of an edge.
     """
-    energy_j, _ = build_model(ask_cells(panel), scale_w).posterior(strengths)
+    fluctuating_s = FLUCTUATING_S * float(strengths[list(FLUCTUATIONS)].max())
+    stray_s = float(strengths[STRAY])
+    if stray_s < LEAST_STRAY_S or fluctuating_s > MOST_FLUCTUATING * stray_s:
+        return timeline
+    if len(timeline.edges_s) < FEWEST_EDGES:
+        return timeline
+    strays_s: dict[float, float] = {}
+    for panel in panels:
+        strays_s |= _strays_s(panel, strengths, scale_w)
+    return timeline.moved(np.array([strays_s.get(edge_s, 0.0) for edge_s in timeline.edges_s]))
+
+
+def _strays_s(panel: Panel, strengths: Floats, scale_w: float) -> dict[float, float]:
+    """By edge, how much later than it the power changed."""
+    energy_j = Model(panel, scale_w).cell_energies_j(strengths)
     last = np.flatnonzero(np.diff(panel.segment) != 0)
     beside = np.zeros(len(energy_j), dtype=bool)
     beside[last] = beside[last + 1] = True
-    alike = (bool(strengths[0] <= ALIKE), bool(strengths[1] <= ALIKE))
-    moved: dict[float, float] = {}
+    alike = tuple(bool(strengths[place] <= ALIKE) for place in SEGMENTS)
+    most_s = MOST_STRAYS * float(strengths[STRAY])
+    found: dict[float, float] = {}
     for cell in last:
         left_w = _usual_power(panel, energy_j, beside, int(cell), alike)
         right_w = _usual_power(panel, energy_j, beside, int(cell) + 1, alike)
         if left_w is None or right_w is None or abs(left_w - right_w) < LEAST_STEP * scale_w:
             continue
         expected_j = left_w * panel.duration_s[cell] + right_w * panel.duration_s[cell + 1]
-        stray = (energy_j[cell] + energy_j[cell + 1] - expected_j) / (left_w - right_w)
-        edge_s = float(panel.start_s[cell + 1])
-        moved[edge_s] = edge_s + float(
-            np.clip(stray, -MOST_STRAYS * stray_s, MOST_STRAYS * stray_s)
-        )
-    return moved
+        late_s = (energy_j[cell] + energy_j[cell + 1] - expected_j) / (left_w - right_w)
+        found[float(panel.start_s[cell + 1])] = float(np.clip(late_s, -most_s, most_s))
+    return found
 
 
 def _usual_power(
-    panel: Panel, energy_j: Floats, beside: NDArray[np.bool_], cell: int, alike: tuple[bool, bool]
+    panel: Panel,
+    energy_j: Floats,
+    beside: NDArray[np.bool_],
+    cell: int,
+    alike: tuple[bool, ...],
 ) -> float | None:
     """Mean power of one segment away from its edges, else of its label where all are alike."""
     groups = [panel.segment]

@@ -59,15 +59,15 @@ def _shortened(trace: CounterTrace, edges_s: Sequence[float]) -> CounterTrace:
         )
     inside = range(max(low, 1), min(high + 1, count))
     anchors.update(at for at in inside if trace.epoch[at] != trace.epoch[at - 1])
-    kept = {
-        index
-        for at in anchors
-        for index in range(max(0, at - NEAR_COUNT), min(count, at + NEAR_COUNT))
-    }
     ordered = sorted(anchors)
+    kept = bytearray(count)
+    for at in ordered:
+        near = range(max(0, at - NEAR_COUNT), min(count, at + NEAR_COUNT))
+        kept[near.start : near.stop] = b"\1" * len(near)
     for left, right in pairwise(ordered):
-        kept.update(range(left, min(right, count), max(1, (right - left) // BETWEEN_COUNT)))
-    chosen = sorted(kept)
+        for at in range(left, min(right, count), max(1, (right - left) // BETWEEN_COUNT)):
+            kept[at] = 1
+    chosen = [at for at in range(count) if kept[at]]
     if len(chosen) == count:
         return trace
     last_whole = max(0, high - NEAR_COUNT)

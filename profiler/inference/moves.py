@@ -19,6 +19,8 @@ FEWEST_SHARP = 8
 LONGEST_LAG_PERIODS = 0.3
 LONGEST_LAG_S = 0.03
 SLOPE_COUNT = 97
+FAST_S = 5e-3
+ALIKE_S = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,9 @@ class Moves:
         energy_j: cumulative joules; comparable only across solid intervals.
         solid: shape (n - 1,), whether the energy between move k and k + 1 is known.
         period_s: usual time between moves; None where too few were seen.
+        held_s: how long one value is shown, of a counter that moves too often for its moves to be
+            watched: a read shows one of the last `held_s`, and reads follow no clock. None for
+            others.
         resolution_j: smallest step of the counter.
         longest_lag_s: how far behind its moves the energy shown may be.
     """
@@ -40,6 +45,7 @@ class Moves:
     energy_j: Floats
     solid: NDArray[np.bool_]
     period_s: float | None
+    held_s: float | None
     resolution_j: float
     longest_lag_s: float
 
@@ -60,6 +66,7 @@ def load_moves(trace: CounterTrace) -> Moves:
     # Where moves were thinned, gaps tell nothing: the recorder noted what stood still there.
     whole = slice(int(np.searchsorted(latest_s, trace.thinned_before_s or -np.inf)), None)
     period_s = _usual_period(trace.channel.update_period_s, earliest_s[whole], latest_s[whole])
+    held_s = trace.channel.update_period_s
     solid = np.diff(np.asarray(trace.epoch)) == 0
     solid[whole] &= ~_lost_energy(earliest_s[whole], latest_s[whole], energy_j[whole], period_s)
     for fault in trace.faults:
@@ -68,7 +75,8 @@ def load_moves(trace: CounterTrace) -> Moves:
             solid &= (latest_s[1:] <= fault.start_s) | (latest_s[:-1] >= end_s)
     return Moves(
         earliest_s=earliest_s, latest_s=latest_s, energy_j=energy_j, solid=solid,
-        period_s=period_s, resolution_j=trace.channel.resolution_j or 0.0,
+        period_s=period_s, held_s=held_s if held_s is not None and held_s <= FAST_S else None,
+        resolution_j=trace.channel.resolution_j or 0.0,
         longest_lag_s=_longest_lag(trace.channel, period_s),
     )  # fmt: skip
 
@@ -121,12 +129,10 @@ class Instants:
     Args:
         mean_s: shape (n,), never falling.
         covariance_s2: shape (n, n), what the brackets leave open; errors of one line go together.
-        jitter_s: shape (n,), how far a move may stray from its line without being noticed.
     """
 
     mean_s: Floats
     covariance_s2: Floats
-    jitter_s: Floats
 
 
 def locate(moves: Moves, first: int, last: int) -> Instants:
@@ -138,20 +144,28 @@ def locate(moves: Moves, first: int, last: int) -> Instants:
     """
     earliest_s = moves.earliest_s[first:last]
     latest_s = moves.latest_s[first:last]
-    if moves.period_s is not None:
-        earliest_s = np.maximum(earliest_s, latest_s - 1.05 * moves.period_s)
+    # What is read was shown first within the last period, wherever the read before it was.
+    longest_s = moves.held_s or moves.period_s
+    if longest_s is not None:
+        earliest_s = np.maximum(earliest_s, latest_s - 1.05 * longest_s)
     width_s = latest_s - earliest_s
     mean_s = (earliest_s + latest_s) / 2
     covariance_s2 = np.diag(width_s**2 / 12)
-    jitter_s = np.zeros(len(mean_s))
+    if moves.held_s is not None:
+        # Reads in steady steps come at much the same phase of the counter: errors close to each
+        # other are alike.
+        alike = np.exp(-np.abs(mean_s[:, None] - mean_s) / ALIKE_S)
+        covariance_s2 = np.outer(width_s, width_s) / 12 * (alike + np.eye(len(mean_s))) / 2
     # A short run passes through jittering brackets by chance: only a short trace may use it.
     lengths = FIT_LENGTHS if len(mean_s) >= FIT_LENGTHS[-1] else SHORT_FIT_LENGTHS
     start, shortest = 0, lengths[-1]
-    while _may_be_periodic(moves.period_s, width_s) and start <= len(mean_s) - shortest:
+    while _may_be_periodic(moves, width_s) and start <= len(mean_s) - shortest:
         stop, fitted = _fit_run(earliest_s, latest_s, start, lengths, moves.period_s or 0.0)
         if fitted is not None:
             mean_s[start:stop], covariance_s2[start:stop, start:stop] = fitted
-            jitter_s[start:stop] = float(np.median(width_s[start:stop])) / (stop - start)
+            # How far a move may stray from the line without being noticed.
+            unnoticed_s = float(np.median(width_s[start:stop])) / (stop - start)
+            covariance_s2[range(start, stop), range(start, stop)] += unnoticed_s**2
         else:
             stop = len(mean_s) if len(mean_s) - stop < shortest else stop
             run = slice(start, stop)
@@ -163,13 +177,13 @@ def locate(moves: Moves, first: int, last: int) -> Instants:
                 covariance_s2[run, run],
             )
         start = stop
-    return Instants(
-        mean_s=np.maximum.accumulate(mean_s), covariance_s2=covariance_s2, jitter_s=jitter_s
-    )
+    return Instants(mean_s=np.maximum.accumulate(mean_s), covariance_s2=covariance_s2)
 
 
-def _may_be_periodic(period_s: float | None, width_s: Floats) -> bool:
-    return period_s is not None and float(np.median(width_s)) <= 0.25 * period_s
+def _may_be_periodic(moves: Moves, width_s: Floats) -> bool:
+    if moves.period_s is None or moves.held_s is not None:
+        return False
+    return float(np.median(width_s)) <= 0.25 * moves.period_s
 
 
 def _fit_run(

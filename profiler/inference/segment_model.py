@@ -2,28 +2,29 @@
 
 P(t) = label + transient + segment + fluctuation. All windows of one set of names share a label
 effect, all gaps another; power may take a while to settle after an edge, alike at all edges; each
-segment departs from its label; within a segment power fluctuates on a short and on a long time
-scale (Ornstein-Uhlenbeck processes). All parts are Gaussian, so that the energy of any span, given
-the counter's intervals, is Gaussian too: kriging with block supports (Chiles and Delfiner,
-Geostatistics, 2nd ed., 2012, section 3.5; Rasmussen and Williams, Gaussian Processes for Machine
-Learning, 2006, eq. 2.23-2.24).
+segment departs from its label; within a segment power fluctuates on a short and on a
+long time scale (Ornstein-Uhlenbeck processes); and work begins and ends a little off its edges. All
+parts are Gaussian, so that the energy of any span, given the counter's intervals, is Gaussian too:
+kriging with block supports (Chiles and Delfiner, Geostatistics, 2nd ed., 2012, section 3.5;
+Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.23-2.24).
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from .moves import Floats
-from .panel import Panel, ask_cells
-from .samples import GAIN_DEVIATION
+from .panel import Panel
 
 SHORT_S = 0.012
 LONG_S = 0.12
 GAP_S = 0.03
-UNSEEN_SHARE = 0.5
 SETTLING_S = (0.015, 0.045, 0.13)
+UNSEEN_SHARE = 0.5
+LEAST_STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,6 @@ class Part:
     start: int
 
 
-NO_WEIGHT = 3.0
 _POWER_GRID = (0.0, 0.002, 0.006, 0.02, 0.06, 0.18, 0.5, 1.0)
 _SETTLING_GRID = (0.0, 0.006, 0.03, 0.15, 0.5)
 PARTS = (
@@ -46,35 +46,62 @@ PARTS = (
     Part(name="fluctuation in a gap", grid=_POWER_GRID, start=2),
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
-    Part(name="stray of the edges", grid=(0.0, 2e-5, 1e-4, 4e-4, 1.5e-3, 5e-3, 1.5e-2), start=1),
-    Part(name="noise of power samples", grid=(0.002, 0.008, 0.03, 0.12, 0.4, NO_WEIGHT), start=5),
-    Part(name="jitter of the moves", grid=(0.0, 0.3, 1.0, 3.0), start=1),
+    Part(name="stray of the edges, s", grid=(2e-5, 1e-4, 4e-4, 1.5e-3, 5e-3), start=1),
 )
+SEGMENTS, FLUCTUATIONS, STRAY = (0, 1), (2, 3, 4), len(PARTS) - 1
+USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """Covariances of the rows of a panel, one for each part of the power, ready to be weighted.
+class Posterior:
+    """What the counter says about the anchors of a panel.
 
     Args:
-        equation_count: rows that are known.
-        residual_j: shape (e,), known joules less the prior mean.
-        prior_j: shape (r,), prior mean of every row.
-        parts_j2: shape (part count, r, r), covariance of the rows at strength 1 of each part.
-        fixed_j2: shape (r, r), label effects, timing of the moves, the counter's step.
+        mean_j: shape (a,), energy between reference and anchor.
+        covariance_j2: shape (a, a).
+        scores: shape (e,), how far each known interval lies from what all others predict for it, in
+            standard deviations of that prediction.
     """
 
-    equation_count: int
-    residual_j: Floats
-    prior_j: Floats
-    parts_j2: Floats
-    fixed_j2: Floats
+    mean_j: Floats
+    covariance_j2: Floats
+    scores: Floats
 
-    def covariance(self, strengths: Floats) -> Floats:
-        """Prior covariance of all rows, J^2."""
-        rows = len(self.prior_j)
-        parts = self.parts_j2.reshape(len(PARTS), -1)
-        return self.fixed_j2 + ((strengths**2) @ parts).reshape(rows, rows)
+
+class Model:
+    """The joules of a panel's rows as Gaussian variables, for any strengths of the parts.
+
+    Args:
+        panel: a neighbourhood of the recording.
+        scale_w: mean power of the recording.
+    """
+
+    def __init__(self, panel: Panel, scale_w: float) -> None:
+        self._panel, self._scale_w = panel, scale_w
+        duration_s = _asked_for(panel)
+        lengths_s = duration_s[:, None] * _one_hot(panel.label)
+        self._fixed_j2 = (lengths_s @ lengths_s.T + _unseen(panel, duration_s)) * scale_w**2
+        self._prior_j = _row_sums(panel, panel.duration_s[:, None])[:, 0] * scale_w
+        self._residual_j = panel.known_j - self._prior_j[: panel.equation_count]
+        self._parts_j2 = [part * scale_w**2 for part in _cell_parts(panel, duration_s)]
+        # What a move that came late carries over depends on the power at that instant, and what an
+        # edge that strays carries over on the step of power there. A first pass, in which power is
+        # nearly constant within a segment, finds both.
+        power_w = _rough_power(panel, scale_w)
+        self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
+        self._parts_j2.append(np.diag(_stray_w2(panel, power_w, scale_w)))
+        power_w = np.maximum(self.cell_energies_j(USUAL_STRENGTHS) / panel.duration_s, 0.0)
+        self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
+        self._parts_j2[STRAY] = np.diag(_stray_w2(panel, power_w, scale_w))
+
+    @functools.cached_property
+    def _known_parts_j2(self) -> Floats:
+        """Covariance of the equations, one for each part at strength 1, shape (parts, e, e)."""
+        count = self._panel.equation_count
+        return np.stack(
+            [_row_covariance(self._panel, part, count) for part in self._parts_j2]
+            + [_row_covariance(self._panel, self._fixed_j2, count) + self._noise_j2[:count, :count]]
+        )
 
     def log_evidence(self, strengths: Floats) -> float:
         """Log density of the known joules, up to a constant."""
@@ -82,74 +109,61 @@ class Model:
 
     def log_densities(self, strengths: Floats) -> Floats:
         """Log density of each known joule given those before it, up to a constant, shape (e,)."""
-        count = self.equation_count
-        rows = self.parts_j2[:, :count, :count].reshape(len(PARTS), -1)
-        known = self.fixed_j2[:count, :count] + ((strengths**2) @ rows).reshape(count, count)
-        return _log_densities(known, self.residual_j)
+        parts = self._known_parts_j2
+        weights = np.append(strengths**2, 1.0)
+        known: Floats = (weights @ parts.reshape(len(parts), -1)).reshape(parts[0].shape)
+        try:
+            factor = np.linalg.cholesky(known)
+        except np.linalg.LinAlgError:
+            return np.full(len(known), -np.inf)
+        white: Floats = np.linalg.solve(factor, self._residual_j)
+        densities: Floats = -0.5 * white**2 - np.log(np.diag(factor))
+        return densities
 
-    def posterior(self, strengths: Floats) -> tuple[Floats, Floats]:
-        """Mean and covariance of the rows that are asked for."""
-        count = self.equation_count
-        full = self.covariance(strengths)
-        # In units of each row's own deviation: an hour beside 0.1 s would look like a singularity.
-        scale = np.sqrt(np.diag(full)[:count])
-        known = full[:count, :count] / np.outer(scale, scale)
-        gain = np.linalg.solve(known, full[:count, count:] / scale[:, None]).T / scale
-        mean = self.prior_j[count:] + gain @ self.residual_j
-        return mean, full[count:, count:] - gain @ full[:count, count:]
+    def posterior(self, strengths: Floats) -> Posterior:
+        """Mean and covariance of the anchors, and the score of every equation.
+
+        The prediction of one row from all others follows from the inverse of the covariance without
+        leaving any out (Rasmussen and Williams 2006, eq. 5.12).
+        """
+        count = self._panel.equation_count
+        full = _row_covariance(self._panel, self._cells_j2(strengths)) + self._noise_j2
+        inverse, scale = _inverse(full[:count, :count])
+        weighted = inverse @ (self._residual_j / scale)
+        across = full[count:, :count] / scale
+        return Posterior(
+            mean_j=self._prior_j[count:] + across @ weighted,
+            covariance_j2=full[count:, count:] - across @ inverse @ across.T,
+            scores=weighted / np.sqrt(np.maximum(np.diag(inverse), 1e-12)),
+        )
+
+    def cell_energies_j(self, strengths: Floats) -> Floats:
+        """Posterior mean of the energy of each cell, shape (c,)."""
+        count = self._panel.equation_count
+        cells_j2 = self._cells_j2(strengths)
+        known = _row_covariance(self._panel, cells_j2, count) + self._noise_j2[:count, :count]
+        inverse, scale = _inverse(known)
+        across = _row_sums(self._panel, cells_j2)[:count].T / scale
+        return self._panel.duration_s * self._scale_w + across @ (
+            inverse @ (self._residual_j / scale)
+        )
+
+    def _cells_j2(self, strengths: Floats) -> Floats:
+        """Prior covariance of the cells, shape (c, c)."""
+        cells_j2 = self._fixed_j2.copy()
+        for strength, part in zip(strengths, self._parts_j2, strict=True):
+            if strength > 0:
+                cells_j2 += strength**2 * part
+        return cells_j2
 
 
-def _log_densities(covariance: Floats, residual: Floats) -> Floats:
-    try:
-        factor = np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        return np.full(len(residual), -np.inf)
-    white = np.linalg.solve(factor, residual)
-    densities: Floats = -0.5 * white**2 - np.log(np.diag(factor))
-    return densities
+def _inverse(covariance: Floats) -> tuple[Floats, Floats]:
+    """Inverse of a covariance in units of each row's own deviation, and these deviations.
 
-
-def build_model(panel: Panel, scale_w: float) -> Model:
-    """Covariances of a panel, for a recording whose mean power is `scale_w`.
-
-    What a move that came late carries over depends on the power at that instant. A first pass, in
-    which power is nearly constant within a segment, finds it.
+    An hour beside 0.1 s would look like a singularity otherwise.
     """
-    rough_w = _rough_power(panel, scale_w)
-    usual = np.array([part.grid[part.start] for part in PARTS])
-    by_cell, _ = _assemble(ask_cells(panel), scale_w, rough_w).posterior(usual)
-    power_w = np.maximum(by_cell / panel.duration_s, 0.0)
-    return _assemble(panel, scale_w, power_w)
-
-
-def _assemble(panel: Panel, scale_w: float, power_w: Floats) -> Model:
-    duration_s = _asked_for(panel)
-    lengths_s = _row_sums(panel, panel.duration_s[:, None] * _one_hot(panel.label))
-    prior_j = lengths_s.sum(axis=1) * scale_w
-    parts = [_row_covariance(panel, part) for part in _cell_parts(panel, duration_s)]
-    for chosen in (~panel.is_gap, panel.is_gap):
-        shapes_s = _row_sums(panel, _settling(panel, duration_s) * chosen[:, None])
-        parts.append(shapes_s @ shapes_s.T)
-    at_edges = _row_sums(panel, _edge_cells(panel))
-    parts.append(at_edges @ at_edges.T)
-    rows = np.arange(len(prior_j))
-    sampled = (rows >= panel.equation_count - panel.sample_count) & (rows < panel.equation_count)
-    parts.append(np.diag(np.where(sampled, lengths_s.sum(axis=1), 0.0) ** 2))
-    gain_j = np.zeros(len(prior_j))
-    gain_j[sampled] = GAIN_DEVIATION * panel.known_j[sampled[: panel.equation_count]]
-    jitter = _timing_noise(panel, np.diag(panel.move_jitter_s**2), power_w)
-    timing = _timing_noise(panel, panel.move_covariance_s2, power_w)
-    return Model(
-        equation_count=panel.equation_count,
-        residual_j=panel.known_j - prior_j[: panel.equation_count],
-        prior_j=prior_j,
-        parts_j2=np.stack([*(part * scale_w**2 for part in parts), jitter]),
-        fixed_j2=(lengths_s @ lengths_s.T) * scale_w**2
-        + np.outer(gain_j, gain_j)
-        + _unseen(panel, duration_s) * scale_w**2
-        + timing
-        + _step_noise(panel, scale_w),
-    )
+    scale = np.sqrt(np.diag(covariance))
+    return np.linalg.inv(covariance / np.outer(scale, scale)), scale
 
 
 def _asked_for(panel: Panel) -> Floats:
@@ -161,23 +175,16 @@ def _asked_for(panel: Panel) -> Floats:
 
 
 def _unseen(panel: Panel, duration_s: Floats) -> Floats:
-    """Covariance of the rows for cells before the first or after the last equation.
+    """Covariance of the cells before the first or after the last equation, s^2.
 
     Work may have begun or ended there at any moment: no counter interval tells when.
     """
     count = panel.equation_count
+    before = panel.row_first[:count].min(initial=len(duration_s))
+    after = panel.row_last[:count].max(initial=0)
     seen = np.arange(len(duration_s))
-    before, after = (
-        panel.row_first[:count].min(initial=len(seen)),
-        panel.row_last[:count].max(initial=0),
-    )
-    outside = ((seen < before) | (seen >= after)) if count else np.zeros(len(seen), dtype=bool)
-    columns = np.flatnonzero(outside)
-    cells = np.zeros((len(duration_s), len(columns)))
-    cells[columns, np.arange(len(columns))] = UNSEEN_SHARE * duration_s[columns]
-    rows_s = _row_sums(panel, cells)
-    covariance: Floats = rows_s @ rows_s.T
-    return covariance
+    outside = (count > 0) & ((seen < before) | (seen >= after))
+    return np.diag(np.where(outside, UNSEEN_SHARE * duration_s, 0.0) ** 2)
 
 
 def _one_hot(label: np.ndarray) -> Floats:
@@ -191,26 +198,34 @@ def _row_sums(panel: Panel, cells: Floats) -> Floats:
     return sums
 
 
-def _row_covariance(panel: Panel, cells: Floats) -> Floats:
+def _row_covariance(panel: Panel, cells: Floats, count: int | None = None) -> Floats:
+    """Covariance of the rows, or of the first `count`, from that of the cells."""
+    first, last = panel.row_first[:count], panel.row_last[:count]
     total = np.zeros((len(cells) + 1, len(cells) + 1))
     np.cumsum(np.cumsum(cells, axis=0), axis=1, out=total[1:, 1:])
-    half = total[panel.row_last] - total[panel.row_first]
-    sums: Floats = half[:, panel.row_last] - half[:, panel.row_first]
+    half = total[last] - total[first]
+    sums: Floats = half[:, last] - half[:, first]
     return sums
 
 
 def _cell_parts(panel: Panel, duration_s: Floats) -> list[Floats]:
+    """Covariance of the energies of the cells, by part of the power but the last, s^2."""
     same = panel.segment[:, None] == panel.segment[None, :]
     in_gap = same & panel.is_gap[:, None]
     in_window = same & ~panel.is_gap[:, None]
     area = np.outer(duration_s, duration_s)
-    return [
+    parts = [
         area * in_window,
         area * in_gap,
         _fluctuation(panel.start_s, duration_s, SHORT_S) * in_window,
         _fluctuation(panel.start_s, duration_s, LONG_S) * in_window,
         _fluctuation(panel.start_s, duration_s, GAP_S) * in_gap,
     ]
+    settling_s = _settling(panel, duration_s)
+    for chosen in (~panel.is_gap, panel.is_gap):
+        shapes_s = settling_s * chosen[:, None]
+        parts.append(shapes_s @ shapes_s.T)
+    return parts
 
 
 def _fluctuation(start_s: Floats, duration_s: Floats, memory_s: float) -> Floats:
@@ -226,7 +241,8 @@ def _fluctuation(start_s: Floats, duration_s: Floats, memory_s: float) -> Floats
 def _settling(panel: Panel, duration_s: Floats) -> Floats:
     """Integrals of exp(-t / settling time) since the start of the segment, shape (c, times).
 
-    The first segment of a panel began before it, and is taken as settled.
+    Power takes a while to settle after an edge, alike at all edges of one kind. The first segment
+    of a panel began before it, and is taken as settled.
     """
     first = np.concatenate([[True], np.diff(panel.segment) != 0])
     began_s = panel.start_s[np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))]
@@ -236,37 +252,41 @@ def _settling(panel: Panel, duration_s: Floats) -> Floats:
     )
 
 
-def _edge_cells(panel: Panel) -> Floats:
-    """Cells on either side of every edge, shape (c, 2 x edges): one column each.
+def _stray_w2(panel: Panel, power_w: Floats, scale_w: float) -> Floats:
+    """Variance of the joules in each cell for a second of stray of the edges, shape (c,).
 
-    What a window is about never begins and ends on the dot: some energy lies on the wrong side.
+    What a window is about never begins and ends on the dot: some energy lies on the wrong side, by
+    as much as power changes there.
     """
     last = np.flatnonzero(np.diff(panel.segment) != 0)
-    columns = np.concatenate([last, last + 1])
-    cells = np.zeros((len(panel.segment), len(columns)))
-    cells[columns, np.arange(len(columns))] = 1.0
-    return cells
+    step_w = np.maximum(np.abs(power_w[last + 1] - power_w[last]), LEAST_STEP * scale_w)
+    variance_w2 = np.zeros(len(power_w))
+    variance_w2[last] += step_w**2
+    variance_w2[last + 1] += step_w**2
+    return variance_w2
 
 
-def _timing_noise(panel: Panel, covariance_s2: Floats, power_w: Floats) -> Floats:
+def _timing_noise(panel: Panel, power_w: Floats) -> Floats:
     """A move that came later than thought brings power x delay from the next interval."""
     at_move_w = (power_w[np.maximum(panel.move_cell - 1, 0)] + power_w[panel.move_cell]) / 2
     weighted = panel.noise * at_move_w
-    return weighted @ covariance_s2 @ weighted.T
+    return weighted @ panel.move_covariance_s2 @ weighted.T
 
 
 def _rough_power(panel: Panel, scale_w: float) -> Floats:
     """Power of each cell: of its segment where an interval lies inside it, else of its interval."""
     power_w = np.full(len(panel.duration_s), scale_w)
-    pure: dict[int, list[float]] = {}
-    for row in range(panel.equation_count):
-        first, last = panel.row_first[row], panel.row_last[row]
-        mean_w = panel.known_j[row] / panel.duration_s[first:last].sum()
-        power_w[first:last] = mean_w
-        if panel.segment[first] == panel.segment[last - 1]:
-            pure.setdefault(int(panel.segment[first]), []).append(mean_w)
-    for segment, means_w in pure.items():
-        power_w[panel.segment == segment] = float(np.mean(means_w))
+    count = panel.equation_count
+    first, last = panel.row_first[:count], panel.row_last[:count]
+    mean_w = panel.known_j / _row_sums(panel, panel.duration_s[:, None])[:count, 0]
+    for row in range(count):
+        power_w[first[row] : last[row]] = mean_w[row]
+    pure = panel.segment[first] == panel.segment[last - 1]
+    segments, place = np.unique(panel.segment[first][pure], return_inverse=True)
+    if len(segments):
+        pure_w = np.bincount(place, mean_w[pure]) / np.bincount(place)
+        at = np.minimum(np.searchsorted(segments, panel.segment), len(segments) - 1)
+        power_w = np.where(segments[at] == panel.segment, pure_w[at], power_w)
     return power_w
 
 

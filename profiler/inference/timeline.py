@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from profiler.values.trace import Window
 
 from .moves import Floats
 
-GAP: tuple[str, ...] = ()
+Ints = NDArray[np.int_]
+Label = tuple[str, ...]
+GAP: Label = ()
 
 
 def closed_span(window: Window, now_s: float | None) -> tuple[float, float]:
@@ -24,41 +27,55 @@ class Timeline:
     """The edges of all windows of a recording, and the set of names open between them.
 
     Segments with one set of names did the same work. Where no window is open the segment is a
-    gap, and all gaps are alike.
+    gap.
+
+    Args:
+        windows: of the recording.
+        now_s: end of windows that are still open.
+
+    Attributes:
+        edges_s: shape (n,), rising.
+        labels: the sets of names, `GAP` first.
+        label_of: shape (n + 1,), which of them is open in each segment; 0 is a gap.
     """
 
     def __init__(self, windows: Sequence[Window], now_s: float | None) -> None:
         spans = [closed_span(window, now_s) for window in windows]
-        self._names = [window.name for window in windows]
-        self._starts_s = np.array([start for start, _ in spans], dtype=float)
-        self._ends_s = np.array([end for _, end in spans], dtype=float)
-        self.edges_s: Floats = np.unique(np.concatenate([self._starts_s, self._ends_s]))
+        times_s = np.array(spans, dtype=float).reshape(-1, 2)
+        self.edges_s: Floats = np.unique(times_s)
+        starts, ends = (np.searchsorted(self.edges_s, times_s[:, i]).tolist() for i in (0, 1))
+        opening: list[list[str]] = [[] for _ in self.edges_s]
+        closing: list[list[str]] = [[] for _ in self.edges_s]
+        for window, start, end in zip(windows, starts, ends, strict=True):
+            if start < end:
+                opening[start].append(window.name)
+                closing[end].append(window.name)
+        numbers: dict[Label, int] = {GAP: 0}
+        open_now: Counter[str] = Counter()
+        label_of = [0]
+        for opened, closed in zip(opening, closing, strict=True):
+            open_now.update(opened)
+            for name in closed:
+                open_now[name] -= 1
+                if not open_now[name]:
+                    del open_now[name]
+            label_of.append(numbers.setdefault(tuple(sorted(open_now)), len(numbers)))
+        self.labels: tuple[Label, ...] = tuple(numbers)
+        self.label_of: Ints = np.array(label_of)
 
-    def moved(self, instants: Mapping[float, float]) -> Timeline:
-        """The same windows with some edges elsewhere, none beyond the middle between two."""
-        edges_s = self.edges_s
-        room_s = 0.45 * np.diff(edges_s, prepend=-np.inf, append=np.inf)
-        shift_s = np.array([instants.get(float(edge_s), edge_s) - edge_s for edge_s in edges_s])
-        places_s = edges_s + np.clip(shift_s, -room_s[:-1], room_s[1:])
-        timeline = Timeline((), None)
-        timeline._names = self._names
-        timeline._starts_s = places_s[np.searchsorted(edges_s, self._starts_s)]
-        timeline._ends_s = places_s[np.searchsorted(edges_s, self._ends_s)]
-        timeline.edges_s = places_s
+    @classmethod
+    def of_segments(cls, edges_s: Floats, label_of: Ints) -> Timeline:
+        """A timeline whose segments are known already."""
+        timeline = cls((), None)
+        timeline.edges_s, timeline.label_of = edges_s, label_of
         return timeline
 
-    def segments(self, times_s: Floats) -> NDArray[np.int_]:
+    def moved(self, shifts_s: Floats) -> Timeline:
+        """The same segments with their edges elsewhere, none beyond the middle between two."""
+        room_s = 0.45 * np.diff(self.edges_s, prepend=-np.inf, append=np.inf)
+        places_s = self.edges_s + np.clip(shifts_s, -room_s[:-1], room_s[1:])
+        return Timeline.of_segments(places_s, self.label_of)
+
+    def segments(self, times_s: Floats) -> Ints:
         """Number of the segment in which each instant lies."""
         return np.searchsorted(self.edges_s, times_s, side="right")
-
-    def labels(self, times_s: Floats) -> list[tuple[str, ...]]:
-        """Names open at each instant, sorted; `GAP` where there are none."""
-        if not len(times_s):
-            return []
-        near = np.flatnonzero((self._starts_s <= times_s.max()) & (self._ends_s > times_s.min()))
-        starts_s, ends_s = self._starts_s[near], self._ends_s[near]
-        found = []
-        for time_s in times_s:
-            open_now = near[(starts_s <= time_s) & (time_s < ends_s)]
-            found.append(tuple(sorted({self._names[i] for i in open_now})))
-        return found

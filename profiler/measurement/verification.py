@@ -29,6 +29,26 @@ class Check:
     recomputed: Estimate | None
 
     @property
+    def verdict(self) -> str:
+        """Whether the stored number follows from the readings, in a word or two."""
+        if self.agrees:
+            return "agrees"
+        return "within the interval" if self.within else "DIFFERS"
+
+    @property
+    def within(self) -> bool:
+        """Whether another estimator was used then, and one interval holds the other's point.
+
+        The source names the estimator. By the same one every digit must come back: a number that
+        differs then was not computed from these readings.
+        """
+        if self.stored is None or self.recomputed is None:
+            return False
+        return self.stored.source != self.recomputed.source and (
+            _holds(self.recomputed, self.stored.point) or _holds(self.stored, self.recomputed.point)
+        )
+
+    @property
     def agrees(self) -> bool:
         """Whether point and interval are the same to a millionth."""
         if self.stored is None or self.recomputed is None:
@@ -64,8 +84,8 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether every stored joule follows from the stored readings."""
-        return all(check.agrees for check in self.checks)
+        """Whether every stored joule follows from the stored readings, or is held by them."""
+        return all(check.agrees or check.within for check in self.checks)
 
 
 def verify(profile: Profile) -> Verification:
@@ -78,10 +98,25 @@ def verify(profile: Profile) -> Verification:
     gpu_identity = profile.environment.facts.get(GPU_UUID)
     own, _ = traces_of_device(profile.traces, profile.workload.device, gpu_identity)
     cost = cost_per_call(own, run)
+    checks = _checks(profile, cost)
+    within = [check.name for check in checks if check.within and not check.agrees]
+    changed = (estimator_changed(within),) if within else ()
     return Verification(
-        checks=_checks(profile, cost),
+        checks=checks,
         sources=tuple(_account(trace, run) for trace in profile.traces),
-        findings=cost.findings,
+        findings=(*changed, *cost.findings),
+    )
+
+
+def estimator_changed(names: Sequence[str]) -> Finding:
+    """Numbers that were stored by an older estimator."""
+    return Finding(
+        kind="estimator-changed",
+        observed=(
+            f"{', '.join(names)}: stored by an older estimator than today's, which gives another "
+            "number from the same readings; of the two intervals, one holds the other's number"
+        ),
+        remedy="quote the recomputed numbers, or measure again",
     )
 
 
@@ -128,6 +163,12 @@ def _account(trace: Trace, run: TimedRun) -> CrossCheck:
     return CrossCheck(
         device=trace.channel.device, source=trace.channel.source, energy_j=energy.energy_j
     )
+
+
+def _holds(interval: Estimate, point: float) -> bool:
+    if interval.low is None or interval.high is None:
+        return False
+    return interval.low <= point <= interval.high
 
 
 def _close(stored: float | None, recomputed: float | None) -> bool:

@@ -25,7 +25,7 @@ from .sampler import MeterSampler
 
 LONGEST_SLEEP_S = 0.1
 AWAIT_STEP_S = 0.005
-WINDOW_CAPACITY = 50_000
+WINDOW_CAPACITY = 200_000
 
 
 @dataclass(slots=True)
@@ -38,15 +38,19 @@ class _OpenWindow:
     end_s: float | None = None
     iteration_count: int | None = None
     item_count: int | None = None
+    _frozen: Window | None = None
 
     def frozen(self) -> Window:
-        return Window(
+        if self._frozen is not None and self._frozen.end_s is not None:
+            return self._frozen
+        self._frozen = Window(
             name=self.name,
             start_s=self.start_s,
             end_s=self.end_s,
             iteration_count=self.iteration_count,
             item_count=self.item_count,
         )
+        return self._frozen
 
 
 _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
@@ -170,9 +174,9 @@ class Recorder:
             span = spans.pop(own[-1] if own else -1)
             if not spans:
                 del self._open[name]
-            span.end_s = end_s
             span.iteration_count = iteration_count
             span.item_count = item_count
+            span.end_s = end_s  # last: whoever reads a window that has ended may keep it
         self._hurry()
         if self._wait and not self.forked:
             self._await_moves(end_s)

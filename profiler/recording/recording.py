@@ -150,20 +150,19 @@ class Recording:
         if self._running().stopped_s is None:
             return self.energies([name])[0]
         if name not in self._settled:
-            few = len(self.windows) <= FEW_WINDOWS
-            # Together they cost little more than one by one, and all are asked for as a rule.
-            self._settled.update((e.name, e) for e in self.energies(None if few else [name]))
+            # Together they cost little more than one by one, and all are asked for as a rule: of
+            # many windows, those of the first name alone, and with the second name all.
+            alone = not self._settled and len(self.windows) > FEW_WINDOWS
+            self._settled.update((e.name, e) for e in self.energies([name] if alone else None))
         return self._settled[name]
 
     def energies(self, names: Sequence[str] | None = None) -> tuple[WindowEnergy, ...]:
         """Several names, or all, inferred together: quicker than one by one."""
-        windows = self.windows
-        chosen = list(dict.fromkeys(window.name for window in windows)) if names is None else names
-        targets = [tuple(window for window in windows if window.name == name) for name in chosen]
-        missing = [name for name, target in zip(chosen, targets, strict=True) if not target]
-        if missing:
-            raise KeyError(missing[0])
-        return self._infer(chosen, targets)
+        by_name: dict[str, list[Window]] = {}
+        for window in self.windows:
+            by_name.setdefault(window.name, []).append(window)
+        chosen = list(by_name) if names is None else names
+        return self._infer(chosen, [tuple(by_name[name]) for name in chosen])
 
     @property
     def total(self) -> WindowEnergy:

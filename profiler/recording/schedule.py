@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 FINE_STEP_S = 1e-3
 DISCOVERY_STEP_S = 4e-3
@@ -24,7 +25,8 @@ POWER_STEP_S = 0.1
 TARGET_MOVE_SPACING_S = 0.08
 DRIFT_S = 1e-4
 GUARD_S = 2e-4
-HISTORY = 32
+HISTORY, FEWEST_MOVES = 32, 4
+MOST_MISSED = 6
 RETRY_FIRST_S = 5e-3
 RETRY_LONGEST_S = 1.0
 
@@ -45,7 +47,8 @@ class CounterSchedule:
     _half_s: float = DISCOVERY_STEP_S
     _jitter_s: float = DRIFT_S
     _late_s: float = GUARD_S
-    _history: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    _missed_count: int = 0
+    _history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
     def woke_late(self, late_s: float) -> None:
         """A look came that much after the instant it was planned for."""
@@ -102,30 +105,38 @@ class CounterSchedule:
             return middle_s, width_s / 2
         low_s = max(earliest_s, self._expected_s - self._half_s)
         high_s = min(latest_s, self._expected_s + self._half_s)
+        self._missed_count += 1
         if low_s > high_s:
             # The move came where none was expected: widen what is expected next time.
             near_s = min(max(self._expected_s, earliest_s), latest_s)
             self._jitter_s = min(2 * self._jitter_s + abs(near_s - self._expected_s) / 4, 0.01)
             low_s, high_s = earliest_s, latest_s
+            self._doubt()
         elif width_s > 4 * self._half_s + 4 * FINE_STEP_S:
             # The look before the move came too late to be one.
             self._jitter_s = min(2 * self._jitter_s, 0.01)
+            self._doubt()
         else:
             self._jitter_s *= 0.9
+            self._missed_count = 0
             self._learn((low_s + high_s) / 2)
         return (low_s + high_s) / 2, (high_s - low_s) / 2
 
+    def _doubt(self) -> None:
+        """Forget a period by which move after move is missed: it was learned on a busy machine."""
+        if self._missed_count >= MOST_MISSED:
+            self.period_s = self._expected_s = None
+            self._missed_count = 0
+            self._history.clear()
+
     def _learn(self, move_s: float) -> None:
-        """Period: slope of the located moves over their count."""
-        number = 0
-        if self._history:
-            last_number, last_s = self._history[-1]
-            period_s = self.period_s or (move_s - last_s)
-            number = last_number + max(1, round((move_s - last_s) / period_s))
-        self._history.append((number, move_s))
-        if len(self._history) >= 4:
-            (first_number, first_s), (last_number, last_s) = self._history[0], self._history[-1]
-            self.period_s = (last_s - first_s) / (last_number - first_number)
+        """Period: slope of the located moves over their count, those between them included."""
+        self._history.append(move_s)
+        if len(self._history) >= FEWEST_MOVES:
+            gaps_s = [after - before for before, after in pairwise(self._history)]
+            rough_s = self.period_s or min(gaps_s)
+            count = sum(max(1, round(gap_s / rough_s)) for gap_s in gaps_s)
+            self.period_s = (self._history[-1] - self._history[0]) / count
 
 
 @dataclass(slots=True)

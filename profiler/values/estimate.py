@@ -20,7 +20,10 @@ class Basis(StrEnum):
     @property
     def weakness(self) -> int:
         """0 for the strongest basis; a derived number takes the largest among its parts."""
-        return list(Basis).index(self)
+        return _WEAKNESS[self]
+
+
+_WEAKNESS = {basis: place for place, basis in enumerate(Basis)}
 
 
 def weakest(bases: Iterable[Basis]) -> Basis:

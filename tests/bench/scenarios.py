@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from profiler.values.trace import Window
 from tests.virtual.power import Piece, PowerScript
@@ -150,6 +151,40 @@ def back_to_back_same(b: Builder) -> None:
         b.window("w", lambda: b.power(b.draw.uniform(0.08, 0.4), b.draw.uniform(60, 700)))
 
 
+def back_to_back_spaced(b: Builder) -> None:
+    """The usual training loop: a few ms after each window in which its load goes on."""
+    for index in range(25):
+        power_w = b.draw.uniform(60, 700)
+        b.window(f"w{index}", partial(b.power, b.draw.uniform(0.08, 0.4), power_w))
+        b.power(b.draw.uniform(0.002, 0.02), power_w)
+
+
+def steps_4ms_apart(b: Builder) -> None:
+    """Windows of one name and their own power, 4 ms of the same power after each."""
+    for _ in range(25):
+        power_w = b.draw.uniform(200, 700)
+        b.window("step", partial(b.power, b.draw.uniform(0.08, 0.4), power_w))
+        b.power(0.004, power_w)
+
+
+def rough(b: Builder) -> None:
+    """Windows of 2 to 6 pieces: steady, ramps, and bursts of 20 ms."""
+
+    def body() -> None:
+        for _ in range(b.draw.randint(2, 6)):
+            kind, power_w = b.draw.randrange(3), b.draw.uniform(150, 700)
+            if kind == 0:
+                b.power(b.draw.uniform(0.02, 0.08), power_w)
+            elif kind == 1:
+                b.power(b.draw.uniform(0.03, 0.09), power_w, b.draw.uniform(100, 700))
+            else:
+                b.bursts(0.06, power_w, b.idle_w, 0.02, 0.02)
+
+    for index in range(20):
+        b.window(b.draw.choice(("w", f"w{index}")), body)
+        b.idle(b.draw.choice((0.03, 0.15, 0.5)))
+
+
 def varying_inside(b: Builder) -> None:
     for index in range(20):
         duration_s = b.draw.uniform(0.08, 0.5)
@@ -258,6 +293,9 @@ ALIGNED_KINDS: tuple[Scenario, ...] = (
     short_unique,
     back_to_back,
     back_to_back_same,
+    back_to_back_spaced,
+    steps_4ms_apart,
+    rough,
     varying_inside,
     nested,
     noisy,

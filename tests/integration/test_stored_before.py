@@ -43,11 +43,29 @@ def test_the_run_is_reported(first: Path, form: str, capsys: pytest.CaptureFixtu
     assert "Tiny" in capsys.readouterr().out
 
 
-def test_every_joule_of_the_run_still_follows_from_its_readings(
+def test_every_joule_of_the_run_is_still_held_by_its_readings_and_the_older_estimator_named(
     first: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert profiler_main(["verify", "run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["holds"] is True
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["holds"] is True
+    (run,) = answer["runs"]
+    assert {check["verdict"] for check in run["checks"]} <= {"agrees", "within the interval"}
+    assert "estimator-changed" in {finding["kind"] for finding in run["findings"]}
+    assert profiler_main(["verify", "run"]) == 0
+    assert "older estimator" in capsys.readouterr().out
+
+
+def test_a_joule_that_was_changed_by_hand_does_not_hold(
+    first: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = first / "run" / "profile.json"
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    for end in ("point", "low", "high"):
+        stored["energy_j"][end] *= 2
+    file.write_text(json.dumps(stored), encoding="utf-8")
+    assert profiler_main(["verify", "run", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["holds"] is False
 
 
 def test_the_ledger_is_read_and_adds_up_to_what_it_was_stored_with(first: Path) -> None:

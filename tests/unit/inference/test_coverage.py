@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.inference import infer_counter
+from profiler.inference import infer_counter, infer_energies
 from profiler.values.trace import Window
-from tests.bench.scenarios import ALIGNED_KINDS, EVERY_KIND, loose_edges, make
+from tests.bench.scenarios import (
+    ALIGNED_KINDS,
+    EVERY_KIND,
+    back_to_back_spaced,
+    loose_edges,
+    make,
+    rough,
+    steps_4ms_apart,
+)
+from tests.bench.virtual_recording import H100, RAPL, V100, record_load
 from tests.unit.inference.truth import counter_trace
 from tests.virtual.power import constant
 
@@ -21,6 +30,21 @@ def test_errors_stay_within_the_goals(scenario) -> None:
     errors = [abs(p / t - 1) for p, t in zip(points_j, load.truths_j, strict=True)]
     assert sum(errors) / len(errors) < 0.05
     assert sum(points_j) == pytest.approx(sum(load.truths_j), rel=0.007)
+
+
+@pytest.mark.parametrize("scenario", [back_to_back_spaced, steps_4ms_apart, rough])
+@pytest.mark.parametrize("sensor", [H100, V100, RAPL], ids=lambda sensor: sensor.name)
+def test_gaps_in_which_the_load_goes_on_and_rough_windows_are_held(scenario, sensor) -> None:
+    held = count = 0
+    for seed in (21,):
+        load = make(scenario, seed)
+        traces = record_load(load, seed, sensor=sensor)
+        found = infer_energies(traces, [(window,) for window in load.windows], load.windows)
+        for energy, truth_j in zip(found, load.truths_j, strict=True):
+            assert energy.energy_j is not None
+            held += (energy.energy_j.low or 0) <= truth_j <= (energy.energy_j.high or 0)
+            count += 1
+    assert held / count >= 0.85
 
 
 def test_the_interval_holds_the_truth_in_95_percent_of_windows() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import profiler
+import profiler.inference
 import profiler.recording.recording
 from profiler.errors import UsageError
 from profiler.meters.synthetic import SyntheticMeter
@@ -164,3 +165,24 @@ def test_ten_minutes_in_two_windows_is_inferred_from_what_lies_beside_their_edge
         assert energy_j.point == pytest.approx(75_000, rel=1e-4)
         assert energy_j.relative_half_width < 1e-3
     assert recording.total.energy_j.point == pytest.approx(250 * 602, rel=1e-3)
+
+
+def test_many_windows_read_one_by_one_are_inferred_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    infer = profiler.inference.infer_energies
+
+    def counted(traces, targets, windows, **options):
+        calls.append(len(targets))
+        return infer(traces, targets, windows, **options)
+
+    monkeypatch.setattr("profiler.inference.infer_energies", counted)
+    clock, count = FakeClock(), 700
+    with virtual_recording(Scenario(gpus=(gpu(clock),)), clock=clock) as recording:
+        for number in range(count):
+            with recording.window(f"step {number}"):
+                recording.sleep(0.004)
+    energies = [recording[f"step {number}"] for number in range(count)]
+    assert calls == [1, count]
+    assert all(energy.energy_j is not None for energy in energies)

@@ -13,7 +13,13 @@ from tests.virtual.clock import FakeClock
 
 
 def watch(
-    period_s: float, *, stated_s: float | None, seconds: float, late_s: float = 1e-4, seed: int = 0
+    period_s: float,
+    *,
+    stated_s: float | None,
+    seconds: float,
+    late_s: float = 1e-4,
+    busy_share: float = 0.0,
+    seed: int = 0,
 ) -> tuple[list[tuple[float, float]], int]:
     """Brackets of the moves that a schedule sees of a counter with that period, and its reads."""
     clock, chance = FakeClock(), random.Random(seed)
@@ -27,6 +33,8 @@ def watch(
         moved = log.observe(start_s, clock.now_s(), meter.read(channel))
         due_s = plan.after_no_move(clock.now_s()) if moved is None else plan.after_move(*moved)
         clock.advance_to(due_s + chance.expovariate(1 / late_s))
+        if chance.random() < busy_share:
+            clock.advance(chance.expovariate(1 / 0.01))
     trace = log.trace()
     return list(zip(trace.earliest_s, trace.latest_s, strict=True)), log.read_count
 
@@ -46,6 +54,13 @@ def test_an_unknown_period_is_learned() -> None:
     late = [latest - earliest for earliest, latest in brackets[20:]]
     assert sorted(late)[len(late) // 2] <= 2e-3
     assert read_count <= 20 * 60
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_unknown_period_is_learned_on_a_busy_machine(seed: int) -> None:
+    brackets, _ = watch(0.1, stated_s=None, seconds=20, busy_share=0.15, seed=seed)
+    widths = sorted(latest - earliest for earliest, latest in brackets[20:])
+    assert widths[len(widths) // 2] <= 0.03
 
 
 def test_a_wrongly_stated_period_is_corrected() -> None:
