@@ -7,7 +7,7 @@ STUDY ?= lightweight-vs-resnet18
 # CIFAR-10 for the training's benchmark; `parquet:FOLDER` where nothing can be downloaded.
 DATA ?= cifar10
 
-.PHONY: help measure test check bench-energy bench-count bench-layers bench-repeat bench-train bench-transforms clean
+.PHONY: help measure test check bench-energy bench-count bench-layers bench-repeat bench-train bench-transforms bench-variants clean
 
 help:
 	@echo "make measure       install, measure the study's two models, write a report"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-startup how long the verbs take to start"
 	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
 	@echo "make bench-transforms every transform on torchvision's classifiers: works, or says why not"
+	@echo "make bench-variants what compression and run-times gain here, beside their goals (ONLY=int8,runtimes)"
 	@echo "make bench-repeat  whether a number comes out the same again (ARGS=--full: a day)"
 	@echo "make bench-train   training: rate, accuracy, cost of the ledger, and 20 SIGKILLs (DATA=...)"
 
@@ -64,6 +65,9 @@ bench-layers: $(VENV)/.installed-dev
 
 bench-transforms: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.transforms
+
+bench-variants: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.variants $(if $(ONLY),--only $(ONLY)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 bench-repeat: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.repeat $(ARGS)

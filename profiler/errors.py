@@ -4,6 +4,7 @@ ProfilerError            exit code 1; one sentence, and a hint that mends it
 ├── UsageError           exit code 2: the command line or an argument is wrong
 ├── TargetError          the model (or what was named instead of one) cannot be had
 ├── TransformError       a transform cannot be applied to this model, or on this device
+├── ExportError          a run-time cannot take this model, or changes its answers
 ├── CheckpointError      weights that do not fit, or that must not be loaded
 ├── InputDataError       the images asked for are not there or are no images
 ├── DeviceError          the device asked for is not there, or ran out of memory
@@ -47,6 +48,10 @@ class TargetError(ProfilerError):
 
 class TransformError(ProfilerError):
     """A transform cannot be applied to this model, or has no kernels on this device."""
+
+
+class ExportError(ProfilerError):
+    """A run-time cannot take this model, has no kernels for it, or changes its answers."""
 
 
 class CheckpointError(ProfilerError):

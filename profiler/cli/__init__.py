@@ -15,6 +15,7 @@ VERBS = {
     "stats": "parameters and exact MACs, layer by layer, without running the model",
     "layers": "seconds and joules of every layer, and whether they add up",
     "compare": "ratios of two runs with intervals and verdicts; a gate for CI",
+    "export": "a deployable file of a run-time, read back and checked",
     "report": "stored runs as text, Markdown, HTML, CSV or JSON",
     "runs": "what has been stored",
     "verify": "recompute every joule of a stored run from its raw readings",

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from profiler.errors import UsageError
 from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
-from .options import add_model, add_sensors, precision, seconds, whole_number
+from .options import add_model, add_runtime, add_sensors, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_images, load_target
 
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--data", default="digits", metavar="SOURCE", help="as for `measure` (default: digits)")
     add("--dtype", choices=("fp32", "bf16", "fp16"), help="default: the model's own")
+    add_runtime(parser, "eager alone: the others run the model as one piece", default="eager")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add(
         "--threads",
@@ -74,6 +76,13 @@ def execute(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from profiler.files import write_whole_file
     from profiler.render.layer_sections import arrange
+
+    if arguments.runtime != "eager":
+        raise UsageError(
+            f"{arguments.runtime} runs a model as one piece, without layers to look into",
+            hint=f"measure --runtime {arguments.runtime} for the whole model, or layers --runtime "
+            "eager",
+        )
 
     with stdout_to_stderr():
         report = _measure(arguments)

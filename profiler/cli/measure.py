@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 from profiler.files import check_writable
+from profiler.runtimes import is_outside_torch
 
 from .layer_pass import measure_pass, with_layers
 from .options import (
     add_carbon,
     add_codecarbon,
     add_model,
+    add_runtime,
     add_sensors,
     chosen_codecarbon,
     precision,
@@ -68,19 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
-    add(
-        "--dtype",
-        choices=("fp32", "bf16", "fp16"),
-        help="default: fp32, or what a transform has set",
-    )
-    add("--channels-last", action="store_true", help="channels-last memory format")
-    add("--compile", action="store_true", help="run through torch.compile")
-    add(
-        "--threads",
-        type=whole_number("--threads", 1, 1024),
-        metavar="N",
-        help="CPU threads of torch",
-    )
+    _add_execution(parser)
     add(
         "--layers",
         action="store_true",
@@ -101,6 +91,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    """How the model is run."""
+    add = parser.add_argument
+    add(
+        "--dtype",
+        choices=("fp32", "bf16", "fp16"),
+        help="default: fp32, or what a transform has set",
+    )
+    add("--channels-last", action="store_true", help="channels-last memory format")
+    add_runtime(
+        parser,
+        "what executes the model, its answers held against eager torch's first (default: eager; "
+        "compile for +int8); with another one, +int8 is that run-time's own",
+    )
+    add("--compile", action="store_true", help="the same as --runtime compile")
+    add(
+        "--threads",
+        type=whole_number("--threads", 1, 1024),
+        metavar="N",
+        help="CPU threads of torch",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -133,13 +146,32 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.layers and arguments.compile:
-        raise UsageError(
-            "--layers cannot look into a model that --compile has made one piece",
-            hint="leave out one of the two",
-        )
+    _check_runtime(arguments)
     check_repetition(arguments)
     pairs_of(arguments.model, arguments.checkpoint)
+
+
+def _check_runtime(arguments: argparse.Namespace) -> None:
+    """Let --compile be the run-time that it names, and refuse what does not go together."""
+    if arguments.compile:
+        if arguments.runtime not in (None, "compile"):
+            raise UsageError(
+                f"--compile and --runtime {arguments.runtime} are two run-times",
+                hint="leave out one of the two",
+            )
+        arguments.runtime = "compile"
+    if arguments.layers and arguments.runtime not in (None, "eager"):
+        flag = "--compile" if arguments.compile else f"--runtime {arguments.runtime}"
+        raise UsageError(
+            f"--layers cannot look into a model that {flag} has made one piece",
+            hint="leave out one of the two",
+        )
+    if is_outside_torch(arguments.runtime) and arguments.dtype not in (None, "fp32"):
+        raise UsageError(
+            f"--dtype {arguments.dtype} is a precision of torch's tensors, and "
+            f"{arguments.runtime} takes fp32",
+            hint=f"write it as a transform: --model {arguments.model[0]}+{arguments.dtype}",
+        )
 
 
 def _print(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
+from profiler.runtimes import RUNTIMES
 from profiler.variants import TRANSFORMS, usage_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         metavar="CxHxW",
         help="shape of one item (default: the model's, or 3x32x32)",
     )
+
+
+def add_runtime(parser: argparse.ArgumentParser, help_text: str, **settings: Any) -> None:
+    """--runtime."""
+    parser.add_argument("--runtime", choices=tuple(RUNTIMES), help=help_text, **settings)
 
 
 def add_carbon(parser: argparse.ArgumentParser) -> None:

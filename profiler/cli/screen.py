@@ -12,6 +12,7 @@ from profiler.comparison.verdicts import compare
 from profiler.render.assumptions import assumption_in_words
 from profiler.render.citations import Sources, sources_of
 from profiler.render.codecarbon_table import brief_rows
+from profiler.render.deployment_table import deployment_sentences
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.render.report import labels_of
@@ -89,12 +90,17 @@ def _section(profile: Profile, label: str, sources: Sources) -> Section:
     )
     rows = tuple(_rows(profile, sources))
     workload = profile.workload
-    setting = ", ".join(part for part in (workload.device, workload.dtype) if part)
+    executor = "" if workload.executor == "eager" else workload.executor
+    setting = ", ".join(part for part in (workload.device, workload.dtype, executor) if part)
     where = f"{profile.environment.device_name} ({setting})"
     words = assumption_in_words(profile)
+    deployment = profile.deployment
     return Section(
         title=f"{label}, on {where}",
-        paragraphs=() if words is None else (words,),
+        paragraphs=(
+            *(() if deployment is None else deployment_sentences(deployment)),
+            *(() if words is None else (words,)),
+        ),
         tables=(Table(caption=_ending(profile), columns=columns, rows=rows),),
     )
 

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import InputDataError, UsageError
+from profiler.runtimes import is_outside_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from profiler.inputs import Batch
     from profiler.measurement.request import Request
+    from profiler.runtimes.deploy import AgreementSamples
     from profiler.workload.target import Target
+
+
+AGREEMENT_ITEMS = 256
 
 
 def load_target(arguments: argparse.Namespace) -> Target:
@@ -33,7 +38,18 @@ def load_target(arguments: argparse.Namespace) -> Target:
         weights=None if arguments.checkpoint is None else weights_of(arguments.checkpoint),
         load_batches=lambda target: _calibration(arguments, target),
         device=device.name,
+        runtime=arguments.runtime if is_outside_torch(arguments.runtime) else None,
     )
+
+
+def load_samples(arguments: argparse.Namespace, target: Target) -> AgreementSamples | None:
+    """Different images of --data on which a run-time is held against eager torch."""
+    from profiler.runtimes.deploy import AgreementSamples, runtime_of
+
+    if runtime_of(target.model, arguments.runtime) == "eager":
+        return None
+    batch = load_images(arguments, target, AGREEMENT_ITEMS)
+    return AgreementSamples(inputs=batch.images.unique(dim=0), description=batch.description)
 
 
 def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
@@ -90,7 +106,8 @@ def load_requests(options: dict[str, Any]) -> list[Request]:
             dtype=_dtype(arguments, target),
             batch_size=arguments.batch_size,
             channels_last=arguments.channels_last,
-            compiled=arguments.compile,
+            runtime=arguments.runtime,
+            agreement_on=load_samples(arguments, target),
             seed=arguments.seed,
             workload=workload,
         )

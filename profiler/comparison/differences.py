@@ -10,8 +10,9 @@ from profiler.values.quantities import MOSTLY_ASSUMED, assumed_share
 from .run_to_run import was_contended
 
 _SETTINGS = (
-    "batch_size", "device", "dtype", "data", "channels_last", "compiled", "threads", "allocator",
+    "batch_size", "device", "dtype", "data", "channels_last", "executor", "threads", "allocator",
 )  # fmt: skip
+_TOLD_AS = {"executor": "run-time"}
 
 
 def findings_of(base: Profile, other: Profile) -> tuple[Finding, ...]:
@@ -86,12 +87,13 @@ def _differences(base: Profile, other: Profile) -> list[Finding]:
         )
     for name in _SETTINGS:
         first, second = getattr(base.workload, name), getattr(other.workload, name)
+        told = _TOLD_AS.get(name, name)
         if first != second:
             remedy = "figures are compared per item" if name == "batch_size" else ""
             findings.append(
                 Finding(
-                    kind=f"different-{name.replace('_', '-')}",
-                    observed=f"{name} is {first} in the one run and {second} in the other",
+                    kind=f"different-{told.replace('_', '-')}",
+                    observed=f"{told} is {first} in the one run and {second} in the other",
                     remedy=remedy
                     or "measure both with the same settings, unless this is the point",
                 )

@@ -226,6 +226,7 @@ def _profile(
         parameter_count=facts.parameter_count,
         mac_count=facts.mac_count,
         size_bytes=facts.size_bytes,
+        deployment=facts.deployment,
         score=facts.score,
         score_by_ratio=facts.score_by_ratio,
         effective_mac_count=facts.effective_mac_count,

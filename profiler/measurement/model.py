@@ -19,6 +19,8 @@ from .runners import LocalRunner
 if TYPE_CHECKING:
     from torch import nn
 
+    from profiler.runtimes.deploy import AgreementSamples
+
 
 def measure(
     model: nn.Module,
@@ -31,7 +33,8 @@ def measure(
     precision: float = 0.02,
     max_seconds: float = 30.0,
     channels_last: bool = False,
-    compiled: bool = False,
+    runtime: str | None = None,
+    agreement_on: AgreementSamples | None = None,
     seed: int = 0,
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,
@@ -49,7 +52,8 @@ def measure(
     """
     request = Request(
         model=model, inputs=inputs, name=name, device=device, dtype=dtype, batch_size=batch_size,
-        channels_last=channels_last, compiled=compiled, seed=seed, workload=workload,
+        channels_last=channels_last, runtime=runtime, agreement_on=agreement_on, seed=seed,
+        workload=workload,
     )  # fmt: skip
     conditions = Conditions(
         precision=precision, max_seconds=max_seconds, seed=seed, carbon=carbon, meters=meters,
@@ -69,7 +73,8 @@ def measure_together(
     precision: float = 0.02,
     max_seconds: float = 30.0,
     channels_last: bool = False,
-    compiled: bool = False,
+    runtime: str | None = None,
+    agreement_on: AgreementSamples | None = None,
     seed: int = 0,
     carbon: CarbonFactors | None = None,
     meters: Sequence[OpenMeter] | None = None,
@@ -91,7 +96,8 @@ def measure_together(
     requests = [
         Request(
             model=model, inputs=inputs, name=name, device=device, dtype=dtype,
-            batch_size=batch_size, channels_last=channels_last, compiled=compiled, seed=seed,
+            batch_size=batch_size, channels_last=channels_last, runtime=runtime,
+            agreement_on=agreement_on, seed=seed,
         )
         for name, (model, inputs) in models.items()
     ]  # fmt: skip

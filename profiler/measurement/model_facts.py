@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from profiler.values.applied_transform import AppliedTransform
+from profiler.values.deployment import Deployment
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
@@ -24,7 +25,8 @@ class ModelFacts:
         environment: what the process that runs it can say about its machine and software.
         parameter_count: every parameter tensor once.
         mac_count: of one call; None where not every operator could be counted.
-        size_bytes: parameters and buffers.
+        size_bytes: parameters and buffers, or the files of a run-time that deploys some.
+        deployment: how a run-time executes it; None for eager torch.
         score: the efficiency score of one item.
         score_by_ratio, effective_mac_count, compressed_bytes, transforms: as in `Profile`; of
             variants alone.
@@ -41,6 +43,7 @@ class ModelFacts:
     parameter_count: Estimate | None = None
     mac_count: Estimate | None = None
     size_bytes: Estimate | None = None
+    deployment: Deployment | None = None
     score: Estimate | None = None
     score_by_ratio: Estimate | None = None
     effective_mac_count: Estimate | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from profiler.machine.device import Device
+    from profiler.runtimes.deploy import AgreementSamples
     from profiler.workload.prepared import PreparedModel
 
 
@@ -32,7 +33,10 @@ class Request:
         dtype: "fp32", "bf16" or "fp16"; None keeps the model's own.
         batch_size: items in one call; None takes the first axis of the first tensor.
         channels_last: use the channels-last memory format.
-        compiled: run through torch.compile.
+        runtime: what executes it, by its name in the table of run-times; None for eager torch, or
+            for what the model was transformed for.
+        agreement_on: what the answers of a run-time are held against eager torch's on; None for the
+            inputs of the call.
         seed: of everything random.
         workload: what to record about where the model and its inputs came from.
     """
@@ -44,7 +48,8 @@ class Request:
     dtype: str | None = None
     batch_size: int | None = None
     channels_last: bool = False
-    compiled: bool = False
+    runtime: str | None = None
+    agreement_on: AgreementSamples | None = None
     seed: int = 0
     workload: Workload | None = None
 
@@ -55,9 +60,11 @@ def prepare_request(request: Request) -> tuple[PreparedModel, Device]:
     Raises:
         UsageError: an argument is out of its range.
         DeviceError: the device is absent or ran out of memory.
+        ExportError: the run-time is not installed, cannot take the model, or changes its answers.
         MeasurementError: the model raised.
     """
     from profiler.machine.device import find_device
+    from profiler.runtimes.deploy import deploy, runtime_of
     from profiler.workload.prepared import prepare
 
     if request.batch_size is not None and request.batch_size < 1:
@@ -66,15 +73,16 @@ def prepare_request(request: Request) -> tuple[PreparedModel, Device]:
             hint="give --batch-size 1 or more",
         )
     device = find_device(request.device)
+    runtime = runtime_of(request.model, request.runtime)
     prepared = prepare(
         request.model,
         request.inputs,
         device,
         dtype=request.dtype,
         channels_last=request.channels_last,
-        compiled=request.compiled,
+        runtime=runtime,
     )
-    return prepared, device
+    return deploy(prepared, device, runtime=runtime, samples=request.agreement_on), device
 
 
 def facts_of(request: Request, prepared: PreparedModel, device: Device) -> ModelFacts:
@@ -84,7 +92,7 @@ def facts_of(request: Request, prepared: PreparedModel, device: Device) -> Model
     from .call_counts import count_call
     from .peak_memory import peak_memory
 
-    counts = count_call(prepared)
+    counts, deployment = count_call(prepared), prepared.deployment
     workload = _workload(request, prepared, device)
     broken = tuple(nonfinite_tensors(prepared.model))
     return ModelFacts(
@@ -95,7 +103,8 @@ def facts_of(request: Request, prepared: PreparedModel, device: Device) -> Model
         environment=host_facts(),
         parameter_count=counts.parameter_count,
         mac_count=counts.mac_count,
-        size_bytes=counts.size_bytes,
+        size_bytes=(deployment and deployment.file_bytes) or counts.size_bytes,
+        deployment=deployment,
         score=counts.score(workload.batch_size),
         score_by_ratio=counts.score_by_ratio(),
         effective_mac_count=counts.effective_mac_count,
@@ -115,6 +124,7 @@ def facts_of(request: Request, prepared: PreparedModel, device: Device) -> Model
 def _workload(request: Request, prepared: PreparedModel, device: Device) -> Workload:
     import torch
 
+    runtime = "eager" if prepared.deployment is None else prepared.deployment.runtime
     given = request.workload or Workload(model=type(request.model).__name__, device=device.name)
     items = request.batch_size if request.batch_size is not None else prepared.batch_size
     return replace(
@@ -124,7 +134,8 @@ def _workload(request: Request, prepared: PreparedModel, device: Device) -> Work
         batch_size=items,
         input_shapes=prepared.input_shapes,
         channels_last=request.channels_last,
-        compiled=prepared.is_compiled,
+        compiled=runtime == "compile",
+        runtime=runtime,
         threads=torch.get_num_threads(),
         seed=request.seed,
         allocator=allocator_in_use(),

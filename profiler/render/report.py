@@ -19,6 +19,7 @@ from profiler.values.units import show, show_share, show_short
 from .assumptions import assumption_in_words
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
+from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
 from .transforms_table import transforms_table
@@ -64,10 +65,11 @@ def tell(
 
 
 def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """A short name a profile: its batch size, and its dtype and device where these differ."""
+    """A short name a profile: its batch size; dtype, device and run-time where these differ."""
     names = []
     has_dtypes = len({profile.workload.dtype for profile in profiles}) > 1
     has_devices = len({profile.workload.device for profile in profiles}) > 1
+    has_executors = len({profile.workload.executor for profile in profiles}) > 1
     for profile in profiles:
         workload = profile.workload
         batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}"
@@ -76,6 +78,7 @@ def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
             batch,
             workload.dtype if has_dtypes else "",
             workload.device if has_devices else "",
+            workload.executor if has_executors else "",
         )
         names.append(", ".join(part for part in parts if part))
     return tuple(names)
@@ -196,6 +199,8 @@ def _figures(profile: Profile, label: str) -> Section:
         for name, value in seen
     )
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
+    if profile.deployment is not None:
+        tables.insert(0, deployment_table(profile.deployment, sources))
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
     if profile.transforms:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .applied_transform import AppliedTransform
 from .codecarbon import CodeCarbonOpinion
+from .deployment import Deployment
 from .estimate import Estimate
 from .findings import Finding
 from .layer_cost import LayerCost
@@ -39,6 +40,7 @@ class Workload:
         seed: seed of everything random.
         checkpoint: file name of the weights, or None for fresh ones.
         class_count: outputs that the model was asked to have; None for its own default.
+        runtime: what executed it ("eager", "onnxruntime"); None where the run does not say.
         allocator: how the processes got their memory: "steady" (freed pages are kept), "system", or
             the name of a preloaded library.
     """
@@ -56,6 +58,12 @@ class Workload:
     checkpoint: str | None = None
     class_count: int | None = None
     allocator: str | None = None
+    runtime: str | None = None
+
+    @property
+    def executor(self) -> str:
+        """What executed the model, also in runs from before the run-time was stored."""
+        return self.runtime or ("compile" if self.compiled else "eager")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +137,8 @@ class Profile:
             made any so.
         compressed_bytes: size of the weights in a compressed file; None likewise.
         transforms: what made a variant of the model, in order.
+        deployment: how a run-time executed it, and how true its answers stayed; None for eager
+            torch.
         energy_parts: the same joules, channel by channel.
         carbon: factors that turn joules into grams.
         layers: cost per layer.
@@ -163,6 +173,7 @@ class Profile:
     effective_mac_count: Estimate | None = None
     compressed_bytes: Estimate | None = None
     transforms: tuple[AppliedTransform, ...] = ()
+    deployment: Deployment | None = None
     energy_parts: tuple[EnergyPart, ...] = ()
     carbon: CarbonFactors | None = None
     layers: tuple[LayerCost, ...] = ()

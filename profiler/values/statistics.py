@@ -132,6 +132,24 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(point, min(low, point), max(high, point))
 
 
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Interval:
+    """Share of right answers and its score interval (Wilson, JASA 22, 1927, p. 209).
+
+    It stays inside [0, 1], is not empty at 0 or 1, and holds for few images as well.
+
+    Raises:
+        ValueError: `total` is below 1, or `correct` is not between 0 and `total`.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"{correct} right answers of {total} are not possible")
+    from scipy.stats import binomtest
+
+    share = correct / total
+    ends = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    # Rounding must not leave the share outside.
+    return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)))
+
+
 def _between(count: int, rank: int) -> float:
     """Probability that the median lies between the rank-th smallest and largest of `count`."""
     below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))

@@ -17,13 +17,16 @@ from profiler.values.plain_text import one_line
 from profiler.workload.transformed import keep_transforms, transforms_of
 
 from .ensemble import Ensemble
+from .left_to_runtime import leave
 from .material import Material
 from .reference import TransformCall, VariantReference, parse
 from .sparsify import share_of_zeros
 from .table import Stage, check, find, value_of
 
 
-def transform(model: nn.Module, transforms: str, *, data: Any = None) -> nn.Module:
+def transform(
+    model: nn.Module, transforms: str, *, data: Any = None, runtime: str | None = None
+) -> nn.Module:
     """A variant of a model; the one that is given stays as it is.
 
     Args:
@@ -31,6 +34,8 @@ def transform(model: nn.Module, transforms: str, *, data: Any = None) -> nn.Modu
         transforms: as a reference writes them after the model: "prune=0.5+int8".
         data: inputs of one call as `profiler.measure` takes them, or a list of such, for transforms
             that run the model: the first is enough for `prune`; `int8` is calibrated on all.
+        runtime: that will run the variant ("onnxruntime"), to which its precision is left then; by
+            default torch.
 
     Returns:
         A module that is called like the model. `profiler.measure` knows what was done to it.
@@ -50,8 +55,9 @@ def transform(model: nn.Module, transforms: str, *, data: Any = None) -> nn.Modu
     batches = data if isinstance(data, list) else [] if data is None else [data]
     place = next(iter([*model.parameters(), *model.buffers()]), torch.empty(0)).device
     transformed = apply_all(
-        twin.eval(), calls, is_trained=True, device=str(place), load_batches=lambda: batches
-    )
+        twin.eval(), calls, is_trained=True, device=str(place), load_batches=lambda: batches,
+        runtime=runtime,
+    )  # fmt: skip
     return finished(transformed, device=str(place))
 
 
@@ -63,6 +69,7 @@ def apply_all(
     for_training: bool = False,
     device: str = "cpu",
     load_batches: Callable[[], Sequence[Any]] | None = None,
+    runtime: str | None = None,
 ) -> nn.Module:
     """Apply checked transforms.
 
@@ -73,6 +80,7 @@ def apply_all(
         for_training: whether the result is to be trained, or to take a checkpoint's weights.
         device: where it will run.
         load_batches: inputs, for transforms that run the model.
+        runtime: that will run it, where it is not torch.
 
     Raises:
         UsageError, TransformError: as `transform`.
@@ -82,13 +90,16 @@ def apply_all(
         _check_ensemble(model, call)
         material = Material(
             name=str(call), is_trained=is_trained, for_training=for_training, device=device,
-            load_batches=load_batches,
+            load_batches=load_batches, runtime=runtime,
         )  # fmt: skip
-        for package in found.packages:
-            material.needs(package)
         before = transforms_of(model)
-        apply = import_module(f".{found.home}", __package__).apply
-        model, applied = apply(model, value_of(call), material)
+        if runtime is not None and found.stage is Stage.PRECISION:
+            applied = leave(model, found, material)
+        else:
+            for package in found.packages:
+                material.needs(package)
+            apply = import_module(f".{found.home}", __package__).apply
+            model, applied = apply(model, value_of(call), material)
         keep_transforms(model, (*before, applied))
     return model
 

@@ -17,7 +17,7 @@ from profiler.errors import CheckpointError, TransformError, UsageError
 from profiler.values.applied_transform import AppliedTransform, bits_of
 from profiler.workload.stated_accuracy import stated_model
 from profiler.workload.target import Target, resolve
-from profiler.workload.transformed import keep_transforms, transforms_of
+from profiler.workload.transformed import keep_transforms, left_to_runtime, transforms_of
 from profiler.workload.weights import load_weights
 
 from .apply import apply_all, finished, refreshed
@@ -64,6 +64,7 @@ def build(
     device: str = "cpu",
     for_training: bool = False,
     structure_only: bool = False,
+    runtime: str | None = None,
 ) -> Target:
     """Build the model that a reference names, with its transforms.
 
@@ -79,6 +80,7 @@ def build(
         device: where it will run: "cpu", "cuda:0".
         for_training: whether it is to be trained.
         structure_only: whether a checkpoint's weights will come into it later.
+        runtime: that will run it, where it is not torch: the precision is left to it then.
 
     Raises:
         UsageError: an unknown transform, a value out of range, or an order that makes no sense.
@@ -90,7 +92,9 @@ def build(
     check(wanted)
     if for_training:
         _check_training(wanted, has_weights=weights is not None or structure_only)
-    target, is_trained = _base(wanted, num_classes, weights, load_batches, device, for_training)
+    target, is_trained = _base(
+        wanted, num_classes, weights, load_batches, device, for_training, runtime
+    )
 
     @cache
     def batches() -> Sequence[Any]:
@@ -99,7 +103,7 @@ def build(
     def go_on(model: nn.Module, calls: Sequence[TransformCall], *, is_trained: bool) -> nn.Module:
         return apply_all(
             model, calls, is_trained=is_trained, for_training=for_training, device=device,
-            load_batches=batches,
+            load_batches=batches, runtime=runtime,
         )  # fmt: skip
 
     model, done = target.model, 0
@@ -120,6 +124,7 @@ def _base(
     load_batches: LoadBatches | None,
     device: str,
     for_training: bool,
+    runtime: str | None,
 ) -> tuple[Target, bool]:
     """The model before all transforms, and whether it has its weights already."""
     members = members_of(wanted.base)
@@ -130,7 +135,7 @@ def _base(
             f"'{wanted.base}' has the weights of its members, and no others",
             hint="name a file behind each member: ensemble(A@FILE,B@FILE)",
         )
-    target = _ensemble(wanted, members, num_classes, load_batches, device)
+    target = _ensemble(wanted, members, num_classes, load_batches, device, runtime)
     return target, all(member.checkpoint is not None for member in members)
 
 
@@ -193,6 +198,7 @@ def _ensemble(
     num_classes: int | None,
     load_batches: LoadBatches | None,
     device: str,
+    runtime: str | None,
 ) -> Target:
     targets = [
         build(
@@ -201,10 +207,17 @@ def _ensemble(
             weights=None if member.checkpoint is None else weights_of(Path(member.checkpoint)),
             load_batches=load_batches,
             device=device,
+            runtime=runtime,
         )
         for member in members
     ]
     models = [target.model for target in targets]
+    if runtime is not None and any(left_to_runtime(model) for model in models):
+        raise TransformError(
+            f"{runtime} gives an ensemble one precision, and members of '{wanted.base}' name their "
+            "own",
+            hint="write the precision behind the ensemble: ensemble(A@FILE,B@FILE)+int8",
+        )
     bits = {bits_of(transforms_of(model)) for model in models}
     if len(bits) > 1:
         raise TransformError(

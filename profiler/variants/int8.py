@@ -6,6 +6,7 @@ from torch import nn
 
 from profiler.values.applied_transform import AppliedTransform
 from profiler.workload.quantized import quiet_libraries
+from profiler.workload.transformed import keep_source
 
 from .material import Material, counts_before
 from .pt2e import PACKAGE, check_kernels, convert, export, observe, quantizer, refused
@@ -31,6 +32,7 @@ def apply(
         prepared = flow.prepare_pt2e(graph, chosen)
     observe(prepared, material)
     quantized, left_alone = convert(prepared, material)
+    keep_source(quantized, model)
     return quantized, AppliedTransform(
         name=material.name,
         weight_bits=BITS,

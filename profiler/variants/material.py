@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -18,11 +17,11 @@ from profiler.counting.call import as_call
 from profiler.errors import MeasurementError, TransformError
 from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
+from profiler.workload.exported import Inputs, running_layer
 from profiler.workload.prepared import map_tensors
 from profiler.workload.quantized import quiet_libraries
 
 EXTRA = 'pip install "wattprof[compress]"'
-Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +35,7 @@ class Material:
         device: where the model will run: "cpu", "cuda:0".
         load_batches: inputs of some calls, each as `profiler.measure` takes it; None where there
             are none.
+        runtime: that will run the model, where it is not torch; None for torch.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Material:
     for_training: bool = False
     device: str = "cpu"
     load_batches: Callable[[], Sequence[Any]] | None = field(default=None, compare=False)
+    runtime: str | None = None
 
     @cached_property
     def batches(self) -> tuple[Inputs, ...]:
@@ -122,22 +123,3 @@ def counts_before(model: nn.Module, material: Material) -> tuple[int | None, int
     except MeasurementError:
         return parameter_count, None
     return parameter_count, None if costs.uncounted_ops else costs.mac_count
-
-
-@contextmanager
-def running_layer(model: nn.Module) -> Iterator[list[str]]:
-    """The paths of the modules that are running, outermost first."""
-    stack: list[str] = []
-    handles = []
-    for path, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append(path)))
-        handles.append(module.register_forward_hook(lambda *_: _leave(stack)))
-    try:
-        yield stack
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _leave(stack: list[str]) -> None:
-    stack.pop()

@@ -21,9 +21,10 @@ from profiler.errors import TransformError
 from profiler.interruption import heed_interruption
 from profiler.values.applied_transform import AppliedTransform, LeftAlone
 from profiler.values.plain_text import one_line
+from profiler.workload.exported import Inputs
 from profiler.workload.prepared import tensors_in
 
-from .material import Inputs, Material, counts_before, run
+from .material import Material, counts_before, run
 
 ROUND_TO = 8
 MOST_TRIES = 4

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import TransformError
+from profiler.errors import ExportError, TransformError
 from profiler.interruption import heed_interruption
 from profiler.machine.environment import cpu_flags
 from profiler.values.applied_transform import LeftAlone
 from profiler.values.plain_text import one_line
-from profiler.workload.prepared import map_tensors
+from profiler.workload.exported import Inputs, export_program
 from profiler.workload.quantized import QuantizedModule, quiet_libraries
 
-from .material import Inputs, Material, running_layer
+from .material import Material
 
 PACKAGE = "torchao.quantization.pt2e"
 VNNI_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
@@ -63,11 +63,26 @@ def check_kernels(material: Material) -> tuple[str, ...]:
     return ()
 
 
+def saturates(flags: frozenset[str]) -> bool:
+    """Whether a CPU of these flags adds pairs of products in 16 bits, which 8 bits overflow.
+
+    Without VNNI, kernels for x86 use VPMADDUBSW: 2 x 255 x 127 is above 32,767, and what is above
+    is cut off without a word. With 7 bits on one side nothing is.
+    """
+    return "avx2" in flags and not flags & VNNI_FLAGS
+
+
 def quantizer(material: Material, *, is_qat: bool) -> Any:
     """Torchao's quantizer for x86, with its default configuration."""
     backend = material.needs(f"{PACKAGE}.quantizer.x86_inductor_quantizer")
+    # What was trained keeps the range that it was trained with, wherever it is finished.
+    reduce_range = not is_qat and saturates(cpu_flags())
     chosen = backend.X86InductorQuantizer()
-    chosen.set_global(backend.get_default_x86_inductor_quantization_config(is_qat=is_qat))
+    chosen.set_global(
+        backend.get_default_x86_inductor_quantization_config(
+            is_qat=is_qat, reduce_range=reduce_range
+        )
+    )
     return chosen
 
 
@@ -77,40 +92,14 @@ def export(model: nn.Module, example: Inputs, material: Material, *, least: int)
     Raises:
         TransformError: it cannot be exported; the error names the layer where it failed.
     """
-    batch = torch.export.Dim("batch", min=least)
-    size = _batch_size(example)
-
-    def axes(tensor: torch.Tensor) -> Any:
-        return {0: batch} if tensor.ndim and len(tensor) == size else {}
-
-    arguments, keywords = example
-    shapes = map_tensors(axes, (arguments, keywords))
-    with running_layer(model) as path, quiet_libraries():
-        try:
-            exported = torch.export.export(
-                model, arguments, keywords, dynamic_shapes=_by_name(model, *shapes)
-            )
-            graph = exported.module(check_guards=False)
-        # Whatever the user's code makes of symbolic shapes.
-        except Exception as error:
-            heed_interruption(error)
-            where = f"layer '{path[-1]}'" if path and path[-1] else type(model).__name__
-            raise TransformError(
-                f"{material.name} cannot export {where}: {one_line(error)[:200]}",
-                hint="see torch.export's limits, or leave it out for this model",
-            ) from error
+    try:
+        program = export_program(model, example, purpose=material.name, least=least)
+    except ExportError as error:
+        raise TransformError(error.message, hint=error.hint) from error
+    with quiet_libraries():
+        graph = program.module(check_guards=False)
     separate_calls(graph)
     return graph
-
-
-def _batch_size(example: Inputs) -> int:
-    sizes: list[int] = []
-    map_tensors(lambda tensor: sizes.append(len(tensor)) or tensor, example)  # type: ignore[func-returns-value]
-    return sizes[0]
-
-
-def _by_name(model: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    return (*positional, *keywords.values()) if keywords else positional
 
 
 def separate_calls(graph: torch.fx.GraphModule) -> None:

@@ -22,12 +22,13 @@ from profiler.errors import (
 )
 from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
+from profiler.values.deployment import Deployment
 from profiler.values.findings import Finding, variant_note
 from profiler.values.plain_text import one_line
 
 from .copies import copied
 from .quantized import quantized_parts
-from .transformed import precision_of, transforms_of
+from .transformed import left_to_runtime, precision_of, transforms_of
 from .way import find_way
 
 ADVICE = "check --input-shape and --data, or see the traceback with --debug"
@@ -48,7 +49,9 @@ class PreparedModel:
         input_shapes: of every tensor among the inputs, as text.
         dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for ("int8" for one
             that was quantized).
-        is_compiled: whether it runs as code that a compiler made of it.
+        is_compiled: whether it runs as something else than the module's own operators.
+        changes_inputs: whether a call of the model changes its inputs in place.
+        deployment: how a run-time executes it; None for eager torch.
         findings: what the way it is called needs the reader to know.
     """
 
@@ -61,6 +64,8 @@ class PreparedModel:
     input_shapes: tuple[str, ...]
     dtype: str
     is_compiled: bool = False
+    changes_inputs: bool = False
+    deployment: Deployment | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -101,22 +106,25 @@ def prepare(
     *,
     dtype: str | None = None,
     channels_last: bool = False,
-    compiled: bool = False,
+    runtime: str | None = None,
 ) -> PreparedModel:
     """Lay out a copy of the model; the one that was given stays as it is, and so do the inputs.
 
     `DataParallel` is taken off: it would spread the work over GPUs that nobody asked for. Every
-    call starts from the same state of the model, its inputs and the random generators.
+    call starts from the same state of the model, its inputs and the random generators. `runtime`
+    is what will make the calls in torch's place, and give the model its precision where that was
+    left to it.
 
     Raises:
-        UsageError: unknown dtype, a model whose precision a transform has set, or no module.
+        UsageError: unknown dtype, no module, or a model whose precision a transform has set, or has
+            left to another run-time.
         TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
     module = as_module(model)
-    _check(module, dtype, device)
+    _check(module, dtype, device, runtime)
     torch_dtype = None if dtype is None else DTYPES[dtype]
     place = _Placement(device.name, torch_dtype, channels_last)
     with explained(device):
@@ -129,10 +137,8 @@ def prepare(
             bench_model = bench_model.to(torch_dtype)
         if channels_last:
             bench_model = bench_model.to(memory_format=torch.channels_last)
-        is_whole = bool(quantized_parts(bench_model))  # it compiles itself
-        runner = torch.compile(bench_model) if compiled and not is_whole else bench_model
     around = partial(_around, device, bench_model if bench_model is module else None)
-    way = find_way(bench_model, runner, given, module, around)
+    way = find_way(bench_model, given, module, around)
     device.synchronize()
     tensors = tensors_in(given)
     return PreparedModel(
@@ -144,7 +150,8 @@ def prepare(
         batch_size=tensors[0].size(0) if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple(shape_of(tensor) for tensor in tensors),
         dtype=dtype or _own_dtype(bench_model, tensors),
-        is_compiled=compiled or is_whole,
+        is_compiled=bool(quantized_parts(bench_model)),
+        changes_inputs=way.renewal.changes_inputs,
         findings=(
             *way.findings,
             *(variant_note(note) for item in transforms_of(module) for note in item.notes),
@@ -152,14 +159,20 @@ def prepare(
     )
 
 
-def _check(model: nn.Module, dtype: str | None, device: Device) -> None:
+def _check(model: nn.Module, dtype: str | None, device: Device, runtime: str | None) -> None:
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
-    setting = precision_of(model)
+    setting, left = precision_of(model), left_to_runtime(model)
     if dtype is not None and setting is not None:
         raise UsageError(
             f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
             hint="leave out --dtype",
+        )
+    if left is not None and left.runtime != runtime:
+        raise UsageError(
+            f"the {left.precision} of this model was left to {left.runtime}, and torch has it in "
+            "fp32 alone",
+            hint=f"measure it with --runtime {left.runtime}",
         )
     if device.is_gpu and quantized_parts(model):
         raise TransformError(
@@ -210,6 +223,9 @@ class _Placement:
 
 
 def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
+    left = left_to_runtime(model)
+    if left is not None:
+        return left.precision
     for part in quantized_parts(model):
         return part.precision
     tensors = [*model.parameters(), *inputs]

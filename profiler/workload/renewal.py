@@ -108,6 +108,11 @@ class Renewal:
                     weight.copy_(values)
 
     @property
+    def changes_inputs(self) -> bool:
+        """Whether calls change what they are given."""
+        return any(change.root == INPUTS for change in self._changes)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What is put back, and what cannot be."""
         paths = {

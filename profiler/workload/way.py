@@ -43,7 +43,6 @@ class Way:
 
 def find_way(
     model: nn.Module,
-    runner: Callable[..., Any],
     inputs: Arguments,
     original: nn.Module,
     around: Context,
@@ -54,7 +53,6 @@ def find_way(
 
     Args:
         model: the module.
-        runner: what is called: the module, or what a compiler made of it.
         inputs: of the call.
         original: the module that `model` was copied from.
         around: what every call is made in: errors are explained, a shared model is set to eval.
@@ -64,16 +62,16 @@ def find_way(
     """
     arguments, keywords = inputs
 
-    def attempt(mode: Context, called: Callable[..., Any] = model) -> None:
+    def attempt(mode: Context) -> None:
         with around(), mode():
-            outputs = called(*arguments, **keywords)
+            outputs = model(*arguments, **keywords)
             refuse_later_work(outputs)
 
     _give_shapes(model, inputs, attempt)
     renewal = Renewal(model, inputs, original)
     try:
         first = _first_mode(attempt, renewal)
-        mode = _later_mode(partial(attempt, called=runner), partial(attempt, first), first, renewal)
+        mode = _later_mode(attempt, first, renewal)
         renewal()
     except BaseException:
         renewal.put_back_wholly()  # closures and classes are shared with the original
@@ -88,7 +86,7 @@ def find_way(
     def call() -> None:
         with entered():
             try:
-                runner(*arguments, **keywords)
+                model(*arguments, **keywords)
             finally:
                 renewal()
 
@@ -122,16 +120,14 @@ def _first_mode(attempt: Attempt, renewal: Renewal) -> Context:
     return torch.no_grad
 
 
-def _later_mode(
-    attempt: Attempt, first_call: Callable[[], None], first: Context, renewal: Renewal
-) -> Context:
+def _later_mode(attempt: Attempt, first: Context, renewal: Renewal) -> Context:
     """Learn what calls change; in inference mode, if it will do: models are deployed in it."""
     if first is torch.no_grad:
         try:
             renewal.learn(partial(attempt, torch.inference_mode))
         except MeasurementError:
             renewal.put_back_wholly()
-            first_call()
+            attempt(first)
         else:
             return torch.inference_mode
     try:

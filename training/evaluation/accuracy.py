@@ -6,27 +6,9 @@ import math
 from collections.abc import Sequence
 
 from profiler.values.estimate import Basis, Estimate, weakest
-from profiler.values.statistics import Interval, student_half_width
+from profiler.values.statistics import student_half_width, wilson_interval
 
 CONFIDENCE = 0.95
-
-
-def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """Share of right answers and its score interval (Wilson, JASA 22, 1927, p. 209).
-
-    It stays inside [0, 1], is not empty at 0 or 1, and holds for few images as well.
-
-    Raises:
-        ValueError: `total` is below 1, or `correct` is not between 0 and `total`.
-    """
-    if total < 1 or not 0 <= correct <= total:
-        raise ValueError(f"{correct} right answers of {total} are not possible")
-    from scipy.stats import binomtest
-
-    share = correct / total
-    ends = binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    # Rounding must not leave the share outside.
-    return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)))
 
 
 def top1_accuracy(correct: int, total: int, source: str) -> Estimate:

@@ -48,3 +48,12 @@ def test_bad_flags_are_usage_errors(words: list[str]) -> None:
 def test_measure_refuses_layers_of_a_compiled_model(tmp_path: Path) -> None:
     words = ["measure", "--model", "lightweight", "--layers", "--compile", "--out", str(tmp_path)]
     assert main(words) == 2
+
+
+def test_a_run_time_without_modules_is_refused_in_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*WORDS, "--runtime", "openvino"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: openvino runs a model as one piece, without layers")

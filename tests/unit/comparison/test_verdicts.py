@@ -85,7 +85,20 @@ def test_another_environment_is_a_finding_that_names_what_changed():
 def test_other_settings_are_findings():
     workload = replace(sample_profile().workload, dtype="bf16", compiled=True)
     comparison = compare(sample_profile(), replace(sample_profile(), workload=workload))
-    assert [item.kind for item in comparison.findings] == ["different-dtype", "different-compiled"]
+    assert [item.kind for item in comparison.findings] == ["different-dtype", "different-run-time"]
+
+
+def test_a_comparison_names_the_run_times():
+    workload = replace(sample_profile().workload, runtime="onnxruntime")
+    comparison = compare(sample_profile(), replace(sample_profile(), workload=workload))
+    (finding,) = (item for item in comparison.findings if item.kind == "different-run-time")
+    assert finding.observed == "run-time is eager in the one run and onnxruntime in the other"
+
+
+def test_a_run_that_states_no_run_time_is_the_eager_one_it_was():
+    workload = replace(sample_profile().workload, runtime="eager")
+    comparison = compare(sample_profile(), replace(sample_profile(), workload=workload))
+    assert comparison.findings == ()
 
 
 def test_a_ratio_of_estimates_says_so():

@@ -90,6 +90,13 @@ def test_labels_name_what_differs_and_no_more():
         "resnet18, batch 128",
     )
     assert labels_of([sample_profile(), sample_profile(cpu=True)])[1].endswith(", cpu")
+    deployed = replace(
+        sample_profile(), workload=replace(sample_profile().workload, runtime="openvino")
+    )
+    assert labels_of([sample_profile(), deployed]) == (
+        "lightweight, batch 128, eager",
+        "lightweight, batch 128, openvino",
+    )
 
 
 def test_a_finding_of_all_runs_is_told_once():

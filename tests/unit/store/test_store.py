@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from profiler.errors import StoreError
 from profiler.store import list_runs, load, load_all, new_run_path, resolve_runs, save, save_run
 from profiler.store import traces as stored_traces
+from profiler.values.applied_transform import LeftAlone
 from profiler.values.codec import profile_document
+from profiler.values.deployment import Deployment
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
@@ -111,6 +113,19 @@ profiles = st.builds(
     power_w=optional,
     idle_power_w=optional,
     peak_memory_bytes=optional,
+    deployment=st.none()
+    | st.builds(
+        Deployment,
+        runtime=text,
+        version=text,
+        precision=text,
+        export_s=optional,
+        file_bytes=optional,
+        sqnr_db=optional,
+        top1_agreement=optional,
+        as_asked_count=st.none() | counts,
+        fell_back=st.lists(st.builds(LeftAlone, layer=text, reason=text), max_size=2).map(tuple),
+    ),
     energy_parts=st.lists(
         st.builds(EnergyPart, device=text, energy_j=estimates(), net_energy_j=optional), max_size=2
     ).map(tuple),
