@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from profiler.errors import UsageError
 from profiler.files import check_writable
 
+from .call_inputs import add_inputs, batch_sizes, load_call
 from .options import (
     add_carbon,
     add_codecarbon,
@@ -26,7 +27,7 @@ from .options import (
     whole_number,
 )
 from .stdout import stdout_to_stderr
-from .workload import load_images, load_target
+from .workload import load_target
 
 if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
@@ -39,6 +40,7 @@ DEFAULT_BATCH_SIZES = (1, 128)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser)
+    add_inputs(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
     add(
@@ -55,12 +57,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="S",
         help="budget of each batch size (default: 30)",
-    )
-    add(
-        "--data",
-        default="digits",
-        metavar="SOURCE",
-        help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
     )
     add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
     add("--channels-last", action="store_true", help="channels-last memory format")
@@ -100,11 +96,12 @@ def execute(arguments: argparse.Namespace) -> int:
             hint="leave out one of the two",
         )
     codecarbon = chosen_codecarbon(arguments)
+    sizes = batch_sizes(arguments, DEFAULT_BATCH_SIZES)
     check_writable(arguments.out)
     profiles, paths = [], []
     with stdout_to_stderr():
         target = load_target(arguments)
-        for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
+        for batch_size in sizes:
             profile = _measure(arguments, target, batch_size, carbon, codecarbon)
             if arguments.layers:
                 profile = _with_layers(arguments, target, profile, batch_size)
@@ -135,22 +132,22 @@ def _measure(
 
     from .progress import shown_progress
 
-    batch = load_images(arguments, target, batch_size)
+    given = load_call(arguments, target, batch_size)
     workload = Workload(
         model=arguments.model,
         device=arguments.device,
-        data=batch.description,
+        data=given.description,
         checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
         class_count=arguments.classes,
     )
     with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
         profile = measure(
             target.model,
-            batch.images,
+            given.inputs,
             name=target.name,
             device=arguments.device,
             dtype=arguments.dtype,
-            batch_size=batch_size,
+            batch_size=given.item_count,
             precision=arguments.precision,
             max_seconds=arguments.max_seconds,
             channels_last=arguments.channels_last,
@@ -172,12 +169,12 @@ def _with_layers(
 
     from .progress import shown_progress
 
-    batch = load_images(arguments, target, batch_size)
-    title = f"layers of {target.name}, batch {batch_size}"
+    given = load_call(arguments, target, batch_size)
+    title = f"layers of {target.name}, {given.description}"
     with shown_progress(title, arguments.quiet) as progress:
         report = measure_layers(
             target.model,
-            batch.images,
+            given.inputs,
             name=target.name,
             device=arguments.device,
             dtype=arguments.dtype,

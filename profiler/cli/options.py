@@ -20,17 +20,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="REF",
-        help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME",
+        help="package.module:callable, path/file.py:callable, torchvision:NAME, timm:NAME, "
+        "hf:FOLDER-OR-NAME, or in a checkout of wattprof a name of its zoo",
     )
     parser.add_argument(
-        "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
-    )
-    parser.add_argument(
-        "--input-shape",
-        type=shape,
-        metavar="CxHxW",
-        help="shape of one item (default: the model's, or 3x32x32)",
+        "--classes",
+        type=whole_number("--classes", 1),
+        metavar="N",
+        help="classes that the model is built for (default: its own)",
     )
 
 

@@ -1,7 +1,8 @@
-"""Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is run.
+"""Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is measured.
 
 The count is made on torch's meta device, so that a model larger than the memory can be counted too.
-With --second-opinion fvcore counts one call as well, which it traces on the CPU.
+A model that cannot run there is called once on the CPU, and the table says so. With
+--second-opinion fvcore counts one call as well, which it traces on the CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from profiler.render.document import Column, Section, Table
@@ -18,6 +18,8 @@ from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION
 from profiler.values.units import show_count, show_number
 
+from .call_inputs import add_inputs
+from .counted_call import CPU, META, CountedCall, count_target
 from .options import add_model, whole_number
 from .stdout import stdout_to_stderr
 
@@ -25,19 +27,24 @@ if TYPE_CHECKING:
     from profiler.counting import Costs
     from profiler.counting.costs import SecondOpinion
     from profiler.values.layer_cost import LayerCost
-    from profiler.workload.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `stats`."""
     add_model(parser)
+    add_inputs(parser, has_data=False)
     add = parser.add_argument
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
-        default=1,
         metavar="N",
         help="items in the call that is counted (default: 1)",
+    )
+    add(
+        "--device",
+        choices=(META, CPU),
+        default=META,
+        help="meta, where shapes are followed and nothing is computed (the default), or cpu",
     )
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
@@ -52,37 +59,25 @@ def execute(arguments: argparse.Namespace) -> int:
 
     with stdout_to_stderr():
         target = resolve(arguments.model, num_classes=arguments.classes)
-        costs = _count(target, arguments)
+        counted = count_target(target, arguments)
+        if counted.refusal is not None:
+            print(f"counted on the CPU: {counted.refusal}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(_document(target.name, arguments, costs)))
+        print(json.dumps(_document(target.name, arguments, counted)))
     else:
-        sys.stdout.write(_text(target.name, arguments, costs))
+        sys.stdout.write(_text(target.name, arguments, counted))
     return 0
 
 
-def _count(target: Target, arguments: argparse.Namespace) -> Costs:
-    import torch
-
-    from profiler.counting import count_on_meta
-
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    shape = (arguments.batch_size, *item_shape)
-    costs = count_on_meta(target.model.eval(), torch.empty(shape, device="meta"))
-    if not arguments.second_opinion:
-        return costs
-    from profiler.counting.second_opinion import ask_fvcore
-
-    images = torch.zeros(()).expand(shape)  # takes no memory, however large
-
-    return replace(costs, second_opinion=ask_fvcore(target.model, images, costs))
-
-
-def _document(name: str, arguments: argparse.Namespace, costs: Costs) -> dict[str, Any]:
+def _document(name: str, arguments: argparse.Namespace, counted: CountedCall) -> dict[str, Any]:
+    costs = counted.costs
     return {
         "schema_version": SCHEMA_VERSION,
         "name": name,
         "model": arguments.model,
-        "batch_size": arguments.batch_size,
+        "batch_size": counted.batch_size,
+        "input_shapes": counted.input_shapes,
+        "device": counted.device,
         "basis": "counted",
         "parameter_count": costs.parameter_count,
         "mac_count": costs.mac_count,
@@ -102,7 +97,8 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
     return costs.layers if arguments.depth is None else rollup(costs.layers, arguments.depth)
 
 
-def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
+def _text(name: str, arguments: argparse.Namespace, counted: CountedCall) -> str:
+    costs = counted.costs
     numbers = ("calls", "parameters", "MACs", "read", "written")
     rows = [
         (
@@ -117,7 +113,8 @@ def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
         for layer in _layers(arguments, costs)
     ]
     table = Table(
-        caption=f"One call with {arguments.batch_size} item(s), each layer without its children",
+        caption=f"One call with {counted.input_shapes}, on the {counted.device} device; each layer "
+        "without its children",
         columns=(
             Column(label="layer", role="code"),
             Column(label="kind"),
@@ -129,16 +126,19 @@ def _text(name: str, arguments: argparse.Namespace, costs: Costs) -> str:
         title=f"{name}: {show_count(costs.parameter_count)} parameters, "
         f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
         tables=(table,),
-        notes=_notes(costs),
+        notes=_notes(counted),
     )
     return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
 
 
-def _notes(costs: Costs) -> tuple[str, ...]:
+def _notes(counted: CountedCall) -> tuple[str, ...]:
+    costs = counted.costs
     notes = [
         "All figures are counted: exact for the operators that ran on these shapes. MACs are those "
         "of convolutions and matrix products; bytes are unfused traffic."
     ]
+    if counted.refusal is not None:
+        notes.append(f"Counted in a call on the CPU, since {counted.refusal}.")
     if costs.uncounted_ops:
         notes.append(
             "NOT COUNTED, so that the MACs are a lower bound: " + ", ".join(costs.uncounted_ops)
