@@ -122,7 +122,9 @@ def _load(arguments: argparse.Namespace, target: Target, batch_size: int) -> Giv
         input_shape=arguments.input_shape or target.input_shape,
         seed=seed,
     )
-    return Given(inputs=batch.images, description=batch.description, item_count=batch_size)
+    return Given(
+        inputs=batch.images, description=batch.description, item_count=batch_size, item="image"
+    )
 
 
 def _stated(arguments: argparse.Namespace, target: Target, data: str | None) -> Sequence[str]:

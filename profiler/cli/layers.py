@@ -16,7 +16,7 @@ from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
 from .call_inputs import add_inputs, batch_size_of, load_call
-from .options import add_model, precision, seconds, whole_number
+from .options import DTYPES, add_model, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_target
 
@@ -39,8 +39,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in the call (default: 1)",
     )
-    add("--precision", type=precision, default=0.05, metavar="P", help="default: 0.05")
-    add("--max-seconds", type=seconds, default=60.0, metavar="S", help="budget (default: 60)")
+    add(
+        "--precision",
+        type=precision,
+        default=0.05,
+        metavar="P",
+        help="stop when the intervals are within this share of the value (default: 0.05)",
+    )
+    add(
+        "--max-seconds",
+        type=seconds,
+        default=60.0,
+        metavar="S",
+        help="stop after this many seconds in any case (default: 60)",
+    )
     add(
         "--method",
         choices=("replay", "hooks"),
@@ -53,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
-    add("--dtype", choices=("fp32", "bf16", "fp16"), help="default: the model's own")
+    add("--dtype", choices=DTYPES, help="type of the numbers (default: the model's own)")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add(
         "--threads",

@@ -18,6 +18,7 @@ from profiler.files import check_writable
 
 from .call_inputs import add_inputs, batch_sizes, load_call
 from .options import (
+    DTYPES,
     add_carbon,
     add_codecarbon,
     add_model,
@@ -50,7 +51,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in a call; several are measured one after the other (default: 1 and 128)",
     )
-    add("--precision", type=precision, default=0.02, metavar="P", help="default: 0.02")
+    add(
+        "--precision",
+        type=precision,
+        default=0.02,
+        metavar="P",
+        help="stop when the intervals are within this share of the value (default: 0.02)",
+    )
     add(
         "--max-seconds",
         type=seconds,
@@ -58,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="budget of each batch size (default: 30)",
     )
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default: fp32")
+    add("--dtype", choices=DTYPES, default="fp32", help="type of the numbers (default: fp32)")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
     add(
@@ -139,6 +146,7 @@ def _measure(
         data=given.description,
         checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
         class_count=arguments.classes,
+        item=given.item,
     )
     with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
         profile = measure(

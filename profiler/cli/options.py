@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
 
+DTYPES = ("fp32", "bf16", "fp16")
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """--model and what belongs to it."""
     parser.add_argument(
@@ -118,6 +121,11 @@ def number(flag: str) -> Callable[[str], float]:
 
 def precision(text: str) -> float:
     """A relative half width: "0.02" or "2%"."""
+    if text in DTYPES:
+        raise UsageError(
+            f"--precision {text} is not possible: it is how narrow the intervals are to be",
+            hint=f"the type of numbers is --dtype {text}",
+        )
     value = (
         number("--precision")(text[:-1]) / 100
         if text.endswith("%")

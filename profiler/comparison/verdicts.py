@@ -25,15 +25,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from profiler.values.estimate import Basis, Estimate
+from profiler.values.figures import figure_frame
 from profiler.values.findings import CONTENDED, Finding
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY, QUANTITIES, Quantity
 
 from .ratio import ratio_of
 from .run_to_run import run_to_run, was_contended
+
+if TYPE_CHECKING:
+    import pandas
 
 LESS: Literal["less"] = "less"
 MORE: Literal["more"] = "more"
@@ -77,7 +81,7 @@ class Ratio:
     lower_is_better: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
     """`other` against `base`.
 
@@ -98,6 +102,21 @@ class Comparison:
     ratios: tuple[Ratio, ...]
     findings: tuple[Finding, ...]
     per_item: bool
+
+    def __str__(self) -> str:
+        lines = [f"{self.other.name} against {self.base.name}:"]
+        for row in self.ratios:
+            said = "" if row.verdict is None else f", {row.verdict}"
+            lines.append(f"  {row.label}: {row.base} -> {row.other}, ratio {row.ratio}{said}")
+        lines += [f"  ! {finding.observed}" for finding in self.findings]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a ratio, with interval, basis and source."""
+        ratios = {row.key: row.ratio for row in self.ratios if row.ratio is not None}
+        return figure_frame(ratios)
 
     def of(self, key: str) -> Ratio | None:
         """The ratio of a quantity; per item where the batch sizes differ. None if not seen."""

@@ -39,11 +39,13 @@ class Given:
         inputs: as `profiler.measure` takes them.
         description: where they came from, for a report.
         item_count: items in the call; None where nothing but the shapes tells.
+        item: what one of them is, for labels.
     """
 
     inputs: Any
     description: str
     item_count: int | None
+    item: str = "item"
 
 
 def has_batch_axis(specs: Sequence[str]) -> bool:

@@ -53,7 +53,9 @@ def text_inputs(
     notes = [f"text: {len(lines)} lines of {Path(place).name}, {longest} tokens each with padding"]
     if batch_size > len(lines):
         notes.append(f"{len(lines)} lines repeated to fill a batch of {batch_size}")
-    return Given(inputs=((), inputs), description=", ".join(notes), item_count=batch_size)
+    return Given(
+        inputs=((), inputs), description=", ".join(notes), item_count=batch_size, item="text"
+    )
 
 
 def _lines(file: Path) -> list[str]:

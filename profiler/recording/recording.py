@@ -12,9 +12,8 @@ It needs neither torch nor a GPU. A window costs the caller two timestamps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,14 +21,16 @@ from typing import TYPE_CHECKING
 from profiler.errors import StoreError, UsageError
 from profiler.meters import OpenMeter, close_meters
 from profiler.meters.clock import Clock
-from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
 from profiler.values.trace import CounterTrace, Trace, Window
 
 from .recorder import Recorder
+from .window_energy import WindowEnergy, windows_frame
 
 if TYPE_CHECKING:
-    from profiler.inference import ChannelEnergy, TargetEnergy
+    import pandas
+
+    from profiler.inference import TargetEnergy
 
     from .journal import Journal
 
@@ -37,35 +38,6 @@ WHOLE = "whole recording"
 FEW_WINDOWS = 500
 MANY_MOVES = 2_000
 """Moves of a counter (minutes) from which on those far from any edge asked for are merged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowEnergy:
-    """What the windows of one name drew together.
-
-    Args:
-        name: the name they were opened under.
-        count: how many windows of that name there are.
-        duration_s: their lengths added up.
-        energy_j: joules over all devices, nothing counted twice; None when no sensor saw them.
-            Where any device is measured, those that are only estimated stand beside the total.
-        channels: the same, device by device ("gpu:0", "cpu:package-0", ...).
-        findings: what to know before trusting these numbers.
-    """
-
-    name: str
-    count: int
-    duration_s: float
-    energy_j: Estimate | None
-    channels: Mapping[str, ChannelEnergy]
-    findings: tuple[Finding, ...]
-
-    @property
-    def power_w(self) -> Estimate | None:
-        """Mean power over the windows."""
-        if self.energy_j is None or self.duration_s <= 0:
-            return None
-        return self.energy_j.scaled(1 / self.duration_s, "W")
 
 
 class Recording:
@@ -97,6 +69,16 @@ class Recording:
         self._opened_here: Sequence[OpenMeter] = ()
         self._settled: dict[str, WindowEnergy] = {}
         self.opening_findings: tuple[Finding, ...] = ()
+
+    def __str__(self) -> str:
+        if self._recorder is None:
+            return "recording, not started"
+        told = [self.total, *self.energies()]
+        return "\n".join(map(str, told))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a name of a window, with its joules; the whole recording comes first."""
+        return windows_frame([self.total, *self.energies()])
 
     def start(self) -> Recording:
         """Open the sensors and begin to sample in the background; returns in milliseconds.

@@ -19,6 +19,7 @@ from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
+from .setting import an_item
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -90,7 +91,7 @@ def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, 
 
 
 def _answer(profile: Profile, label: str) -> str:
-    energy, what = per_item(profile.energy_j, profile, "J"), "an image"
+    energy, what = per_item(profile.energy_j, profile, "J"), an_item(profile)
     if energy is None:
         energy, what = profile.energy_j, "a call"
     if energy is None:
@@ -185,7 +186,7 @@ def _figures(profile: Profile, label: str) -> Section:
         Column(label="source"),
     )
     sources = sources_of(profile)
-    seen = [(row.label, row.of(profile)) for row in QUANTITIES]
+    seen = [(row.label_for(profile), row.of(profile)) for row in QUANTITIES]
     rows = tuple(
         (name, show(value), _basis(value), "" if value is None else sources.cite(value))
         for name, value in seen

@@ -25,6 +25,10 @@ class Quantity:
     of: Callable[[Profile], Estimate | None]
     lower_is_better: bool | None = True
 
+    def label_for(self, profile: Profile) -> str:
+        """The label with what one item of this workload is."""
+        return self.label.replace("image", profile.workload.item)
+
 
 def per_item(estimate: Estimate | None, profile: Profile, unit: str) -> Estimate | None:
     """A per-call figure divided by the items of a call."""

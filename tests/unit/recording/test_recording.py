@@ -164,3 +164,16 @@ def test_ten_minutes_in_two_windows_is_inferred_from_what_lies_beside_their_edge
         assert energy_j.point == pytest.approx(75_000, rel=1e-4)
         assert energy_j.relative_half_width < 1e-3
     assert recording.total.energy_j.point == pytest.approx(250 * 602, rel=1e-3)
+
+
+def test_a_recording_prints_its_windows_and_goes_to_pandas() -> None:
+    recording = profiler.record([])
+    assert str(recording) == "recording, not started"
+    with recording, recording.window("a"):
+        pass
+    first, second = str(recording).splitlines()
+    assert first.startswith("whole recording: no sensor saw its energy in ")
+    assert second.startswith("a: no sensor saw its energy in ")
+    frame = recording.to_pandas()
+    assert list(frame["window"]) == ["whole recording", "a"]
+    assert frame["energy_j"].isna().all()
