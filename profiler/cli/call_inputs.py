@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import InputDataError, UsageError
 
+from .decoding import decoding_inputs
 from .options import shape
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def batch_sizes(arguments: argparse.Namespace, default: Sequence[int]) -> Sequen
     from profiler.inputs import has_batch_axis
 
     given = arguments.batch_size
+    if getattr(arguments, "cache_length", None) is not None:
+        return given or (1,)
     if not arguments.input:
         return given or default
     for flag in ("data", "input_shape"):
@@ -93,8 +96,11 @@ def load_call(arguments: argparse.Namespace, target: Target, batch_size: int) ->
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        item = arguments.input_shape or target.input_shape or ()
+        shape = "x".join(map(str, (batch_size, *item)))
+        what = " and ".join(arguments.input or [f"images of shape {shape}"])
         raise InputDataError(
-            f"the inputs of a batch of {batch_size} do not fit into memory",
+            f"{what} do not fit into memory",
             hint="make --batch-size smaller",
         ) from error
 
@@ -104,6 +110,8 @@ def _load(arguments: argparse.Namespace, target: Target, batch_size: int) -> Giv
 
     data = getattr(arguments, "data", NO_DATA)
     seed = getattr(arguments, "seed", 0)
+    if getattr(arguments, "cache_length", None) is not None:
+        return decoding_inputs(target, batch_size, seed)
     accepted = list(inspect.signature(target.model.forward).parameters)
     if (data or "").startswith("text:"):
         return text_inputs(

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from profiler.errors import UsageError
 from profiler.files import check_writable
 
 from .call_inputs import add_inputs, batch_sizes, load_call
+from .decoding import add_decoding, workloads_of
 from .options import (
     DTYPES,
     add_carbon,
@@ -42,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser)
     add_inputs(parser)
+    add_decoding(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
     add(
@@ -107,8 +110,8 @@ def execute(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
     profiles, paths = [], []
     with stdout_to_stderr():
-        target = load_target(arguments)
-        for batch_size in sizes:
+        targets = workloads_of(arguments, load_target(arguments))
+        for batch_size, target in product(sizes, targets):
             profile = _measure(arguments, target, batch_size, carbon, codecarbon)
             if arguments.layers:
                 profile = _with_layers(arguments, target, profile, batch_size)

@@ -19,7 +19,7 @@ from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .document import Bar, Column, Document, Plot, Section, Table
 from .report_sections import background_sections, comparison_section
-from .setting import an_item
+from .setting import an_item, size_of_call
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -68,7 +68,7 @@ def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
     has_devices = len({profile.workload.device for profile in profiles}) > 1
     for profile in profiles:
         workload = profile.workload
-        batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}"
+        batch = "" if workload.batch_size is None else size_of_call(profile)
         parts = (
             profile.name,
             batch,

@@ -22,3 +22,11 @@ def an_item(profile: Profile) -> str:
     """Such as "an image" or "a generated token"."""
     item = profile.workload.item
     return f"{'an' if item[:1] in 'aeiou' else 'a'} {item}"
+
+
+def size_of_call(profile: Profile) -> str:
+    """Such as "batch 128", or "64 generated tokens" where items are no entries of a batch."""
+    count, item = profile.workload.batch_size, profile.workload.item
+    if not item.endswith("token"):
+        return f"batch {count:,}"
+    return f"{count:,} {item}{'' if count == 1 else 's'}"
