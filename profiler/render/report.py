@@ -18,6 +18,7 @@ from profiler.values.units import show, show_share, show_short
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .document import Bar, Column, Document, Plot, Section, Table
+from .glossary import SEE, glossary
 from .report_sections import background_sections, comparison_section
 from .setting import an_item, size_of_call
 
@@ -56,6 +57,7 @@ def tell(
             *extra,
             *figures,
             *background_sections(profiles),
+            glossary(),
         ),
         profiles=profiles,
     )
@@ -118,7 +120,7 @@ def _glance(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Section:
         title="At a glance",
         plots=_plots(profiles, labels),
         tables=(_overview(profiles, labels),) if len(profiles) > 1 else (),
-        notes=(BASIS_LEGEND, UNIT_LEGEND),
+        notes=(BASIS_LEGEND, UNIT_LEGEND, SEE),
     )
 
 
