@@ -131,7 +131,7 @@ def measure(
         parameter_count=counts.parameter_count,
         mac_count=counts.mac_count,
         size_bytes=counts.size_bytes,
-        score=counts.score(items),
+        score=counts.score(items) if given.item == "image" else None,  # defined for images alone
         energy_parts=cost.parts,
         carbon=carbon,
         layers=counts.layers,

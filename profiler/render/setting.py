@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from profiler.values.profile import HOST, Profile
 
 
@@ -14,7 +16,10 @@ def setting_in_words(profile: Profile) -> str | None:
     threads += "s" if workload.threads not in (None, 1) else ""
     layout = ", channels last" if workload.channels_last else ""
     compiled = ", compiled" if workload.compiled else ""
-    shapes = " and ".join(workload.input_shapes)
+    times = Counter(workload.input_shapes)
+    shapes = " and ".join(
+        shape if count == 1 else f"{count} of {shape}" for shape, count in times.items()
+    )
     return f"inputs {shapes} ({workload.data}), {workload.dtype}{threads}{layout}{compiled}"
 
 

@@ -27,7 +27,10 @@ class Quantity:
 
     def label_for(self, profile: Profile) -> str:
         """The label with what one item of this workload is."""
-        return self.label.replace("image", profile.workload.item)
+        item = profile.workload.item
+        if item == "image":
+            return self.label
+        return self.label.replace("image", item).replace("inferences", f"{item}s")
 
 
 def per_item(estimate: Estimate | None, profile: Profile, unit: str) -> Estimate | None:

@@ -130,7 +130,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert low <= point <= high
 
 
-NUMBER = re.compile(r"[-−]?\d[\d.,]*( ± [\d.,]+| \[[^\]]*\])?")
+NUMBER = re.compile(r"-?\d[\d.,]*( ± [\d.,]+| \[[^\]]*\])?")
 
 
 class AnyNumber(doctest.OutputChecker):

@@ -100,6 +100,7 @@ def test_items_are_called_what_they_are():
     workload = replace(profile.workload, item="generated token")
     text = brief(replace(profile, workload=workload))
     assert "energy per generated token (gross)" in text
+    assert "energy, 1 M generated tokens (gross)" in text
     assert "image" not in text
 
 
