@@ -7,7 +7,7 @@ STUDY ?= lightweight-vs-resnet18
 # CIFAR-10 for the training's benchmark; `parquet:FOLDER` where nothing can be downloaded.
 DATA ?= cifar10
 
-.PHONY: help measure test check bench-energy bench-count bench-layers bench-train clean
+.PHONY: help measure test check bench-energy bench-count bench-layers bench-repeat bench-train bench-transforms clean
 
 help:
 	@echo "make measure       install, measure the study's two models, write a report"
@@ -17,6 +17,8 @@ help:
 	@echo "make bench-count   the MAC counter against torch's own"
 	@echo "make bench-startup how long the verbs take to start"
 	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
+	@echo "make bench-transforms every transform on torchvision's classifiers: works, or says why not"
+	@echo "make bench-repeat  whether a number comes out the same again (ARGS=--full: a day)"
 	@echo "make bench-train   training: rate, accuracy, cost of the ledger, and 20 SIGKILLs (DATA=...)"
 
 # The stamps make a second run skip the installation.
@@ -59,6 +61,12 @@ bench-startup: $(VENV)/.installed-dev
 
 bench-layers: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.layers
+
+bench-transforms: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.transforms
+
+bench-repeat: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench.repeat $(ARGS)
 
 bench-train: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.train --data $(DATA)

@@ -57,3 +57,12 @@ VARIANTS: dict[str, Variant] = {
         description="ResNet-18 in its CIFAR form: 3x3 stride-1 stem, no max pool",
     ),
 }
+
+JOURNEY = (
+    "resnet18",
+    "resnet18+groups=2",
+    "resnet18+groups=4",
+    "resnet18+groups=8",
+    "resnet18+depthwise",
+)
+"""What the study "ResNet18 Optimization Journey with Cifar10" factorizes ResNet-18 to."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import variants
     from .comparison.verdicts import Comparison, compare
     from .counting import Costs, count
     from .errors import ProfilerError
     from .layers import LayerReport, measure_layers
-    from .measurement.model import measure
+    from .measurement.model import measure, measure_together
     from .recording.recording import Recording, record
     from .store import load, save
     from .values.estimate import Basis, Estimate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .values.layer_cost import LayerCost
     from .values.profile import Profile
     from .values.score import efficiency_score
+    from .variants.apply import transform
 
 _HOMES = {
     "Basis": "values.estimate",
@@ -41,9 +43,12 @@ _HOMES = {
     "load": "store",
     "measure": "measurement.model",
     "measure_layers": "layers",
+    "measure_together": "measurement.model",
     "record": "recording.recording",
     "save": "store",
+    "transform": "variants.apply",
 }
+_ROOMS = ("variants",)
 
 __all__ = [
     "Basis",
@@ -63,12 +68,17 @@ __all__ = [
     "load",
     "measure",
     "measure_layers",
+    "measure_together",
     "record",
     "save",
+    "transform",
+    "variants",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

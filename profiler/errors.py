@@ -3,6 +3,7 @@
 ProfilerError            exit code 1; one sentence, and a hint that mends it
 ├── UsageError           exit code 2: the command line or an argument is wrong
 ├── TargetError          the model (or what was named instead of one) cannot be had
+├── TransformError       a transform cannot be applied to this model, or on this device
 ├── CheckpointError      weights that do not fit, or that must not be loaded
 ├── InputDataError       the images asked for are not there or are no images
 ├── DeviceError          the device asked for is not there, or ran out of memory
@@ -42,6 +43,10 @@ class UsageError(ProfilerError):
 
 class TargetError(ProfilerError):
     """The reference given does not lead to a model."""
+
+
+class TransformError(ProfilerError):
+    """A transform cannot be applied to this model, or has no kernels on this device."""
 
 
 class CheckpointError(ProfilerError):

@@ -30,7 +30,7 @@ class Recipe:
     """One training run, reproducible from this and the code.
 
     Args:
-        model: reference as `python -m profiler measure --model` takes it.
+        model: reference as `python -m profiler measure --model` takes it, transforms included.
         data: source as `--data` takes it; it must have labels.
         epochs: passes over the training split.
         batch_size: images of one step, over all devices together.
@@ -53,6 +53,8 @@ class Recipe:
             0 the last checkpoint is the best. The test split never chooses anything.
         seed: of the weights, the order and the augmentation.
         deterministic: same machine, same bits; slower.
+        initial: checkpoint whose weights the training starts from: those of the same model, or of
+            what its transforms are applied to; None for fresh ones.
         teacher: checkpoint written by this program whose model teaches; None for none.
         temperature: that softens both distributions (Hinton et al., arXiv 1503.02531).
         distillation_weight: alpha, the weight of the teacher; 1 - alpha is the labels'.
@@ -80,6 +82,7 @@ class Recipe:
     validation_share: float = 0.0
     seed: int = 0
     deterministic: bool = False
+    initial: str | None = None
     teacher: str | None = None
     temperature: float = 4.0
     distillation_weight: float = 0.9

@@ -1,12 +1,24 @@
-"""Every model of the zoo, with its parameters and the MACs of one image."""
+"""Every model of the zoo, with its parameters and the MACs of one image; and every transform.
+
+A transform is written behind any model, of the zoo or not, and makes a variant of it:
+resnet18+groups=8+int8. Transforms are applied in the order in which they are written.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from models import DEFAULT_CLASSES, VARIANTS, Variant
+from models import DEFAULT_CLASSES, JOURNEY, VARIANTS
 from profiler.cli.options import whole_number
+from profiler.variants import TRANSFORMS, parse, usage_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_HEADINGS = {"parameter_count": "parameters", "mac_count": "MACs"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,37 +40,67 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the table, or the JSON object."""
-    rows = [_summary(name, variant, arguments) for name, variant in VARIANTS.items()]
+    names = dict.fromkeys((*VARIANTS, *JOURNEY))
+    rows = [_summary(name, arguments.num_classes) for name in names]
+    transforms = [_transform(name) for name in TRANSFORMS]
     if arguments.json:
-        print(json.dumps({"models": rows}, indent=2))
+        print(json.dumps({"models": rows, "transforms": transforms}, indent=2))
         return 0
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title=f"{arguments.num_classes} classes, one image")
-    table.add_column("name")
-    table.add_column("parameters", justify="right")
-    table.add_column("MACs", justify="right")
-    table.add_column("description")
-    for row in rows:
-        counts = (f"{row['parameter_count']:,}", f"{row['mac_count']:,}")
-        table.add_row(str(row["name"]), *counts, str(row["description"]))
-    Console().print(table)
+    console = Console()
+    console.print(_table(f"{arguments.num_classes} classes, one image", rows))
+    console.print(_table("Transforms, written behind any model: NAME+TRANSFORM", transforms))
     return 0
 
 
-def _summary(name: str, variant: Variant, arguments: argparse.Namespace) -> dict[str, object]:
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name, value in rows[0].items():
+        if not isinstance(value, list):
+            table.add_column(_HEADINGS.get(name, name), justify=_side(value))
+    for row in rows:
+        table.add_row(
+            *(
+                f"{value:,}" if isinstance(value, int) else str(value)
+                for value in row.values()
+                if not isinstance(value, list)
+            )
+        )
+    return table
+
+
+def _side(value: object) -> Literal["left", "right"]:
+    return "right" if isinstance(value, int) else "left"
+
+
+def _transform(name: str) -> dict[str, str]:
+    transform = TRANSFORMS[name]
+    return {
+        "name": usage_of(name),
+        "description": transform.summary,
+        "needs": transform.needs,
+        "kernels": transform.kernels,
+    }
+
+
+def _summary(name: str, num_classes: int) -> dict[str, Any]:
     import torch
 
     from profiler.counting import count
+    from profiler.variants import build
 
     with torch.device("meta"):
-        network = variant(num_classes=arguments.num_classes).eval()
-        costs = count(network, torch.empty(1, *variant.input_shape))
+        target = build(name, num_classes=num_classes)
+        costs = count(target.model.eval(), torch.empty(1, *(target.input_shape or ())))
+    base = VARIANTS[parse(name).base]
+    is_base = name in VARIANTS
     return {
         "name": name,
         "parameter_count": costs.parameter_count,
         "mac_count": costs.mac_count,
-        "input_shape": list(variant.input_shape),
-        "description": variant.description,
+        "input_shape": list(base.input_shape),
+        "description": base.description if is_base else "a variant of the second study",
     }

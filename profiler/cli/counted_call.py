@@ -37,8 +37,15 @@ class CountedCall:
     refusal: str | None
 
 
-def count_target(target: Target, arguments: argparse.Namespace) -> CountedCall:
+def count_target(
+    target: Target, arguments: argparse.Namespace, *, on_cpu: bool = False
+) -> CountedCall:
     """Count one call of a model on the inputs that the flags describe.
+
+    Args:
+        target: the model.
+        arguments: of `stats`.
+        on_cpu: whether its weights are needed, so that it cannot be counted without values.
 
     Raises:
         MeasurementError: the model cannot be called with these inputs.
@@ -50,7 +57,8 @@ def count_target(target: Target, arguments: argparse.Namespace) -> CountedCall:
     inputs = _inputs(arguments, target, batch_size)
     refusal = None
     costs = None
-    if arguments.device == META:
+    wants_meta = arguments.device == META and not on_cpu
+    if wants_meta:
         try:
             costs = _on_meta(model, inputs)
         except MeasurementError as error:
@@ -63,7 +71,7 @@ def count_target(target: Target, arguments: argparse.Namespace) -> CountedCall:
         costs=costs,
         batch_size=batch_size,
         input_shapes=shapes_text(inputs),
-        device=META if arguments.device == META and refusal is None else CPU,
+        device=META if wants_meta and refusal is None else CPU,
         refusal=refusal,
     )
 

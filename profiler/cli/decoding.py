@@ -32,12 +32,11 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def workloads_of(arguments: argparse.Namespace, target: Target) -> tuple[Target, ...]:
-    """The model itself, or with --cache-length its prefill and its decoding.
+def check_decoding(arguments: argparse.Namespace) -> None:
+    """Refuse --new-tokens alone, and either beside flags that choose other inputs.
 
     Raises:
-        UsageError: --new-tokens alone, or beside flags that choose other inputs.
-        TargetError: it is no causal language model.
+        UsageError: they are combined so.
     """
     if arguments.cache_length is None:
         if arguments.new_tokens is not None:
@@ -45,7 +44,7 @@ def workloads_of(arguments: argparse.Namespace, target: Target) -> tuple[Target,
                 f"--new-tokens {arguments.new_tokens} are made behind a cache of unknown length",
                 hint="add --cache-length N",
             )
-        return (target,)
+        return
     for flag in ("input", "data", "input_shape"):
         if getattr(arguments, flag) is not None:
             name = flag.replace("_", "-")
@@ -53,6 +52,16 @@ def workloads_of(arguments: argparse.Namespace, target: Target) -> tuple[Target,
                 f"--cache-length and --{name} both choose the inputs",
                 hint="leave out one of the two",
             )
+
+
+def workloads_of(arguments: argparse.Namespace, target: Target) -> tuple[Target, ...]:
+    """The model itself, or with --cache-length its prefill and its decoding.
+
+    Raises:
+        TargetError: it is no causal language model.
+    """
+    if arguments.cache_length is None:
+        return (target,)
     from profiler.workload.decoding import decoding_targets
 
     return decoding_targets(target, arguments.cache_length, arguments.new_tokens or 1)

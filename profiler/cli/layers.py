@@ -16,7 +16,7 @@ from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
 from .call_inputs import add_inputs, batch_size_of, load_call
-from .options import DTYPES, add_model, precision, seconds, whole_number
+from .options import DTYPES, add_model, add_sensors, precision, seconds, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_target
 
@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="joules from each layer's own watts (replay, the default), or from its share of the "
         "time (hooks)",
     )
+    add_sensors(parser)
     add("--sort", choices=tuple(SORT_KEYS), help="largest first (default: order of the model)")
     add("--by", choices=("kind",), help="one row a kind of layer")
     add(

@@ -1,7 +1,9 @@
-"""Measure one model on one device: joules, latency, power, memory and carbon of inference.
+"""Measure models on one device: joules, latency, power, memory and carbon of inference.
 
-Each batch size is a run of its own. It is repeated until the 95 % intervals of latency and joules
-are within --precision, or until --max-seconds are spent; the run says which of the two it was.
+Each batch size is a run of its own, shared by several fresh processes. It is repeated until the
+95 % intervals of latency and joules are within --precision, or until --max-seconds are spent; the
+run says which of the two it was. Several --model are measured in turns, block by block, until their
+ratios to the first are as narrow as that.
 """
 
 from __future__ import annotations
@@ -9,44 +11,47 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 from profiler.files import check_writable
 
-from .call_inputs import add_inputs, batch_sizes, load_call
-from .decoding import add_decoding, workloads_of
+from .call_inputs import add_inputs, batch_sizes
+from .decoding import add_decoding, check_decoding
+from .layer_pass import measure_pass, with_layers
 from .options import (
     DTYPES,
     add_carbon,
     add_codecarbon,
     add_model,
+    add_sensors,
     chosen_codecarbon,
     precision,
     seconds,
     whole_number,
 )
+from .repetition import add_repetition, check_repetition
 from .stdout import stdout_to_stderr
-from .workload import load_target
+from .workload import load_requests, pairs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
+    from profiler.measurement.conduct import Conditions
     from profiler.values.profile import CarbonFactors, Profile
-    from profiler.workload.target import Target
 
 DEFAULT_BATCH_SIZES = (1, 128)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
-    add_model(parser)
+    add_model(parser, several=True)
     add_inputs(parser)
     add_decoding(parser)
     add = parser.add_argument
-    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
+    add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
@@ -66,9 +71,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=30.0,
         metavar="S",
-        help="budget of each batch size (default: 30)",
+        help="budget of each batch size, for all models together (default: 30)",
     )
-    add("--dtype", choices=DTYPES, default="fp32", help="type of the numbers (default: fp32)")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        help="type of the numbers (default: fp32, or what a transform has set)",
+    )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add("--compile", action="store_true", help="run through torch.compile")
     add(
@@ -82,8 +91,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure every layer as well, within --max-seconds more (see `layers`)",
     )
-    add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
+    add(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="weights: safetensors, or a state dict; with several --model, one for each",
+    )
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
+    add_sensors(parser)
+    add_repetition(parser)
     add_carbon(parser)
     add_codecarbon(parser)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
@@ -95,104 +112,112 @@ def execute(arguments: argparse.Namespace) -> int:
     """Measure, store and print."""
     from profiler.machine.carbon import carbon_factors
     from profiler.store import save_run
-    from profiler.values.codec import profile_document
 
     carbon = carbon_factors(
         country=arguments.country, intensity_g_per_kwh=arguments.intensity, pue=arguments.pue
     )
+    codecarbon = chosen_codecarbon(arguments)
+    _check(arguments)
+    sizes = batch_sizes(arguments, DEFAULT_BATCH_SIZES)
+    check_writable(arguments.out)
+    profiles: list[Profile] = []
+    paths: list[str] = []
+    try:
+        with stdout_to_stderr():
+            for batch_size in sizes:
+                for profile in _measure(arguments, batch_size, carbon, codecarbon):
+                    paths.append(str(save_run(profile, arguments.out)))
+                    profiles.append(profile)
+                    if arguments.json and not arguments.quiet:
+                        print(f"stored in {paths[-1]}", file=sys.stderr)
+    except KeyboardInterrupt:
+        kept = f"kept {', '.join(paths)}; the run under way is dropped"
+        print(kept if paths else "nothing was stored", file=sys.stderr)
+        raise
+    _print(arguments, profiles, paths)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
     if arguments.layers and arguments.compile:
         raise UsageError(
             "--layers cannot look into a model that --compile has made one piece",
             hint="leave out one of the two",
         )
-    codecarbon = chosen_codecarbon(arguments)
-    sizes = batch_sizes(arguments, DEFAULT_BATCH_SIZES)
-    check_writable(arguments.out)
-    profiles, paths = [], []
-    with stdout_to_stderr():
-        targets = workloads_of(arguments, load_target(arguments))
-        for batch_size, target in product(sizes, targets):
-            profile = _measure(arguments, target, batch_size, carbon, codecarbon)
-            if arguments.layers:
-                profile = _with_layers(arguments, target, profile, batch_size)
-            paths.append(str(save_run(profile, arguments.out)))
-            profiles.append(profile)
-            if arguments.json and not arguments.quiet:
-                print(f"stored in {paths[-1]}", file=sys.stderr)
+    check_repetition(arguments)
+    check_decoding(arguments)
+    pairs_of(arguments.model, arguments.checkpoint)
+
+
+def _print(
+    arguments: argparse.Namespace, profiles: Sequence[Profile], paths: Sequence[str]
+) -> None:
     if arguments.json:
+        from profiler.values.codec import profile_document
+
         documents = [profile_document(profile) for profile in profiles]
         print(json.dumps({"schema_version": profiles[0].schema_version, "profiles": documents}))
     else:
         from profiler.cli.screen import render_brief
 
         sys.stdout.write(render_brief(profiles, paths))
-    return 0
 
 
 def _measure(
     arguments: argparse.Namespace,
-    target: Target,
     batch_size: int,
     carbon: CarbonFactors,
     codecarbon: CodeCarbonOptions | None,
-) -> Profile:
-    from profiler.measurement.model import measure
-    from profiler.values.profile import Workload
+) -> list[Profile]:
+    """All models at one batch size, in turns."""
+    from profiler.measurement.conduct import Conditions
     from profiler.workload.stated_accuracy import with_accuracy
 
     from .progress import shown_progress
 
-    given = load_call(arguments, target, batch_size)
-    workload = Workload(
-        model=arguments.model,
-        device=arguments.device,
-        data=given.description,
-        checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
-        class_count=arguments.classes,
-        item=given.item,
-    )
-    with shown_progress(f"{target.name}, batch {batch_size}", arguments.quiet) as progress:
-        profile = measure(
-            target.model,
-            given.inputs,
-            name=target.name,
-            device=arguments.device,
-            dtype=arguments.dtype,
-            batch_size=given.item_count,
+    title = f"{' and '.join(arguments.model)}, batch {batch_size}"
+    with shown_progress(title, arguments.quiet) as progress:
+        conditions = Conditions(
             precision=arguments.precision,
             max_seconds=arguments.max_seconds,
-            channels_last=arguments.channels_last,
-            compiled=arguments.compile,
             seed=arguments.seed,
             carbon=carbon,
-            workload=workload,
-            codecarbon=codecarbon or False,
+            codecarbon=codecarbon,
             progress=progress,
         )
-    return profile if arguments.checkpoint is None else with_accuracy(profile, arguments.checkpoint)
+        measured, reports = _in_processes(arguments, batch_size, conditions)
+    profiles = []
+    # A model is one workload, or with --cache-length several.
+    each = len(measured) // len(arguments.model)
+    checkpoints = arguments.checkpoint or [None] * len(arguments.model)
+    for number, profile in enumerate(measured):
+        weights = checkpoints[number // each]
+        if reports is not None:
+            profile = with_layers(profile, reports[number])
+        profiles.append(profile if weights is None else with_accuracy(profile, weights))
+    return profiles
 
 
-def _with_layers(
-    arguments: argparse.Namespace, target: Target, profile: Profile, batch_size: int
-) -> Profile:
-    """The profile with seconds and joules in its layers, and how these add up as a finding."""
-    from profiler.layers import measure_layers
+def _in_processes(
+    arguments: argparse.Namespace, batch_size: int, conditions: Conditions
+) -> tuple[tuple[Profile, ...], Any]:
+    """Profiles, and the reports of their layers where these are asked for."""
+    from profiler.machine.allocator import STEADY
 
-    from .progress import shown_progress
+    options = {**vars(arguments), "batch_size": batch_size}
+    options = json.loads(json.dumps(options, default=str))
+    if arguments.processes == 1:
+        from profiler.measurement.model import measure_here
 
-    given = load_call(arguments, target, batch_size)
-    title = f"layers of {target.name}, {given.description}"
-    with shown_progress(title, arguments.quiet) as progress:
-        report = measure_layers(
-            target.model,
-            given.inputs,
-            name=target.name,
-            device=arguments.device,
-            dtype=arguments.dtype,
-            channels_last=arguments.channels_last,
-            max_seconds=arguments.max_seconds,
-            seed=arguments.seed,
-            progress=progress,
-        )
-    findings = (*profile.findings, *report.findings, report.closure_finding())
-    return replace(profile, layers=report.layers, findings=tuple(dict.fromkeys(findings)))
+        profiles = measure_here(load_requests(options), conditions)
+        return profiles, measure_pass(options) if arguments.layers else None
+    from profiler.measurement.workers import FreshProcesses, measure_in_processes
+
+    fresh = FreshProcesses(
+        count=arguments.processes,
+        loader="profiler.cli.workload:load_requests",
+        options=options,
+        allocator=arguments.allocator or STEADY,
+        follow_up="profiler.cli.layer_pass:measure_pass" if arguments.layers else None,
+    )
+    return measure_in_processes(fresh, conditions)

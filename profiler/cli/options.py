@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
+from profiler.variants import TRANSFORMS, usage_of
 
 if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
@@ -17,14 +19,18 @@ if TYPE_CHECKING:
 DTYPES = ("fp32", "bf16", "fp16")
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model and what belongs to it."""
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """--model and what belongs to it; `several` lets it be given more than once, as a list."""
     parser.add_argument(
         "--model",
         required=True,
+        action="append" if several else "store",
         metavar="REF",
         help="package.module:callable, path/file.py:callable, torchvision:NAME, timm:NAME, "
-        "hf:FOLDER-OR-NAME, or in a checkout of wattprof a name of its zoo",
+        "hf:FOLDER-OR-NAME, or in a checkout of wattprof a name of its zoo; behind it transforms, "
+        "in their order: +"
+        + ", +".join(map(usage_of, TRANSFORMS))
+        + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(
         "--classes",
@@ -51,6 +57,33 @@ def add_carbon(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="power usage effectiveness of the site (default: 1.0, assumed)",
     )
+
+
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """--sensors and --without: which sensors and GPUs are read."""
+    parser.add_argument(
+        "--sensors",
+        metavar="NAME,...",
+        help="read these alone: meters (nvml, rapl, hwmon, codecarbon), families (gpu, cpu, dram, "
+        "board, battery), devices (gpu:1, cpu:package-0) or channels as `doctor` shows them",
+    )
+    parser.add_argument(
+        "--without", metavar="NAME,...", help="leave these out; named like those of --sensors"
+    )
+
+
+def chosen_sensors(options: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """What --sensors and --without of a verb mean for everything that is recorded inside.
+
+    Args:
+        options: the arguments of any verb.
+    """
+    sensors, without = options.get("sensors"), options.get("without")
+    if sensors is None and without is None:
+        return nullcontext()
+    from profiler.meters.choice import sensor_choice, using_sensors
+
+    return using_sensors(sensor_choice(sensors, without))
 
 
 def add_codecarbon(parser: argparse.ArgumentParser) -> None:

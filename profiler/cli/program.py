@@ -8,21 +8,23 @@ imported, so that looking at stored runs never waits for torch.
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from types import FrameType
 
 from profiler.errors import ProfilerError, UsageError
+from profiler.interruption import noted_interruptions
 from profiler.values.plain_text import one_line
 from profiler.version import __version__
 
+from .options import chosen_sensors
+
 INTERRUPTED = 130
+ESCAPE = "wattprof-escape"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,11 +82,12 @@ class Program:
 
     def run(self, arguments: Sequence[str] | None = None) -> int:
         """Run one command line and return its exit code."""
+        _show_everything()
         words = list(sys.argv[1:] if arguments is None else arguments)
         verb = next((word for word in words if not word.startswith("-")), None)
         debug = "--debug" in words[: words.index("--")] if "--" in words else "--debug" in words
         try:
-            with _interruptions() as seen:
+            with noted_interruptions() as seen:
                 return self._dispatch(words, verb)
         except BrokenPipeError:
             # The reader of our output has gone (`| head`); the interpreter must not complain.
@@ -119,7 +122,8 @@ class Program:
             parser.print_help(sys.stderr)
             return UsageError.exit_code
         module = import_module(f"{self.package}.{namespace.verb}")
-        code = module.execute(namespace)
+        with chosen_sensors(vars(namespace)):
+            code = module.execute(namespace)
         sys.stdout.flush()
         return int(code)
 
@@ -144,29 +148,24 @@ def _unexpected(error: Exception) -> ProfilerError:
     )
 
 
-@contextmanager
-def _interruptions() -> Iterator[list[int]]:
-    """Fill a list when Ctrl-C is pressed.
+def _show_everything() -> None:
+    """Let no character end a program after its work: what a stream cannot hold is escaped.
 
-    A library that is interrupted while it is being imported may turn KeyboardInterrupt into any
-    other error; who pressed Ctrl-C is not to be told of that one.
+    A path may hold bytes that are no UTF-8, and stdout may be ASCII. Inside JSON the escapes are
+    JSON's own.
     """
-    seen: list[int] = []
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
-        threading.current_thread() is not threading.main_thread()
-    ):
-        yield seen
-        return
+    codecs.register_error(ESCAPE, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
 
-    def note(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        signal.default_int_handler(number, frame)
 
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs), error.end
 
 
 def _complain(error: ProfilerError) -> None:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from profiler.interruption import heed_interruption
+
 
 @contextmanager
 def shown_progress(title: str, quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
@@ -26,10 +28,12 @@ def shown_progress(title: str, quiet: bool = False) -> Iterator[Callable[[str, f
         task = bar.add_task(title, total=1.0, stage="")
 
         def show(stage: str, share: float) -> None:
+            heed_interruption()
             bar.update(task, completed=share, stage=stage)
 
         yield show
 
 
 def _silent(stage: str, share: float) -> None:
-    """Not a terminal: nobody watches."""
+    """Not a terminal: nobody watches, but somebody may have pressed Ctrl-C."""
+    heed_interruption()

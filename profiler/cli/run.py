@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import StoreError, UsageError
 
-from .options import add_carbon, add_codecarbon, chosen_codecarbon
+from .options import add_carbon, add_codecarbon, add_sensors, chosen_codecarbon
 
 if TYPE_CHECKING:
     from profiler.values.profile import Profile
@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_carbon(parser)
     add_codecarbon(parser)
     add = parser.add_argument
+    add_sensors(parser)
     add("--name", metavar="NAME", help="name of the run (default: the command's)")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where the run is written")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
@@ -69,8 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _discard(journal)
         print(f"error: {failure.message}", file=sys.stderr)
         return NOT_FOUND if failure.missing else NOT_EXECUTABLE
-    _store(outcome.profile, path, journal)
-    _report(arguments, outcome.profile, path)
+    _report(arguments, outcome.profile, _store(outcome.profile, path, journal))
     return outcome.exit_code
 
 
@@ -104,18 +104,22 @@ def _discard(journal: Path | None) -> None:
         shutil.rmtree(journal.parent, ignore_errors=True)
 
 
-def _store(profile: Profile, path: Path | None, journal: Path | None) -> None:
-    """Write the run; where that fails, the journal stays and the command's exit code does too."""
+def _store(profile: Profile, path: Path | None, journal: Path | None) -> Path | None:
+    """Write the run and return where it is; None where that fails.
+
+    The journal stays then, and the command's exit code does too.
+    """
     from profiler.store import save
 
     if path is None:
-        return
+        return None
     try:
         save(profile, path)
     except StoreError as error:
         print(f"warning: the run is not stored: {error}", file=sys.stderr)
-        return
+        return None
     _discard(journal)
+    return path
 
 
 def _report(arguments: argparse.Namespace, profile: Profile, path: Path | None) -> None:

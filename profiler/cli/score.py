@@ -11,10 +11,9 @@ import sys
 
 from profiler.errors import UsageError
 from profiler.store import load_all
+from profiler.values.applied_transform import zero_share
 from profiler.values.profile import SCHEMA_VERSION, Profile
-from profiler.values.score import Score, efficiency_score
-
-_BITS = {"fp32": 32, "fp16": 16, "bf16": 16}
+from profiler.values.score import BITS, Score, efficiency_score
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameters", type=float, metavar="W", help="weights, unpruned")
     parser.add_argument("--macs", type=float, metavar="F", help="MACs of one image, unpruned")
     parser.add_argument("--p-s", type=float, default=0.0, help="share of channels pruned")
-    parser.add_argument("--p-u", type=float, default=0.0, help="share of weights set to zero")
+    parser.add_argument(
+        "--p-u", type=float, help="share of weights set to zero (default: the run's, or 0)"
+    )
     parser.add_argument("--q-w", type=float, help="bits of a weight (default: the run's, or 32)")
     parser.add_argument(
         "--q-a", type=float, help="bits of an activation (default: the run's, or 32)"
@@ -41,12 +42,13 @@ def execute(arguments: argparse.Namespace) -> int:
                 parameter_count=parameter_count,
                 mac_count=mac_count,
                 p_s=arguments.p_s,
-                p_u=arguments.p_u,
+                p_u=zeros if arguments.p_u is None else arguments.p_u,
                 q_w=bits if arguments.q_w is None else arguments.q_w,
                 q_a=bits if arguments.q_a is None else arguments.q_a,
+                already_removed=is_pruned,
             ),
         )
-        for name, parameter_count, mac_count, bits in _counts(arguments)
+        for name, parameter_count, mac_count, bits, zeros, is_pruned in _counts(arguments)
     ]
     if arguments.json:
         document = {
@@ -64,8 +66,14 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _counts(arguments: argparse.Namespace) -> list[tuple[str, float, float, int]]:
-    """Name, parameters, MACs of one image and bits: one entry a distinct network."""
+_Counts = tuple[str, float, float, int, float, bool]
+
+
+def _counts(arguments: argparse.Namespace) -> list[_Counts]:
+    """Name, parameters, MACs of one image, bits, share of zeros, and whether channels are gone.
+
+    One entry a distinct network.
+    """
     numbers = (arguments.parameters, arguments.macs)
     if arguments.run is None:
         if None in numbers:
@@ -73,7 +81,7 @@ def _counts(arguments: argparse.Namespace) -> list[tuple[str, float, float, int]
                 "a score needs both --parameters and --macs, or a RUN",
                 hint="python -m profiler score --parameters 11173962 --macs 555422720",
             )
-        return [("", arguments.parameters, arguments.macs, 32)]
+        return [("", arguments.parameters, arguments.macs, 32, 0.0, False)]
     if numbers != (None, None):
         raise UsageError(
             f"a score takes its counts from the run {arguments.run!r} or from --parameters and "
@@ -84,15 +92,18 @@ def _counts(arguments: argparse.Namespace) -> list[tuple[str, float, float, int]
     return list(dict.fromkeys(_counts_of(profile) for profile in profiles))
 
 
-def _counts_of(profile: Profile) -> tuple[str, float, float, int]:
+def _counts_of(profile: Profile) -> _Counts:
     size = profile.workload.batch_size
     if profile.parameter_count is None or profile.mac_count is None or not size:
         raise UsageError(
             f"the run of {profile.name} has no counts of parameters and MACs per image",
             hint="give --parameters and --macs",
         )
-    bits = _BITS.get(profile.workload.dtype, 32)
-    return profile.name, profile.parameter_count.point, profile.mac_count.point / size, bits
+    bits = BITS.get(profile.workload.dtype, 32)
+    parameter_count, mac_count = profile.parameter_count.point, profile.mac_count.point / size
+    is_pruned = any(item.p_s for item in profile.transforms)
+    zeros = zero_share(profile.transforms)
+    return profile.name, parameter_count, mac_count, bits, zeros, is_pruned
 
 
 def _to_json(name: str, score: Score) -> dict[str, object]:

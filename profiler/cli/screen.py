@@ -6,7 +6,10 @@ The whole report is a renderer's; this is what a terminal shows in its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from profiler.comparison.verdicts import compare
+from profiler.render.assumptions import assumption_in_words
 from profiler.render.citations import Sources, sources_of
 from profiler.render.codecarbon_table import brief_rows
 from profiler.render.document import Column, Section, Table
@@ -14,12 +17,14 @@ from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.render.layer_groups import sort_layers
 from profiler.render.layer_sections import MODEL_ITSELF
 from profiler.render.report import labels_of
+from profiler.render.report_sections import sentence
 from profiler.render.setting import setting_in_words
 from profiler.values.estimate import Estimate
 from profiler.values.findings import in_sentences
 from profiler.values.layer_cost import LayerCost
 from profiler.values.profile import HOST, Profile
 from profiler.values.quantities import QUANTITIES, per_item
+from profiler.values.repetition_findings import ranked_kinds
 from profiler.values.units import show, show_number, show_share
 
 SHOWN_LAYERS = 20
@@ -42,7 +47,7 @@ _ALWAYS = (
     "size_bytes",
     "score",
 )
-_WHERE_SEEN = ("accuracy",)
+_WHERE_SEEN = ("effective_mac_count", "compressed_bytes", "score_by_ratio", "accuracy")
 _OF_SEVERAL_ITEMS = ("latency_per_item_s",)
 _WITHOUT_ITEMS = {
     "energy_per_item_j": "energy_j",
@@ -56,15 +61,32 @@ _OF_A_COMMAND = ("latency_s", "energy_j", "power_w", "carbon_g")
 def render_brief(profiles: Sequence[Profile], paths: Sequence[str]) -> str:
     """Print profiles for a terminal, and where they were stored; ends in a newline."""
     sources = sources_of(*profiles)
-    blocks = []
+    blocks, told = [], []
     for profile, label in zip(profiles, labels_of(profiles), strict=True):
-        blocks += section_blocks(_section(profile, label, sources))
+        opinion = profile.codecarbon
+        # Models in turns share one tracker: its account is of all of them, and is given once.
+        shown = replace(profile, codecarbon=None) if opinion in told else profile
+        told.append(opinion)
+        blocks += section_blocks(_section(shown, label, sources))
     blocks += [
+        "\n".join(paragraph(sentence(compare(*pair))) for pair in _in_turns(profiles)),
         "\n".join(map(paragraph, sources.notes())),
         "\n".join(_findings(profiles, sources)),
         "\n".join(f"stored in {path}" for path in paths),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _in_turns(profiles: Sequence[Profile]) -> list[tuple[Profile, Profile]]:
+    """The first model of each series with every other one."""
+    firsts: dict[str, Profile] = {}
+    pairs = []
+    for profile in profiles:
+        if profile.repetition is not None:
+            first = firsts.setdefault(profile.repetition.series, profile)
+            if first is not profile:
+                pairs.append((first, profile))
+    return pairs
 
 
 def _section(profile: Profile, label: str, sources: Sources) -> Section:
@@ -78,10 +100,10 @@ def _section(profile: Profile, label: str, sources: Sources) -> Section:
     workload = profile.workload
     setting = ", ".join(part for part in (workload.device, workload.dtype) if part)
     where = f"{profile.environment.device_name} ({setting})"
-    words = setting_in_words(profile)
+    words = (setting_in_words(profile), assumption_in_words(profile))
     return Section(
         title=f"{label}, on {where}",
-        paragraphs=() if words is None else (words,),
+        paragraphs=tuple(text for text in words if text is not None),
         tables=(Table(caption=_ending(profile), columns=columns, rows=rows), *_layers(profile)),
     )
 
@@ -167,13 +189,20 @@ def _row(label: str, estimate: Estimate | None, sources: Sources) -> tuple[str, 
 
 
 def _findings(profiles: Sequence[Profile], sources: Sources) -> list[str]:
-    """Each distinct one once, with the runs that it is about where it is not about all."""
-    about: dict[tuple[str, str], list[str]] = {}
-    for profile, label in zip(profiles, labels_of(profiles), strict=True):
+    """One point a kind and remedy, the decisive first, with the runs that it is about."""
+    labels = labels_of(profiles)
+    merged: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for profile, label in zip(profiles, labels, strict=True):
         for finding in profile.findings:
-            about.setdefault((finding.observed, finding.remedy), []).append(label)
+            observed = sources.shorten(finding.observed)
+            about = merged.setdefault((finding.kind, finding.remedy), {})
+            about.setdefault(observed, []).append(label)
+    first = {kind: place for place, kind in enumerate(ranked_kinds(kind for kind, _ in merged))}
     points = []
-    for (observed, remedy), labels in about.items():
-        whose = "" if len(labels) == len(profiles) else f"{'; '.join(labels)}: "
-        points.append(bullet(f"{whose}{in_sentences(sources.shorten(observed), remedy)}"))
+    for (_, remedy), about in sorted(merged.items(), key=lambda item: first[item[0][0]]):
+        texts = [
+            observed if len(set(whose)) == len(set(labels)) else f"{'; '.join(whose)}: {observed}"
+            for observed, whose in about.items()
+        ]
+        points.append(bullet(in_sentences("; ".join(texts), remedy)))
     return points

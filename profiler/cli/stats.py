@@ -1,8 +1,10 @@
 """Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is measured.
 
-The count is made on torch's meta device, so that a model larger than the memory can be counted too.
-A model that cannot run there is called once on the CPU, and the table says so. With
---second-opinion fvcore counts one call as well, which it traces on the CPU.
+The count is made on torch's meta device, so that a model larger than the memory can be counted too;
+of variants whose weights are zeroed or quantized, and of models that cannot run there, on the CPU,
+and the table says so. With --against, what differs from
+another model is shown layer by layer. With --second-opinion fvcore counts one call as well, which
+it traces on the CPU.
 """
 
 from __future__ import annotations
@@ -14,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import section_blocks
+from profiler.render.transforms_table import transforms_table
+from profiler.values.applied_transform import (
+    quantized_from,
+)
 from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION
 from profiler.values.units import show_count, show_number
 
 from .call_inputs import add_inputs
-from .counted_call import CPU, META, CountedCall, count_target
+from .counted_call import CPU, META
+from .counted_model import CountedModel, count_reference
+from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
 from .stdout import stdout_to_stderr
 
@@ -49,31 +57,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
+    add("--against", metavar="REF", help="show what differs from this model, layer by layer")
     add("--second-opinion", action="store_true", help="let fvcore count the same call on the CPU")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
-    from profiler.workload.target import resolve
-
     with stdout_to_stderr():
-        target = resolve(arguments.model, num_classes=arguments.classes)
-        counted = count_target(target, arguments)
+        counted = count_reference(arguments.model, arguments)
+        base = None if arguments.against is None else count_reference(arguments.against, arguments)
         if counted.refusal is not None:
             print(f"counted on the CPU: {counted.refusal}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(_document(target.name, arguments, counted)))
+        print(json.dumps(_document(arguments, counted, base)))
     else:
-        sys.stdout.write(_text(target.name, arguments, counted))
+        sys.stdout.write(_text(arguments, counted, base))
     return 0
 
 
-def _document(name: str, arguments: argparse.Namespace, counted: CountedCall) -> dict[str, Any]:
+def _document(
+    arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None
+) -> dict[str, Any]:
     costs = counted.costs
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
-        "name": name,
+        "name": counted.name,
         "model": arguments.model,
         "batch_size": counted.batch_size,
         "input_shapes": counted.input_shapes,
@@ -87,8 +96,23 @@ def _document(name: str, arguments: argparse.Namespace, counted: CountedCall) ->
         "covered_share": costs.covered_share,
         "uncounted_ops": list(costs.uncounted_ops),
         "second_opinion": encode(costs.second_opinion),
+        "effective_mac_count": costs.effective_mac_count,
+        "compressed_bytes": counted.compressed_bytes,
+        "score": counted.score,
+        "score_by_ratio": counted.score_by_ratio,
+        "transforms": encode(counted.transforms),
         "layers": [encode(layer) for layer in _layers(arguments, costs)],
     }
+    if base is not None:
+        document["against"] = {
+            "model": arguments.against,
+            "parameter_count": base.costs.parameter_count,
+            "mac_count": base.costs.mac_count,
+            "size_bytes": base.costs.size_bytes,
+            "score": base.score,
+            "changes": encode(_changes(counted, base)),
+        }
+    return document
 
 
 def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...]:
@@ -97,8 +121,37 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
     return costs.layers if arguments.depth is None else rollup(costs.layers, arguments.depth)
 
 
-def _text(name: str, arguments: argparse.Namespace, counted: CountedCall) -> str:
+def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None) -> str:
     costs = counted.costs
+    tables = [_layer_table(arguments, counted) if base is None else _against(counted, base)]
+    if counted.transforms:
+        tables.append(transforms_table(counted.transforms))
+    section = Section(
+        title=f"{counted.name}: {show_count(costs.parameter_count)} parameters, "
+        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
+        tables=tuple(tables),
+        notes=(*_notes(counted), *_variant_notes(counted)),
+    )
+    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+
+
+def _against(counted: CountedModel, base: CountedModel) -> Table:
+    before, after = base.costs, counted.costs
+    totals = {
+        "parameters": (before.parameter_count, after.parameter_count),
+        "MACs": (before.mac_count, after.mac_count),
+    }
+    return changes_table(_changes(counted, base), totals, base.name)
+
+
+def _changes(counted: CountedModel, base: CountedModel) -> tuple[LayerChange, ...]:
+    """None of a network that was compiled into one piece: its layers are not told apart."""
+    if quantized_from(counted.transforms) or quantized_from(base.transforms):
+        return ()
+    return changes(base.costs.layers, counted.costs.layers)
+
+
+def _layer_table(arguments: argparse.Namespace, counted: CountedModel) -> Table:
     numbers = ("calls", "parameters", "MACs", "read", "written")
     rows = [
         (
@@ -110,9 +163,9 @@ def _text(name: str, arguments: argparse.Namespace, counted: CountedCall) -> str
             show_number(layer.read_bytes, "B"),
             show_number(layer.written_bytes, "B"),
         )
-        for layer in _layers(arguments, costs)
+        for layer in _layers(arguments, counted.costs)
     ]
-    table = Table(
+    return Table(
         caption=f"One call with {counted.input_shapes}, on the {counted.device} device; each layer "
         "without its children",
         columns=(
@@ -122,16 +175,32 @@ def _text(name: str, arguments: argparse.Namespace, counted: CountedCall) -> str
         ),
         rows=tuple(rows),
     )
-    section = Section(
-        title=f"{name}: {show_count(costs.parameter_count)} parameters, "
-        f"{show_count(costs.mac_count)} MACs, {show_number(costs.size_bytes, 'B')}",
-        tables=(table,),
-        notes=_notes(counted),
-    )
-    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
 
 
-def _notes(counted: CountedCall) -> tuple[str, ...]:
+def _variant_notes(counted: CountedModel) -> tuple[str, ...]:
+    """What a variant's counts mean, and both of its scores."""
+    if not counted.transforms:
+        return ()
+    notes = [f"{note}." for item in counted.transforms for note in item.notes]
+    if quantized_from(counted.transforms):
+        notes.append("Quantized, the network is one compiled piece: its layers are not told apart.")
+    if counted.compressed_bytes is not None:
+        notes.append(
+            f"Of the MACs, {show_count(counted.costs.effective_mac_count)} have a weight that is "
+            f"not zero; compressed by zlib, the weights take "
+            f"{show_number(counted.compressed_bytes, 'B')}."
+        )
+    if counted.score is not None:
+        notes.append(f"Efficiency score by these counts: {counted.score:.6f}.")
+    if counted.score_by_ratio is not None:
+        notes.append(
+            f"Efficiency score by the counts before channels were removed, with p_s: "
+            f"{counted.score_by_ratio:.6f}. Either of the two, never both savings at once."
+        )
+    return tuple(notes)
+
+
+def _notes(counted: CountedModel) -> tuple[str, ...]:
     costs = counted.costs
     notes = [
         "All figures are counted: exact for the operators that ran on these shapes. MACs are those "

@@ -1,27 +1,108 @@
-"""The model that the flags of `measure` and `layers` name."""
+"""What `measure` and `layers` run: the model that the flags name, and a batch for it."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from profiler.errors import UsageError
+
+from .call_inputs import load_call
+from .decoding import workloads_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from profiler.measurement.request import Request
     from profiler.workload.target import Target
 
 
 def load_target(arguments: argparse.Namespace) -> Target:
-    """The model, seeded, with its weights."""
+    """The model, seeded, with its transforms and its weights."""
     import torch
 
     from profiler.machine.device import find_device
-    from profiler.workload.target import resolve
-    from profiler.workload.weights import load_weights
+    from profiler.variants import build, weights_of
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    find_device(arguments.device)
+    device = find_device(arguments.device)
     torch.manual_seed(arguments.seed)
-    target = resolve(arguments.model, num_classes=arguments.classes)
-    if arguments.checkpoint is not None:
-        load_weights(target.model, arguments.checkpoint)
-    return target
+    return build(
+        arguments.model,
+        num_classes=arguments.classes,
+        weights=None if arguments.checkpoint is None else weights_of(arguments.checkpoint),
+        load_batches=lambda target: _calibration(arguments, target),
+        device=device.name,
+    )
+
+
+def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
+    """Training images for transforms that run the model, batch by batch."""
+    from profiler.inputs import load_calibration
+
+    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
+    return load_calibration(arguments.data or "digits", input_shape=item_shape, seed=arguments.seed)
+
+
+def load_requests(options: dict[str, Any]) -> list[Request]:
+    """What `measure` is to prepare, from its arguments as JSON holds them; one a --model."""
+    requests: list[Request] = []
+    for reference, checkpoint in pairs_of(options["model"], options["checkpoint"]):
+        arguments = argparse.Namespace(**{**options, "model": reference})
+        arguments.checkpoint = None if checkpoint is None else Path(checkpoint)
+        arguments.input_shape = options["input_shape"] and tuple(options["input_shape"])
+        loaded = load_target(arguments)
+        requests += [_request(arguments, target) for target in workloads_of(arguments, loaded)]
+    return requests
+
+
+def _request(arguments: argparse.Namespace, target: Target) -> Request:
+    from profiler.measurement.request import Request
+    from profiler.values.profile import Workload
+
+    given = load_call(arguments, target, arguments.batch_size)
+    workload = Workload(
+        model=arguments.model,
+        device=arguments.device,
+        data=given.description,
+        checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
+        class_count=arguments.classes,
+        item=given.item,
+    )
+    return Request(
+        model=target.model,
+        inputs=given.inputs,
+        name=target.name,
+        device=arguments.device,
+        dtype=_dtype(arguments, target),
+        batch_size=given.item_count,
+        channels_last=arguments.channels_last,
+        compiled=arguments.compile,
+        seed=arguments.seed,
+        workload=workload,
+    )
+
+
+def _dtype(arguments: argparse.Namespace, target: Target) -> str | None:
+    """The precision to measure in; None for that which a transform has set."""
+    from profiler.workload.transformed import precision_of
+
+    asked: str | None = arguments.dtype
+    return asked or (None if precision_of(target.model) else "fp32")
+
+
+def pairs_of(references: list[str], checkpoints: list[str] | None) -> list[tuple[str, str | None]]:
+    """Each model with its checkpoint, by order.
+
+    Raises:
+        UsageError: there are checkpoints for some models only.
+    """
+    given: list[str | None] = [None] * len(references) if not checkpoints else [*checkpoints]
+    if len(given) != len(references):
+        raise UsageError(
+            f"--checkpoint is given {len(given)} times and --model {len(references)} times",
+            hint="give one checkpoint for each model, in the same order",
+        )
+    return list(zip(references, given, strict=True))

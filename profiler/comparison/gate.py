@@ -47,6 +47,10 @@ def _decide(
 ) -> tuple[GateVerdict, str]:
     if row is None:
         return "inconclusive", f"{metric} was not seen in both runs"
+    if row.ratio is None and comparison.is_contended:
+        return "inconclusive", (
+            f"other work took the CPUs while {row.label} was measured: stop it and measure again"
+        )
     if row.ratio is None or row.ratio.low is None or row.ratio.high is None:
         return "inconclusive", f"no interval is known for {row.label}"
     if not comparison.same_environment:

@@ -48,7 +48,7 @@ def _log_interval(
     base: Estimate, other: Estimate, noise: float, same_sensor: bool
 ) -> tuple[float | None, float | None]:
     """Distances of both ends of ln(ratio) from its centre; None where none is stated."""
-    first, second = _log_sides(base), _log_sides(other)
+    first, second = log_sides(base), log_sides(other)
     if first is None or second is None:
         return None, None
     extra = [_Z_95 * noise]
@@ -57,7 +57,7 @@ def _log_interval(
     return math.hypot(second[0], first[1], *extra), math.hypot(second[1], first[0], *extra)
 
 
-def _log_sides(estimate: Estimate) -> tuple[float, float] | None:
+def log_sides(estimate: Estimate) -> tuple[float, float] | None:
     """Distances of low and high from the point on the logarithm, brought to 95 %."""
     low, high, point = estimate.low, estimate.high, estimate.point
     if low is None or high is None:

@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from statistics import median
 
 from profiler.values.findings import CONTENDED
 from profiler.values.profile import Profile
+from profiler.values.repetition import Repetition
 
 REPRODUCIBILITY = {"cuda": 0.01, "cpu": 0.03}
-"""Assumed relative sd between whole runs, by type of device; `--noise` overrides it."""
-
-CONTENDED_NOISE = 2.5
-"""The same on the logarithm for a run that had to share its CPUs: threads that wait for each other
-have been seen to slow a small model down 50 to 300 times."""
+"""Assumed relative sd between whole runs of one process, by type of device; `--noise` overrides."""
 
 _FEWEST_BLOCKS = 3
+_STRETCHES = 5
 
 
 def run_to_run(profile: Profile) -> float:
-    """Relative standard deviation between whole runs: assumed, or the blocks' where larger.
+    """Relative standard deviation that a second run adds to the intervals of this one.
 
-    A run whose CPUs were taken by other work says next to nothing about another one.
+    A run of several processes has seen how much these differ, and its intervals hold it. What it
+    adds is its drift: a machine that drifts from stretch to stretch of one run drifts no less
+    between two. A run of one process cannot know how another would differ: a constant is assumed,
+    or the spread of its blocks where that is larger (Kalibera and Jones, "Rigorous benchmarking in
+    reasonable time", ISMM 2013: the highest level of repetition carries most of the variance).
     """
-    if was_contended(profile):
-        return CONTENDED_NOISE
+    repetition = profile.repetition
+    drift = 0.0 if repetition is None else _drift(repetition)
+    if repetition is not None and repetition.process_count > 1:
+        return drift
     device_type = profile.workload.device.split(":")[0]
     assumed = REPRODUCIBILITY.get(device_type, max(REPRODUCIBILITY.values()))
-    return max(assumed, _spread_of_blocks(profile))
+    return max(assumed, drift if repetition is not None else _spread_of_blocks(profile))
 
 
 def was_contended(profile: Profile) -> bool:
-    """Whether other work took CPUs from the run."""
+    """Whether other work took CPUs from the run most of the time."""
     return any(finding.kind == CONTENDED for finding in profile.findings)
+
+
+def _drift(repetition: Repetition) -> float:
+    """Relative sd of the seconds a call between stretches of the run, processes aside."""
+    blocks = repetition.counted
+    if len(blocks) < _FEWEST_BLOCKS * _STRETCHES:
+        return _relative_sd([block.latency_s for block in blocks])
+    centres = {
+        process: median(block.latency_s for block in blocks if block.process == process)
+        for process in {block.process for block in blocks}
+    }
+    values = [block.latency_s / centres[block.process] for block in blocks]
+    edges = [len(values) * k // _STRETCHES for k in range(_STRETCHES + 1)]
+    return _relative_sd([median(values[start:end]) for start, end in pairwise(edges)])
 
 
 def _spread_of_blocks(profile: Profile) -> float:

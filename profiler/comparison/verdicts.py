@@ -4,52 +4,43 @@ A ratio is other / base. Its interval is built on the logarithm, where the error
 
     half width(ln ratio)^2 = sides^2 + (z s_base)^2 + (z s_other)^2 + gain terms
 
-- sides: each profile's own interval, brought to 95 %.
-- s: run-to-run reproducibility, the relative standard deviation between whole runs of the same
-  thing on the same machine. The interval of one run cannot know it: blocks within a run share one
-  temperature, one memory layout, one set of neighbours. Kalibera and Jones, "Rigorous benchmarking
-  in reasonable time" (ISMM 2013), show that the highest level of repetition carries most of the
-  variance. With one run a side it cannot be estimated, so it is assumed (REPRODUCIBILITY). But a
-  machine that drifts between the blocks of one run drifts no less between two runs, so s is never
-  taken smaller than the spread of the run's own blocks, which is seen: on a busy machine a verdict
-  becomes harder, as it should.
+- sides: each profile's own interval, brought to 95 %. Where several processes shared the run it
+  holds how much these differ.
+- s: what a second run would add, see `run_to_run`.
 - gain: the systematic error of a sensor cancels where both runs used the same sensor of the same
   machine; otherwise the gain error of each is added.
 
-A verdict needs significance and size: the whole interval must lie beyond SMALLEST_DIFFERENCE. So
-two runs of one model are told apart in fewer than 1 of 20 comparisons, as long as s is no
-understatement. What is counted (MACs, parameters) is exact, and compares exactly.
+Two profiles that were measured in turns are compared round by round instead: whatever moves both
+blocks of a round alike cancels, and nothing need be assumed about another run. A run whose CPUs
+were taken by other work most of the time has no ratio of time, power or energy.
+
+What is counted (MACs, parameters) is exact, and compares exactly.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.figures import figure_frame
-from profiler.values.findings import CONTENDED, Finding
+from profiler.values.findings import Finding
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY, QUANTITIES, Quantity
 
+from .differences import differ_in_carbon, findings_of
+from .judging import Verdict, verdict_of
+from .paired_accuracy import paired_accuracy
 from .ratio import ratio_of
+from .rounds import TurnRatios, rounds_of
 from .run_to_run import run_to_run, was_contended
 
 if TYPE_CHECKING:
     import pandas
 
-LESS: Literal["less"] = "less"
-MORE: Literal["more"] = "more"
-NO_DIFFERENCE: Literal["no detectable difference"] = "no detectable difference"
-Verdict = Literal["less", "more", "no detectable difference"]
-
-SMALLEST_DIFFERENCE = 0.01
-"""A difference below this share is of no account even where it is significant."""
-
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
 _NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
-_SETTINGS = ("batch_size", "device", "dtype", "data", "channels_last", "compiled", "threads")
 _PER_CALL = {
     "latency_s": "latency_per_item_s",
     "energy_j": "energy_per_item_j",
@@ -67,7 +58,8 @@ class Ratio:
         label: for a person.
         base: the value in the first profile.
         other: the value in the second profile.
-        ratio: other / base; None where base is 0 or one of them is negative.
+        ratio: other / base; None where base is 0, one of them is negative, or other work took the
+            CPUs of one of the runs.
         verdict: of other against base; None where no interval is stated, so nothing can be said.
         lower_is_better: None where neither is better.
     """
@@ -91,6 +83,7 @@ class Comparison:
         noise_base: run-to-run standard deviation taken for base, relative.
         noise_other: the same for other.
         ratios: every quantity that both have, in the order of `profiler.quantities`.
+        rounds: where both were measured in turns, the ratio of their rounds.
         findings: what to know before trusting the ratios.
         per_item: True where the batch sizes differ, so that figures per call say nothing.
     """
@@ -99,6 +92,7 @@ class Comparison:
     other: Profile
     noise_base: float
     noise_other: float
+    rounds: TurnRatios | None
     ratios: tuple[Ratio, ...]
     findings: tuple[Finding, ...]
     per_item: bool
@@ -142,6 +136,11 @@ class Comparison:
         return None if row is None else row.verdict
 
     @property
+    def is_contended(self) -> bool:
+        """Whether other work took the CPUs of one of the runs."""
+        return was_contended(self.base) or was_contended(self.other)
+
+    @property
     def same_environment(self) -> bool:
         """Whether both ran on the same hardware, driver and software."""
         return self.base.environment.fingerprint == self.other.environment.fingerprint
@@ -161,13 +160,15 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
     """
     if noise is not None and not 0 <= noise < math.inf:
         raise ValueError(f"noise is a relative standard deviation of 0 or more, not {noise}")
-    noise_base = run_to_run(base) if noise is None else noise
-    noise_other = run_to_run(other) if noise is None else noise
-    both = math.hypot(noise_base, noise_other)
+    rounds = rounds_of(base, other)
+    noise_base, noise_other = (
+        (0.0 if rounds is not None else run_to_run(profile)) if noise is None else noise
+        for profile in (base, other)
+    )
     per_item = base.workload.batch_size != other.workload.batch_size
-    same = base.environment.fingerprint == other.environment.fingerprint
+    both = math.hypot(noise_base, noise_other)
     rows = (
-        _compare_quantity(quantity, base, other, both, same)
+        _compare_quantity(quantity, base, other, both, rounds)
         for quantity in QUANTITIES
         if not (per_item and quantity.key in _PER_CALL)
     )
@@ -177,119 +178,60 @@ def compare(base: Profile, other: Profile, *, noise: float | None = None) -> Com
         other=other,
         noise_base=noise_base,
         noise_other=noise_other,
+        rounds=rounds,
         ratios=ratios,
-        findings=_findings(base, other, ratios),
+        findings=findings_of(base, other),
         per_item=per_item,
     )
 
 
 def _compare_quantity(
-    quantity: Quantity, base: Profile, other: Profile, noise: float, same_machine: bool
+    quantity: Quantity, base: Profile, other: Profile, noise: float, rounds: TurnRatios | None
 ) -> Ratio | None:
     first, second = quantity.of(base), quantity.of(other)
     if first is None or second is None or first.unit != second.unit:
         return None
     if quantity.key == ACCURACY and base.accuracy_data != other.accuracy_data:
         return None  # an exam and another exam
-    ratio = ratio_of(
-        first,
-        second,
-        noise=noise if _is_noisy(first, second) else 0.0,
-        same_sensor=same_machine and first.source == second.source,
-    )
+    if first.unit == "g" and differ_in_carbon(base, other):
+        return None  # a place and another place
+    paired = paired_accuracy(base, other) if quantity.key == ACCURACY else None
+    ratio = paired[0] if paired else _ratio(quantity.key, first, second, base, other, noise, rounds)
     return Ratio(
         key=quantity.key,
         label=quantity.label,
         base=first,
         other=second,
         ratio=ratio,
-        verdict=_verdict(ratio),
+        verdict=paired[1] if paired else verdict_of(ratio),
         lower_is_better=quantity.lower_is_better,
+    )
+
+
+def _ratio(
+    key: str,
+    first: Estimate,
+    second: Estimate,
+    base: Profile,
+    other: Profile,
+    noise: float,
+    rounds: TurnRatios | None,
+) -> Estimate | None:
+    is_noisy = _is_noisy(first, second)
+    if is_noisy and (was_contended(base) or was_contended(other)):
+        return None
+    in_turns = None if rounds is None or noise else rounds.ratio(key, first, second)
+    if is_noisy and in_turns is not None:
+        return in_turns
+    same_machine = base.environment.fingerprint == other.environment.fingerprint
+    return ratio_of(
+        first,
+        second,
+        noise=noise if is_noisy else 0.0,
+        same_sensor=same_machine and first.source == second.source,
     )
 
 
 def _is_noisy(first: Estimate, second: Estimate) -> bool:
     counted = first.basis is Basis.COUNTED and second.basis is Basis.COUNTED
     return first.unit in _NOISY_UNITS and not counted
-
-
-def _verdict(ratio: Estimate | None) -> Verdict | None:
-    if ratio is None or ratio.low is None or ratio.high is None:
-        return None
-    smallest = 0.0 if ratio.low == ratio.high else SMALLEST_DIFFERENCE
-    if ratio.high < 1 - smallest:
-        return LESS
-    if ratio.low > 1 + smallest:
-        return MORE
-    return NO_DIFFERENCE
-
-
-def _findings(base: Profile, other: Profile, ratios: tuple[Ratio, ...]) -> tuple[Finding, ...]:
-    findings = list(_differences(base, other))
-    shared = [
-        name for name, run in (("the first", base), ("the second", other)) if was_contended(run)
-    ]
-    if shared:
-        findings.append(
-            Finding(
-                kind=CONTENDED,
-                observed=f"other work took CPUs from {' and '.join(shared)} run: their time and "
-                "joules cannot be told apart from its effect",
-                remedy="measure again on a quiet machine, or leave room with --threads",
-            )
-        )
-    if base.accuracy and other.accuracy and base.accuracy_data != other.accuracy_data:
-        findings.append(
-            Finding(
-                kind="different-accuracy-data",
-                observed=f"the accuracies are not compared: one was reached on "
-                f"{base.accuracy_data or 'data that nothing names'}, the other on "
-                f"{other.accuracy_data or 'data that nothing names'}",
-                remedy="evaluate both checkpoints on the same images, and measure them again",
-            )
-        )
-    energy = [row for row in ratios if row.base.unit == "J"]
-    if energy and any(row.ratio and row.ratio.basis is Basis.ESTIMATED for row in energy):
-        findings.append(
-            Finding(
-                kind="estimate-only",
-                observed="at least one of the two energies comes from a model of the hardware, not "
-                "from a sensor: their ratio is the ratio of two estimates",
-                remedy="`python -m profiler doctor` says which sensor could be read, and how",
-            )
-        )
-    return tuple(findings)
-
-
-def _differences(base: Profile, other: Profile) -> list[Finding]:
-    findings = []
-    if base.environment.fingerprint != other.environment.fingerprint:
-        names = f"{base.environment.device_name} and {other.environment.device_name}"
-        findings.append(
-            Finding(
-                kind="different-environment",
-                observed=f"hardware, driver or software differ between the two runs ({names}): "
-                f"{_changed_facts(base, other)}",
-                remedy="measure both on one machine, one after the other",
-            )
-        )
-    for name in _SETTINGS:
-        first, second = getattr(base.workload, name), getattr(other.workload, name)
-        if first != second:
-            remedy = "figures are compared per item" if name == "batch_size" else ""
-            findings.append(
-                Finding(
-                    kind=f"different-{name.replace('_', '-')}",
-                    observed=f"{name} is {first} in the one run and {second} in the other",
-                    remedy=remedy
-                    or "measure both with the same settings, unless this is the point",
-                )
-            )
-    return findings
-
-
-def _changed_facts(base: Profile, other: Profile) -> str:
-    first, second = base.environment.facts, other.environment.facts
-    keys = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
-    texts = [f"{key} {first.get(key, 'absent')} / {second.get(key, 'absent')}" for key in keys[:4]]
-    return "; ".join(texts) or "the fingerprints are not equal"

@@ -5,5 +5,14 @@ from __future__ import annotations
 from .costs import Costs, SecondOpinion, by_kind, rollup
 from .count_call import count
 from .on_meta import count_on_meta
+from .sizes import compressed_bytes
 
-__all__ = ["Costs", "SecondOpinion", "by_kind", "count", "count_on_meta", "rollup"]
+__all__ = [
+    "Costs",
+    "SecondOpinion",
+    "by_kind",
+    "compressed_bytes",
+    "count",
+    "count_on_meta",
+    "rollup",
+]

@@ -11,6 +11,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from profiler.errors import MeasurementError
+from profiler.interruption import heed_interruption
 
 from .attribution import Attribution
 from .backward import differentiate
@@ -91,6 +92,7 @@ def _run(
             raise
         except Exception as error:
             # Whatever a user's model raises becomes the one error that the caller can handle.
+            heed_interruption(error)
             raise MeasurementError(
                 f"{type(model).__name__} could not be called with these inputs: {sentence(error)}",
                 hint="check the shapes and the dtype of the inputs, and the device of the model",

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from profiler.interruption import heed_interruption
+
 from .attribution import Attribution
 from .control_flow import eager_body
 from .operators.definitions import Formula
@@ -85,7 +87,8 @@ class OperatorCounter(TorchDispatchMode):
     ) -> bool:
         try:
             mac_count = int(formula.mac_count(args, out))
-        except Exception:
+        except Exception as error:
+            heed_interruption(error)
             # A formula that does not fit these arguments (a nested tensor, an overload nobody
             # thought of) must neither stop the model nor leave a silent zero: it is listed.
             return False

@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from profiler.errors import MeasurementError
+from profiler.interruption import heed_interruption
 
 from .call import sentence
 from .costs import Costs
@@ -55,6 +56,7 @@ def _twin(model: torch.nn.Module) -> torch.nn.Module:
         return copy.deepcopy(model, memo)
     except Exception as error:
         # Any object may refuse to be copied, each with an exception of its own.
+        heed_interruption(error)
         raise MeasurementError(
             f"{type(model).__name__} cannot be copied to the meta device: {sentence(error)}",
             hint="count it where it can run, with profiler.count(model, inputs)",

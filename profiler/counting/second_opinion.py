@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from profiler.interruption import heed_interruption
+
 from .call import as_call, sentence
 from .costs import Costs, SecondOpinion
 from .preservation import unchanged
@@ -44,6 +46,7 @@ def ask_fvcore(model: torch.nn.Module, inputs: Any, costs: Costs) -> SecondOpini
             unsupported = tuple(sorted(analysis.unsupported_ops()))
     except Exception as error:
         # It traces the model, and tracing fails in as many ways as there are models.
+        heed_interruption(error)
         logging.getLogger(__name__).debug("fvcore failed", exc_info=True)
         return _unavailable(source, sentence(error))
     ours = _ours(costs)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from profiler.values.estimate import Estimate, weakest
 from profiler.values.findings import Finding
 from profiler.values.profile import HOST, EnergyPart
-from profiler.values.statistics import mean_interval
+from profiler.values.statistics import Interval
 from profiler.values.trace import Trace, Window
 
 from . import TargetEnergy, infer_energies
+from .timed_run import BlockGroup, TimedRun, over
 
 CPU_FAMILIES = ("cpu", "dram", "ram")
 
@@ -32,26 +33,6 @@ class CallCost:
     idle_after_w: float | None
     parts: tuple[EnergyPart, ...]
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedRun:
-    """The windows of one measurement: blocks of calls, and idle spans around them."""
-
-    blocks: tuple[Window, ...]
-    idles: tuple[Window, ...]
-    windows: tuple[Window, ...]
-    now_s: float
-
-    @property
-    def call_count(self) -> int:
-        """Calls in all blocks."""
-        return sum(block.iteration_count or 0 for block in self.blocks)
-
-    @property
-    def duration_s(self) -> float:
-        """Length of all blocks together."""
-        return math.fsum(block.duration_s or 0.0 for block in self.blocks)
 
 
 def traces_of_device(
@@ -83,19 +64,23 @@ def traces_of_device(
 def cost_per_call(traces: Sequence[Trace], run: TimedRun) -> CallCost:
     """The cost of one call by the sensors in `traces`.
 
-    The interval of a call joins what the sensor leaves open about the blocks together and how much
-    the blocks differ among themselves (with their autocorrelation): in quadrature, as both are
-    independent of each other. The idle spans before and after bound the drift of the idle power.
+    The joules of a call are the mean power of the blocks x the seconds of a call, so that what
+    delays a few blocks moves both alike: not at all. Their interval joins what the sensor leaves
+    open about the blocks together and how much blocks and processes differ among themselves: in
+    quadrature, as both are independent of each other. The idle spans before and after bound the
+    drift of the idle power.
     """
-    targets = [run.blocks, *((block,) for block in run.blocks), *((idle,) for idle in run.idles)]
+    stretches = run.stretches()
+    targets = [run.blocks, *(s.blocks for s in stretches), *((idle,) for idle in run.idles)]
     together, *single = infer_energies(traces, targets, run.windows, now_s=run.now_s)
-    blocks, idles = single[: len(run.blocks)], single[len(run.blocks) :]
-    gross_j = _per_call(together.energy_j, [block.energy_j for block in blocks], run)
+    single, idles = single[: len(stretches)], single[len(stretches) :]
+    single_j = [item.energy_j for item in single]
+    gross_j = _per_call(together.energy_j, single_j, stretches, run)
     idle_w = [
         _power_w(idle.energy_j, window) for idle, window in zip(idles, run.idles, strict=True)
     ]
     idle_power_w = _joined_idle(idle_w)
-    power_w = _mean_power(together.energy_j, [block.energy_j for block in blocks], run)
+    power_w = _mean_power(together.energy_j, single_j, stretches, run)
     points_w = [None if power is None else power.point for power in idle_w]
     return CallCost(
         energy_j=gross_j,
@@ -104,21 +89,22 @@ def cost_per_call(traces: Sequence[Trace], run: TimedRun) -> CallCost:
         idle_power_w=idle_power_w,
         idle_before_w=points_w[0] if points_w else None,
         idle_after_w=points_w[-1] if points_w else None,
-        parts=_parts(together, blocks, idles, run),
+        parts=_parts(together, single, stretches, idles, run),
         findings=together.findings,
     )
 
 
 def _parts(
     together: TargetEnergy,
-    blocks: Sequence[TargetEnergy],
+    single: Sequence[TargetEnergy],
+    stretches: Sequence[BlockGroup],
     idles: Sequence[TargetEnergy],
     run: TimedRun,
 ) -> tuple[EnergyPart, ...]:
     parts = []
     for device, channel in together.devices.items():
-        of_blocks = [block.devices[device].energy_j for block in blocks]
-        gross_j = _per_call(channel.energy_j, of_blocks, run)
+        of_stretches = [item.devices[device].energy_j for item in single]
+        gross_j = _per_call(channel.energy_j, of_stretches, stretches, run)
         if gross_j is None:
             continue
         idle_w = _joined_idle(
@@ -136,49 +122,57 @@ def _parts(
 
 
 def _per_call(
-    together_j: Estimate | None, single_j: Sequence[Estimate | None], run: TimedRun
+    together_j: Estimate | None,
+    single_j: Sequence[Estimate | None],
+    stretches: Sequence[BlockGroup],
+    run: TimedRun,
 ) -> Estimate | None:
-    if together_j is None or run.call_count == 0:
+    call_s, duration_s = run.call_s, run.duration_s
+    if together_j is None or call_s is None or duration_s <= 0:
         return None
-    per_call_j = together_j.scaled(1 / run.call_count, "J")
     values_j = [
-        energy_j.point / block.iteration_count
-        for energy_j, block in zip(single_j, run.blocks, strict=True)
-        if energy_j is not None and block.iteration_count
+        None if energy_j is None else over(energy_j.point, stretch.call_count)
+        for energy_j, stretch in zip(single_j, stretches, strict=True)
     ]
-    return _widened(per_call_j, values_j)
+    per_call_j = together_j.scaled(call_s.point / duration_s, "J")
+    return _widened(per_call_j, run.repeated(values_j, stretches))
 
 
-def _widened(together: Estimate, of_blocks: Sequence[float]) -> Estimate:
-    """The interval of all blocks together, joined with the spread from block to block."""
-    if len(of_blocks) < 2:
+def _widened(together: Estimate, spread: Interval | None) -> Estimate:
+    """The interval of all blocks together, joined with how much they differ from each other."""
+    if spread is None or not math.isfinite(spread.high):
         return together
-    spread = mean_interval(of_blocks)
-    half, point = (spread.high - spread.low) / 2, together.point
+    point = together.point
     low = point if together.low is None else together.low
     high = point if together.high is None else together.high
     return replace(
         together,
-        low=max(0.0, point - math.hypot(half, point - low)),
-        high=point + math.hypot(half, high - point),
+        low=max(0.0, point - math.hypot(spread.point - spread.low, point - low)),
+        high=point + math.hypot(spread.high - spread.point, high - point),
         confidence=together.confidence or 0.95,
     )
 
 
 def _mean_power(
-    together_j: Estimate | None, single_j: Sequence[Estimate | None], run: TimedRun
+    together_j: Estimate | None,
+    single_j: Sequence[Estimate | None],
+    stretches: Sequence[BlockGroup],
+    run: TimedRun,
 ) -> Estimate | None:
-    """Mean over the blocks; its interval knows how much they differ in power, not in speed."""
-    if together_j is None or run.duration_s <= 0:
+    """Mean over the blocks; its interval knows how much they differ in power, not in speed.
+
+    All stretches count alike, whatever their process: what a process settles into is a speed.
+    """
+    duration_s = run.duration_s
+    if together_j is None or duration_s <= 0:
         return None
-    mean_w = together_j.scaled(1 / run.duration_s, "W")
-    pairs = zip(single_j, run.blocks, strict=True)
     values_w = [
-        energy_j.point / block.duration_s
-        for energy_j, block in pairs
-        if energy_j is not None and block.duration_s
+        None if energy_j is None else over(energy_j.point, stretch.duration_s)
+        for energy_j, stretch in zip(single_j, stretches, strict=True)
     ]
-    return _widened(mean_w, values_w)
+    mean_w = together_j.scaled(1 / duration_s, "W")
+    of_one = [replace(stretch, process=0) for stretch in stretches]
+    return _widened(mean_w, run.repeated(values_w, of_one))
 
 
 def _power_w(energy_j: Estimate | None, window: Window) -> Estimate | None:
@@ -209,9 +203,10 @@ def _joined_idle(powers_w: Sequence[Estimate | None]) -> Estimate | None:
 
 def _net(gross_j: Estimate | None, idle_power_w: Estimate | None, run: TimedRun) -> Estimate | None:
     """Gross minus idle; below 0 where the call cannot be told from idle."""
-    if gross_j is None or idle_power_w is None or run.call_count == 0:
+    call_s = run.call_s
+    if gross_j is None or idle_power_w is None or call_s is None:
         return None
-    seconds = run.duration_s / run.call_count
+    seconds = call_s.point
     point_j = gross_j.point - idle_power_w.point * seconds
     half_j = math.hypot(gross_j.half_width or 0.0, (idle_power_w.half_width or 0.0) * seconds)
     return replace(

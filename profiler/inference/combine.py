@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from profiler.values.estimate import Basis, total
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, CounterTrace, PowerTrace, Trace, Window
 
 from . import findings as judgement
+from .containment import contents, outermost
 from .energies import ChannelEnergy, TargetEnergy
 from .energy_counter import infer_counter
+from .silence import machine_remarks, silent_devices
+from .timeline import closed_span
 from .trapezoids import integrate_power
 
 
@@ -43,9 +47,16 @@ def infer_energies(
             device: _infer_device(own, targets, windows, now_s) for device, own in by_device.items()
         }
     channels = [trace.channel for trace in traces]
-    return tuple(
-        sum_devices({device: column[i] for device, column in columns.items()}, channels)
+    spans = [[closed_span(window, now_s) for window in target] for target in targets]
+    start_s = min((start for target in spans for start, _ in target), default=0.0)
+    silent = silent_devices(by_device, min([start_s, *(window.start_s for window in windows)]))
+    sums = (
+        sum_devices({device: column[i] for device, column in columns.items()}, channels, silent)
         for i in range(len(targets))
+    )
+    return tuple(
+        replace(energy, findings=(*energy.findings, *machine_remarks(traces, target)))
+        for energy, target in zip(sums, spans, strict=True)
     )
 
 
@@ -85,33 +96,43 @@ def _fill(
     return tuple(filled)
 
 
-def sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channel]) -> TargetEnergy:
+def sum_devices(
+    devices: Mapping[str, ChannelEnergy],
+    channels: Sequence[Channel],
+    silent: Collection[str] = (),
+) -> TargetEnergy:
     """The sum over devices by what their channels say of one another, nothing counted twice.
 
     Args:
         devices: joules of one target by device.
         channels: all channels of these devices.
+        silent: devices whose sensors showed nothing all the while; the sum is given without them,
+            and says so.
     """
     findings: list[Finding] = []
     for device in devices.values():
         findings += [finding for finding in device.findings if finding not in findings]
     countable = {channel.device for channel in channels if channel.uncountable is None}
-    inside = _containment(channels)
+    inside = contents(channels)
     seen = {name for name in countable if devices[name].energy_j is not None}
     # A measured total is not diluted by a model's estimate, which stands beside it.
     estimated = {c.device for c in channels if c.basis.weakness > Basis.MEASURED.weakness}
     if seen - estimated and countable & estimated:
         findings.append(judgement.beside(sorted(countable & estimated)))
         countable, seen = countable - estimated, seen - estimated
-    held = {part for name in seen for part in inside.get(name, ())}
-    counted = sorted(seen - held)
-    blind = sorted(name for name in countable - seen - held if not set(inside.get(name, ())) & seen)
+    energies_j = {name: energy for name in seen if (energy := devices[name].energy_j) is not None}
+    counted, contradicted = outermost(energies_j, inside)
+    findings += contradicted
+    held = {part for name in counted for part in inside.get(name, ())}
+    blind = {name for name in countable - seen - held if not set(inside.get(name, ())) & seen}
     if not counted:
         return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
-    if blind:
-        findings.append(judgement.incomplete(blind))
+    if blind & set(silent):
+        findings.append(judgement.without_silent(sorted(blind & set(silent))))
+    if blind - set(silent):
+        findings.append(judgement.incomplete(sorted(blind - set(silent))))
         return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
-    parts = [energy for name in counted if (energy := devices[name].energy_j) is not None]
+    parts = [energies_j[name] for name in counted]
     source = " + ".join(_unique(part.source for part in parts))
     return TargetEnergy(
         energy_j=parts[0] if len(parts) == 1 else total(parts, source=source),
@@ -119,21 +140,6 @@ def sum_devices(devices: Mapping[str, ChannelEnergy], channels: Sequence[Channel
         findings=tuple(findings),
         counted=tuple(counted),
     )
-
-
-def _containment(channels: Sequence[Channel]) -> dict[str, set[str]]:
-    """Every device inside each device, those inside the inner ones included."""
-    inside: dict[str, set[str]] = {}
-    for channel in channels:
-        inside.setdefault(channel.device, set()).update(channel.contains)
-    grew = True
-    while grew:
-        grew = False
-        for parts in inside.values():
-            deeper = {name for part in parts for name in inside.get(part, ())} - parts
-            grew |= bool(deeper)
-            parts |= deeper
-    return inside
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -240,6 +240,8 @@ def _breaks_within(trace: CounterTrace, moves: Moves, target: Sequence[Span]) ->
         start, end = float(moves.earliest_s[k]), float(moves.latest_s[k + 1])
         if not any(a < end and b > start for a, b in target):
             continue
+        if _is_suspension(trace, start, end):
+            continue
         if trace.epoch[k] != trace.epoch[k + 1]:
             remarks.append(judgement.reset(trace.channel))
         else:
@@ -251,3 +253,12 @@ def _breaks_within(trace: CounterTrace, moves: Moves, target: Sequence[Span]) ->
             until_s = min(end_s, max(b for _, b in target))
             remarks.append(judgement.lost(trace.channel, max(until_s - fault.start_s, 0.0)))
     return remarks
+
+
+def _is_suspension(trace: CounterTrace, start_s: float, end_s: float) -> bool:
+    """Whether the machine was suspended there, which is told once for all channels."""
+    return any(
+        fault.kind is FaultKind.SUSPENDED and fault.start_s < end_s and fault.end_s >= start_s
+        for fault in trace.faults
+        if fault.end_s is not None
+    )

@@ -102,6 +102,57 @@ def lagging_counter(channel: Channel, lag_s: float) -> Finding:
     )
 
 
+def suspended(message: str) -> Finding:
+    """The machine slept while it was recorded."""
+    return Finding(
+        kind="suspended",
+        observed=f"the machine was {message}: neither that time nor its joules are in the number",
+        remedy="keep it awake while measuring: systemd-inhibit --what=sleep COMMAND",
+    )
+
+
+def asleep(channel: Channel, asleep_s: float) -> Finding:
+    """A device was powered down in part of the target."""
+    return Finding(
+        kind="device-asleep",
+        observed=f"{channel.device} was asleep for {asleep_s:.2f} s, and is taken to draw nothing "
+        "then",
+        remedy="",
+    )
+
+
+def stale(channel: Channel, update_count: int) -> Finding:
+    """A slow sensor was not renewed often enough to tell."""
+    return Finding(
+        kind="stale-reading",
+        observed=f"{channel.source} of {channel.device} was renewed {update_count} time(s) in the "
+        f"window, and a reading may stand for {channel.longest_hold_s or 0.0:.0f} s",
+        remedy="measure for several minutes, or let this user read the CPU's own counters "
+        "(`python -m profiler doctor` says how)",
+    )
+
+
+def below_parts(device: str, whole_j: Estimate, parts: list[str], parts_j: float) -> Finding:
+    """A sensor shows less than what lies inside it."""
+    return Finding(
+        kind="below-its-parts",
+        observed=f"{device} shows {whole_j.point:.4g} J, less than the {parts_j:.4g} J of "
+        f"{', '.join(parts)} inside it: these are counted instead",
+        remedy=f"leave it out with --without {device}",
+    )
+
+
+def without_silent(devices: list[str]) -> Finding:
+    """Devices whose sensors show nothing are not in the total."""
+    return Finding(
+        kind="not-in-total",
+        observed=f"the total is without {', '.join(devices)}, whose sensor showed nothing all the "
+        "while (0 W, a counter that stands still, or asleep)",
+        remedy=f"leave it out for good with --without {devices[0]}, or see what `python -m "
+        "profiler doctor` says of it",
+    )
+
+
 def fallback(channel: Channel) -> Finding:
     """Power samples stand in for the counter."""
     return Finding(
@@ -136,7 +187,7 @@ def too_short(energy_j: Estimate, duration_s: float, period_s: float | None) -> 
         kind="too-short",
         observed=(
             f"{duration_s:.3g} s is too short for {energy_j.source}"
-            + ("" if width is None else f": the energy is known to +-{100 * width:.0f} %")
+            + ("" if width is None else f": the energy is known to ±{100 * width:.0f} %")
         ),
         remedy=f"make the window at least {needed_s:.2g} s long, or repeat it and sum the windows",
     )
@@ -165,5 +216,6 @@ def incomplete(devices: list[str]) -> Finding:
     return Finding(
         kind="incomplete-total",
         observed=f"no total is given, because {', '.join(devices)} could not tell",
-        remedy="read the devices one by one under `.channels`, or leave out the one that fails",
+        remedy=f"leave out what fails with --without {devices[0]}, or read the devices one by one "
+        "under `.channels`",
     )

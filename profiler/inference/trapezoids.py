@@ -8,7 +8,7 @@ import numpy as np
 
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
-from profiler.values.trace import PowerTrace, Window
+from profiler.values.trace import Fault, FaultKind, PowerTrace, Window
 
 from . import findings as judgement
 from .energies import ChannelEnergy
@@ -22,6 +22,7 @@ UNSEEN_SHARE = 0.2
 LONG_GAP_SAMPLES = 5.0
 LONG_GAP_S = 0.5
 SHORTEST_ZERO_RUN = 3
+FEWEST_UPDATES = 3
 
 
 def integrate_power(
@@ -52,9 +53,22 @@ def _integrate(trace: PowerTrace, spans: Sequence[Span]) -> ChannelEnergy:
     if not spans:
         return _nothing(judgement.empty_window(channel))
     if len(trace.time_s) < 2:
+        kinds = {fault.kind for fault in trace.faults}
+        if kinds == {FaultKind.ASLEEP}:
+            return _nothing(judgement.asleep(channel, sum(end - start for start, end in spans)))
         return _nothing(judgement.no_sensor(channel.device))
     if max(trace.power_w) <= 0.0:
         return _nothing(judgement.zero_power(channel))
+    asleep = [fault for fault in trace.faults if fault.kind is FaultKind.ASLEEP]
+    awake = _without(spans, [_span_of(fault) for fault in asleep])
+    asleep_s = sum(end - start for start, end in spans) - sum(end - start for start, end in awake)
+    if not awake:
+        return _nothing(judgement.asleep(channel, asleep_s))
+    spans = awake
+    if channel.longest_hold_s is not None:
+        update_count = _updates_within(trace, spans)
+        if update_count < FEWEST_UPDATES:
+            return _nothing(judgement.stale(channel, update_count))
     duration_s = sum(end - start for start, end in spans)
     unseen_s = _unseen(trace, spans)
     if unseen_s > UNSEEN_SHARE * duration_s:
@@ -64,7 +78,7 @@ def _integrate(trace: PowerTrace, spans: Sequence[Span]) -> ChannelEnergy:
         return _nothing(judgement.no_sensor(channel.device))
     point, half_width = summed
     # Nobody saw what was drawn meanwhile: anything up to the highest power that was seen.
-    half_width += unseen_s * max(trace.power_w)
+    half_width += (unseen_s + _unseen_beside(trace, asleep, awake)) * max(trace.power_w)
     energy_j = Estimate(
         point=point, low=max(point - half_width, 0.0), high=point + half_width, unit="J",
         confidence=CONFIDENCE, basis=channel.basis, source=f"{channel.source}, integrated",
@@ -72,6 +86,8 @@ def _integrate(trace: PowerTrace, spans: Sequence[Span]) -> ChannelEnergy:
         estimated_share=0.0,
     )  # fmt: skip
     findings: list[Finding] = []
+    if asleep_s > 0:
+        findings.append(judgement.asleep(channel, asleep_s))
     if unseen_s > _usual_spacing(trace) * LONG_GAP_SAMPLES:
         findings.append(judgement.lost(channel, unseen_s))
     short = judgement.too_short(energy_j, duration_s, channel.update_period_s)
@@ -99,13 +115,42 @@ def _unseen(trace: PowerTrace, spans: Sequence[Span]) -> float:
     thinned_s = -np.inf if trace.thinned_before_s is None else trace.thinned_before_s
     wide = np.flatnonzero((np.diff(time_s) > limit_s) & (time_s[1:] > thinned_s))
     holes += [(time_s[k], time_s[k + 1]) for k in wide]
-    holes += [
-        (fault.start_s, np.inf if fault.end_s is None else fault.end_s) for fault in trace.faults
-    ]
+    holes += [_span_of(f) for f in trace.faults if f.kind is not FaultKind.ASLEEP]
     holes += _zero_runs(trace)
     return sum(
         max(0.0, min(b, high) - max(a, low)) for a, b in spans for low, high in _united(holes)
     )
+
+
+def _span_of(fault: Fault) -> Span:
+    return fault.start_s, np.inf if fault.end_s is None else fault.end_s
+
+
+def _without(spans: Sequence[Span], removed: Sequence[Span]) -> list[Span]:
+    """What is left of the spans."""
+    left = list(spans)
+    for low, high in removed:
+        cut = [pair for a, b in left for pair in ((a, min(b, low)), (max(a, high), b))]
+        left = [(a, b) for a, b in cut if b > a]
+    return left
+
+
+def _unseen_beside(trace: PowerTrace, asleep: Sequence[Fault], spans: Sequence[Span]) -> float:
+    """Seconds of the spans between a device's last sample before a sleep, or first one after it."""
+    time_s = np.asarray(trace.time_s)
+    unseen = []
+    for start, end in map(_span_of, asleep):
+        before, after = time_s[time_s <= start], time_s[time_s >= end]
+        unseen += [(float(before[-1]), start)] if len(before) else []
+        unseen += [(end, float(after[0]))] if len(after) else []
+    return sum(max(0.0, min(b, high) - max(a, low)) for a, b in spans for low, high in unseen)
+
+
+def _updates_within(trace: PowerTrace, spans: Sequence[Span]) -> int:
+    """How often the value changed inside the spans: each change is a reading that is fresh."""
+    time_s, power_w = np.asarray(trace.time_s), np.asarray(trace.power_w)
+    changed_s = time_s[1:][np.diff(power_w) != 0]
+    return sum(int(np.sum((changed_s >= a) & (changed_s <= b))) for a, b in spans)
 
 
 def _zero_runs(trace: PowerTrace) -> list[Span]:
@@ -165,6 +210,10 @@ def integral(trace: PowerTrace, spans: Sequence[Span]) -> tuple[float, float] | 
         variance += ((end - start) * resolution_w) ** 2 / 12
         rise_w = np.interp(end, time_s, power_w) - np.interp(start, time_s, power_w)
         variance += float(held_s * rise_w) ** 2 / 12
+        if trace.channel.longest_hold_s is not None:
+            # The readings at both edges may be as old as the runs that they belong to.
+            longest_s = float(np.max(run_s[inside], initial=0.0))
+            variance += 2 * (longest_s * float(np.ptp(power_w))) ** 2 / 12
         for edge in (start, end):
             near = power_w[(time_s > edge - 2 * blur_s) & (time_s < edge + 2 * blur_s)]
             jump_w = float(np.ptp(near)) if len(near) else float(np.ptp(power_w))

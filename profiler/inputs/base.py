@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import warnings
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from profiler.errors import InputDataError
+from profiler.interruption import heed_interruption
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,8 +101,10 @@ def _turn(picture: Image.Image) -> None:
     from PIL import ImageOps
 
     # Pillow's reader of EXIF raises whatever broken bytes lead it into.
-    with contextlib.suppress(Exception):
+    try:
         ImageOps.exif_transpose(picture, in_place=True)
+    except Exception as error:
+        heed_interruption(error)
 
 
 def _in_colour(picture: Image.Image, name: str) -> Image.Image:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import InputDataError
 
-from .base import Normalization
+from .base import ImageSet, Normalization
 from .dataset import stack
-from .sources import find_source, open_source
+from .sources import IMAGE_SHAPE, find_source, open_source
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CALIBRATION_IMAGES = 256
+CALIBRATION_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,39 @@ def load_inputs(
             f"{spec} holds images of 3 channels, the model takes {_times(input_shape)}",
             hint="--data synthetic takes any shape",
         )
-    return _drawn(spec, batch_size, input_shape, seed, root)
+    return _drawn(open_source(spec, split=None, root=root), spec, batch_size, input_shape, seed)
+
+
+def load_calibration(
+    spec: str, *, input_shape: tuple[int, ...] = IMAGE_SHAPE, seed: int, root: Path | None = None
+) -> tuple[Tensor, ...]:
+    """Batches of up to 256 training images, to choose the ranges of a quantized network by.
+
+    Where the source has no training split, they are those that it has; noise is noise.
+
+    Raises:
+        InputDataError: as `load_inputs`.
+    """
+    source, _ = find_source(spec)
+    if source.open is None or len(input_shape) != 3:
+        batch = load_inputs(
+            spec, batch_size=CALIBRATION_IMAGES, input_shape=input_shape, seed=seed, root=root
+        )
+    else:
+        try:
+            opened = open_source(spec, split="train", root=root)
+        except InputDataError:
+            opened = open_source(spec, split=None, root=root)
+        batch = _drawn(opened, spec, min(CALIBRATION_IMAGES, len(opened)), input_shape, seed)
+    batches: tuple[Tensor, ...] = batch.images.split(CALIBRATION_BATCH)
+    return batches
 
 
 def _drawn(
-    spec: str, batch_size: int, input_shape: tuple[int, ...] | None, seed: int, root: Path | None
+    opened: ImageSet, spec: str, batch_size: int, input_shape: tuple[int, ...] | None, seed: int
 ) -> Batch:
     import torch
 
-    opened = open_source(spec, split=None, root=root)
     order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
     different = order[:batch_size].tolist()
     decoded = opened.images(different)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
 from profiler.errors import ProfilerError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 # Not `warnings`: under `-W error` a warning would end the job that it must not end.
@@ -32,6 +33,7 @@ class Shield:
         try:
             yield
         except Exception as error:  # a sensor, a disk, a logger: none may end the user's job
+            heed_interruption(error)
             reason = error.message if isinstance(error, ProfilerError) else one_line(error)
             if doing not in self.failures:
                 logger.warning("could not %s, training goes on: %s", doing, reason)

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from profiler.errors import UsageError
-from profiler.machine.device import Device, find_device
+from profiler.machine.device import Device
+from profiler.measurement.judgement import without_window_advice
 from profiler.measurement.protocol import Progress
 from profiler.meters import OpenedMeters, OpenMeter, open_meters
 from profiler.meters.clock import MonotonicClock
@@ -26,6 +27,7 @@ from profiler.workload.prepared import PreparedModel, explained, prepare
 
 from .calibration import CALIBRATION_S, hardware_best
 from .joules import Joules, ratio, replayed_joules, seconds_of, shared_joules
+from .measurable import timed_device
 from .replay import make_replays, names_of
 from .replay_power import PowerRecording, Powers
 from .rows import counted_rows, measured_rows, outside_rows
@@ -80,13 +82,13 @@ def measure_layers(
         progress: called with the stage and the share of the budget spent.
 
     Raises:
-        UsageError: an argument is out of its range.
+        UsageError: an argument is out of its range, or the model runs compiled.
         DeviceError: the device is absent or ran out of memory.
         MeasurementError: the model raised, or runs other modules at every call.
     """
     start_s = time.monotonic()
     _check(precision, max_seconds, method)
-    found = find_device(device)
+    found = timed_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
     opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
     work = _Work(
@@ -160,7 +162,11 @@ class _Work:
             recorder.stop()
         joules = _joules(timing, seen, powers, name_of, replaying)
         rows = measured_rows(rows, seen, timing.summary, joules.rows_j, best, self.bench.dtype)
-        self.findings += (*count_findings, *powers.findings, *self._judge(timing, joules, powers))
+        self.findings += (
+            *count_findings,
+            *without_window_advice(powers.findings),
+            *self._judge(timing, joules, powers),
+        )
         return self._report(seen, timing, joules, rows, best, left_out)
 
     def tell(self, stage: str, share: float) -> None:

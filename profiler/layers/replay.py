@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
 from profiler.values.layer_report import LeftOut
 from profiler.workload.prepared import map_tensors, tensors_in
@@ -67,6 +68,7 @@ def make_replays(survey: Survey, device: Device) -> tuple[tuple[Replay, ...], tu
         try:
             run = _rotating(module, call, captured[ordinals[0]], device, most_bytes)
         except Exception as error:  # a module of the user's may raise anything when called alone
+            heed_interruption(error)
             text = " ".join(str(error).split())[:200]
             reason = f"cannot be called alone ({type(error).__name__}: {text})"
             refused.update(dict.fromkeys(ordinals, reason))

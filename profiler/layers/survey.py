@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import MeasurementError
+from profiler.errors import MeasurementError, UsageError
 from profiler.values.findings import inputs_renewed
 from profiler.values.layer_report import LeftOut
 from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
@@ -136,8 +136,14 @@ def survey(bench: PreparedModel, device: str) -> Survey:
         device: where all its tensors should be.
 
     Raises:
+        UsageError: the model runs compiled, as one piece.
         MeasurementError: the model is not called through torch, or the call raises.
     """
+    if bench.is_compiled:
+        raise UsageError(
+            f"a model that runs compiled to {bench.dtype} is one piece without layers",
+            hint="measure the layers of the network before it was quantized",
+        )
     paths, modules, left_out = _visible(bench.model)
     notes = Survey(
         model=bench.model, paths=paths, modules=modules, arguments=bench.inputs,

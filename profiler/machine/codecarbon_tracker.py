@@ -24,6 +24,7 @@ from typing import Any
 
 from profiler.errors import StoreError
 from profiler.meters.codecarbon_tables import package_folder
+from profiler.meters.nvml_asleep import SleepingGpus
 from profiler.values.codecarbon import GPU, TrackerReading
 from profiler.values.estimate import Basis, Estimate, stated, weakest
 from profiler.values.findings import Finding
@@ -84,6 +85,7 @@ class CodeCarbonTracker:
         script: what is run.
         ready_s: how long it may take to get ready.
         answer_s: how long it may take to start and to stop.
+        sleeping: the kernel's view of the GPUs; of this machine if not given.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class CodeCarbonTracker:
         script: Path = SCRIPT,
         ready_s: float = READY_S,
         answer_s: float = ANSWER_S,
+        sleeping: SleepingGpus | None = None,
     ) -> None:
+        self._sleeping = sleeping or SleepingGpus()
         self.findings: tuple[Finding, ...] = ()
         self.reading: TrackerReading | None = None
         self._options = options
@@ -114,6 +118,9 @@ class CodeCarbonTracker:
             return self
         if package_folder() is None or not sys.executable:
             self._lose("CodeCarbon is not installed", "pip install 'codecarbon>=3.2'")
+            return self
+        if self._sleeping.all_asleep():
+            self._lose("it would wake the NVIDIA GPUs, which are asleep")
             return self
         words = [sys.executable, "-P", str(self._script), json.dumps(self._settings())]
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from profiler.meters import OpenedMeters, open_meters
-from profiler.meters.base import Meter
+from profiler.inference.containment import contents, outermost
+from profiler.meters import UNREADABLE, OpenedMeters, OpenMeter, open_meters
 from profiler.meters.clock import Clock, MonotonicClock
-from profiler.values.estimate import Basis
+from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding, cpu_not_measured, no_sensor
 from profiler.values.trace import Channel, ChannelKind
 
@@ -18,6 +19,11 @@ from .sensor_probe import ProbedChannel, probe
 
 BRACKET_SHARE = 0.05
 FROZEN_AFTER_PERIODS = 4
+VIRTUAL = "a virtual machine is not shown RAPL as a rule: measure on the host itself"
+NO_DRIVER = (
+    "load the driver of the CPU's counters: sudo modprobe intel_rapl_common intel_rapl_msr, then "
+    "see /sys/class/powercap"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +85,24 @@ def diagnose(
     """
     opened = opened or open_meters()
     clock = clock or MonotonicClock()
-    with ThreadPoolExecutor(max_workers=max(1, len(opened.meters))) as pool:
-        reports = pool.map(lambda pair: _watch(pair[0], pair[1], clock, seconds), opened.meters)
-        sensors = tuple(sensor for report in reports for sensor in report)
+    watched = partial(_watch, clock=clock, seconds=seconds)
+    try:
+        with ThreadPoolExecutor(max_workers=max(1, len(opened.meters))) as pool:
+            reports = list(pool.map(watched, opened.meters))
+    except RuntimeError:  # no more threads are allowed
+        reports = [watched(pair) for pair in opened.meters]
+    sensors = tuple(sensor for report in reports for sensor in report)
     for meter, _ in opened.meters:
         meter.close()
     return Diagnosis(
         facts={"device": cpu_name(), **host_facts()},
         sensors=sensors,
-        findings=(*opened.findings, *_judge(sensors, host_facts()["virtual_machine"] == "yes")),
+        findings=(*opened.findings, *_judge(sensors, _why_no_counter(opened.findings))),
     )
 
 
-def _watch(
-    meter: Meter, channels: Sequence[Channel], clock: Clock, seconds: float
-) -> list[SensorReport]:
+def _watch(opened: OpenMeter, *, clock: Clock, seconds: float) -> list[SensorReport]:
+    meter, channels = opened
     share_s = seconds / max(1, len(channels))
     return [
         SensorReport(
@@ -103,19 +112,47 @@ def _watch(
     ]
 
 
-def _judge(sensors: Sequence[SensorReport], is_virtual: bool) -> list[Finding]:
+def _why_no_counter(findings: Sequence[Finding]) -> str:
+    """What would show the CPU's counters, where an own finding has not told it already."""
+    told = [
+        f.remedy for f in findings if f.kind == UNREADABLE and "rapl" in f.observed and f.remedy
+    ]
+    if told:
+        return told[0]
+    return VIRTUAL if host_facts()["virtual_machine"] == "yes" else NO_DRIVER
+
+
+def _judge(sensors: Sequence[SensorReport], no_counter: str) -> list[Finding]:
     if not sensors:
         return [no_sensor()]
     findings = []
     if any(sensor.channel.basis is not Basis.MEASURED for sensor in sensors):
-        findings.append(cpu_not_measured(is_virtual))
+        findings.append(cpu_not_measured(no_counter))
     for sensor in sensors:
         channel, probed = sensor.channel, sensor.probed
         if probed.failure_count:
             findings.append(_failing(channel, probed))
         elif channel.kind is ChannelKind.ENERGY and probed.mean_power_w is None:
             findings.append(_briefly(sensor) if sensor.too_briefly else _still(channel, probed))
-    return findings
+    return findings + _contradictions(sensors)
+
+
+def _contradictions(sensors: Sequence[SensorReport]) -> list[Finding]:
+    """Sensors that show less power than what lies inside them, as in any sum of their joules."""
+    powers = {
+        sensor.channel.device: _as_energy(sensor.channel, sensor.probed.mean_power_w)
+        for sensor in sensors
+        if sensor.probed.mean_power_w is not None and sensor.channel.uncountable is None
+    }
+    return outermost(powers, contents([sensor.channel for sensor in sensors]))[1]
+
+
+def _as_energy(channel: Channel, power_w: float) -> Estimate:
+    """Joules of one second at this power, give or take a tenth: the sensors took turns."""
+    return Estimate(
+        point=power_w, low=0.9 * power_w, high=1.1 * power_w, unit="J", confidence=None,
+        basis=channel.basis, source=channel.source, systematic=channel.gain_error,
+    )  # fmt: skip
 
 
 def _failing(channel: Channel, probed: ProbedChannel) -> Finding:

@@ -13,6 +13,7 @@ from pathlib import Path
 from profiler.values.profile import Environment
 from profiler.version import __version__
 
+CPU_INFO = Path("/proc/cpuinfo")
 GPU_UUID = "gpu_uuid"
 FINGERPRINT_KEYS = ("cpu", "cpu_count", "torch", "python", "driver", "power_limit_w", "container")
 
@@ -57,6 +58,12 @@ def host_facts() -> dict[str, str]:
     return facts
 
 
+def cpu_flags(cpu_info: Path = CPU_INFO) -> frozenset[str]:
+    """What the CPUs can do, in the kernel's words ("avx512_vnni"); none where it does not say."""
+    listed = re.search(r"^(?:flags|Features)\s*:(.*)$", _read(cpu_info) or "", re.MULTILINE)
+    return frozenset() if listed is None else frozenset(listed[1].split())
+
+
 def cpu_name() -> str:
     """The processor as it names itself."""
     text = _read("/proc/cpuinfo") or ""
@@ -79,7 +86,7 @@ def _virtual_machine() -> str:
     return "yes" if flags else "none seen"
 
 
-def _read(path: str) -> str | None:
+def _read(path: str | Path) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from profiler.errors import SensorError
 from profiler.meters.base import Meter
 from profiler.meters.clock import Clock
+from profiler.meters.plausible import read_plausible
 from profiler.values.trace import Channel, ChannelKind
 
 STEP_S = 1e-3
@@ -55,7 +56,7 @@ def probe(
     end_s = clock.now_s() + seconds
     while (start_s := clock.now_s()) < end_s:
         try:
-            value = meter.read(channel)
+            value = read_plausible(meter, channel)
         except SensorError:
             failure_count += 1
         else:

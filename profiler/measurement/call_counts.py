@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
-from profiler.counting import Costs, SecondOpinion, count
+from profiler.counting import Costs, SecondOpinion, compressed_bytes, count
 from profiler.errors import MeasurementError
+from profiler.values.applied_transform import (
+    AppliedTransform,
+    quantized_from,
+    score_by_ratio,
+    score_of_variant,
+    zero_share,
+)
 from profiler.values.estimate import Estimate, counted
 from profiler.values.findings import Finding, not_counted, second_count_differs
 from profiler.values.layer_cost import LayerCost
-from profiler.values.score import efficiency_score
+from profiler.values.score import BITS, REFERENCE_BITS
 from profiler.workload.prepared import PreparedModel, map_tensors
+from profiler.workload.transformed import transforms_of
+
+COMPRESSED = "parameters and buffers, compressed by zlib"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +39,9 @@ class CallCounts:
         size_bytes: parameters and buffers as they ran.
         layers: the same, layer by layer; () where the model cannot be counted at all.
         dtype: of the call.
+        transforms: what made the model a variant.
+        effective_mac_count: those whose weight is not zero; None where no transform made any so.
+        compressed_bytes: of parameters and buffers; None as for `effective_mac_count`.
         findings: what could not be counted, and where the second count differs.
     """
 
@@ -36,18 +51,25 @@ class CallCounts:
     layers: tuple[LayerCost, ...]
     dtype: str
     findings: tuple[Finding, ...]
+    transforms: tuple[AppliedTransform, ...] = ()
+    effective_mac_count: Estimate | None = None
+    compressed_bytes: Estimate | None = None
 
     def score(self, item_count: int | None) -> Estimate | None:
         """The efficiency score by the counts of one item."""
         if self.mac_count is None or not item_count or self.mac_count.point % item_count:
             return None
-        bits = 16 if self.dtype in ("bf16", "fp16") else 32
-        return efficiency_score(
+        return score_of_variant(
+            self.transforms,
             parameter_count=int(self.parameter_count.point),
             mac_count=int(self.mac_count.point) // item_count,
-            q_w=bits,
-            q_a=bits,
+            default_bits=BITS.get(self.dtype, REFERENCE_BITS),
         ).estimate()
+
+    def score_by_ratio(self) -> Estimate | None:
+        """The score by the counts before channels were removed; None where none were."""
+        score = score_by_ratio(self.transforms, default_bits=BITS.get(self.dtype, REFERENCE_BITS))
+        return None if score is None else counted(float(score), "", "p_s on the counts before it")
 
 
 def count_call(bench: PreparedModel) -> CallCounts:
@@ -68,9 +90,9 @@ def count_call(bench: PreparedModel) -> CallCounts:
         if second is not None and second.verdict == "disagree":
             findings = (second_count_differs(second.source, second.differing_ops),)
     tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
-    parameter_count = sum(parameter.numel() for parameter in bench.model.parameters())
+    transforms = transforms_of(bench.model)
     return CallCounts(
-        parameter_count=counted(parameter_count, "", "every parameter tensor once"),
+        parameter_count=_parameter_count(bench.model, transforms),
         mac_count=mac_count,
         size_bytes=counted(
             sum(t.nbytes for t in tensors.values()), "B", "parameters and buffers as they ran"
@@ -78,7 +100,28 @@ def count_call(bench: PreparedModel) -> CallCounts:
         layers=costs.layers if costs is not None else (),
         dtype=bench.dtype,
         findings=findings,
+        transforms=transforms,
+        **(_sparse_counts(costs, tensors.values()) if zero_share(transforms) else {}),
     )
+
+
+def _parameter_count(model: nn.Module, transforms: Sequence[AppliedTransform]) -> Estimate:
+    quantized = quantized_from(transforms)
+    if quantized is None or quantized.parameter_count_before is None:
+        count = sum(parameter.numel() for parameter in model.parameters())
+        return counted(count, "", "every parameter tensor once")
+    source = f"every parameter tensor once, of the network that {quantized.name} quantized"
+    return counted(quantized.parameter_count_before, "", source)
+
+
+def _sparse_counts(costs: Costs | None, tensors: Iterable[torch.Tensor]) -> dict[str, Estimate]:
+    """What zeros would save hardware and files that are made for them."""
+    found = {"compressed_bytes": counted(compressed_bytes(tensors), "B", COMPRESSED)}
+    if costs is not None and costs.effective_mac_count is not None:
+        found["effective_mac_count"] = counted(
+            costs.effective_mac_count, "MAC", "MACs whose weight is not zero; all of them ran"
+        )
+    return found
 
 
 def _second_opinion(bench: PreparedModel) -> SecondOpinion | None:

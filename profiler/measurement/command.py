@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import math
 import shlex
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,29 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from profiler.errors import ProfilerError
-from profiler.inference.call_cost import TimedRun, cost_per_call
+from profiler.inference.call_cost import cost_per_call
+from profiler.inference.containment import contents, outermost
+from profiler.inference.timed_run import TimedRun
 from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
 from profiler.machine.environment import cpu_name, describe
 from profiler.recording.recording import Recording
-from profiler.values.estimate import Basis, Estimate
+from profiler.values.estimate import Basis, Estimate, stated
+from profiler.values.plain_text import printable
 from profiler.values.profile import HOST, CarbonFactors, Profile, Workload
 from profiler.values.trace import CounterTrace
 
 from .codecarbon import second_opinion
+from .forwarding import forwarded_signals
 
-FORWARDED = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 LIVE_STEP_S = 0.5
 WINDOW_NAME = "command"
 
@@ -116,7 +109,7 @@ def run_command(
 def _run_to_end(
     words: Sequence[str], stdout: IO[str] | None, recording: Recording, live: Live | None
 ) -> int:
-    with _signals() as pass_to:
+    with forwarded_signals() as pass_to:
         try:
             child = subprocess.Popen(list(words), stdout=stdout)
         except OSError as error:
@@ -141,7 +134,11 @@ def _told(recording: Recording, live: Live | None) -> Iterator[None]:
             live(recording.now_s - started_s, joules_so_far(recording))
 
     thread = threading.Thread(target=tell, name="wattprof-live", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads: the command matters more than the line
+        yield
+        return
     try:
         yield
     finally:
@@ -149,58 +146,16 @@ def _told(recording: Recording, live: Live | None) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Forward signals to the child instead of dying of them ourselves.
-
-    What a terminal sends reaches the child anyway, since it is in our process group; forwarding it
-    too would interrupt the child twice. What we were told to ignore (nohup) stays ignored, by the
-    child as well, which inherits that.
-    """
-    child: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        if number in FROM_TERMINAL and _in_foreground():
-            return
-        if child:
-            child[0].send_signal(number)
-        else:
-            early.append(number)
-
-    def pass_to(process: subprocess.Popen[bytes]) -> None:
-        child.append(process)
-        for number in early:
-            process.send_signal(number)
-
-    heeded = [number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, forward) for number in heeded}
-    try:
-        yield pass_to
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _in_foreground() -> bool:
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    finally:
-        os.close(terminal)
-
-
 def joules_so_far(recording: Recording) -> float | None:
     """What the counters have moved by since the start: for a live line, not for a report."""
-    moved_j = [
-        trace.energy_j[-1]
-        for trace in recording.traces
+    traces = recording.traces
+    moved_j = {
+        trace.channel.device: stated(trace.energy_j[-1], "J", trace.channel.basis, "a counter")
+        for trace in traces
         if isinstance(trace, CounterTrace) and trace.energy_j and not trace.channel.uncountable
-    ]
-    return sum(moved_j) if moved_j else None
+    }
+    counted, _ = outermost(moved_j, contents([trace.channel for trace in traces]))
+    return math.fsum(moved_j[device].point for device in counted) if counted else None
 
 
 def _profile(
@@ -211,10 +166,12 @@ def _profile(
     cost = cost_per_call(recording.traces, run)
     seconds = run.duration_s
     return Profile(
-        name=name,
+        name=printable(name),
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment=describe(cpu_name()),
-        workload=Workload(model=shlex.join(words), device=HOST, dtype="", data="command"),
+        workload=Workload(
+            model=printable(shlex.join(words)), device=HOST, dtype="", data="command"
+        ),
         latency_s=Estimate(
             point=seconds, low=seconds, high=seconds, unit="s", confidence=1.0,
             basis=Basis.MEASURED, source="monotonic clock, from start to exit",

@@ -25,13 +25,14 @@ def peak_memory(bench: PreparedModel, device: Device) -> Estimate | None:
     tensors.
     """
     if device.is_gpu:
-        torch.cuda.reset_peak_memory_stats(device.name)
+        module = torch.get_device_module(device.name)
+        module.reset_peak_memory_stats(device.name)
         bench.call()
         device.synchronize()
-        held = torch.cuda.max_memory_allocated(device.name)
+        held = module.max_memory_allocated(device.name)
         return Estimate(
             point=held, low=held, high=held, unit="B", confidence=1.0, basis=Basis.MEASURED,
-            source="high-water mark of torch's CUDA allocator",
+            source=f"high-water mark of torch's {module.__name__.rpartition('.')[2]} allocator",
         )  # fmt: skip
     if any(isinstance(module, torch.jit.ScriptModule) for module in bench.model.modules()):
         return None

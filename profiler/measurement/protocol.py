@@ -1,4 +1,4 @@
-"""The measuring protocol, step by step: idle, warm-up, timed blocks, idle. Knows no torch.
+"""The measuring protocol: idle, warm-up, blocks in turns, idle. Knows no torch.
 
 Time, sensors and the work itself are handed in, so that a test can run a whole measurement on a
 virtual clock.
@@ -6,31 +6,33 @@ virtual clock.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from profiler.inference.call_cost import CallCost, TimedRun, cost_per_call
 from profiler.meters.clock import Clock
 from profiler.recording.recorder import Recorder
-from profiler.values.estimate import Basis, Estimate
-from profiler.values.findings import Finding, never_steady, stopped_by_budget
-from profiler.values.statistics import effective_count, has_trend, mean_interval, median_interval
+from profiler.values.findings import Finding, never_steady
+from profiler.values.repetition import Block
+from profiler.values.repetition_findings import one_slow_process
+from profiler.values.statistics import has_trend
 from profiler.values.trace import Trace, Window
 
-IDLE_NAME = "idle"
-WARM_UP_NAME = "warm-up"
-BLOCK_NAME = "block"
+from .disturbance import marked
+from .runners import Runner, TimedSpan
+from .so_far import SoFar
+
 BETWEEN_BLOCKS = "measuring"
 
 IDLE_SHARE, LONGEST_IDLE_S = 0.06, 2.0
 WARM_UP_SHARE, SHORTEST_WARM_UP_S = 0.25, 0.5
 WARM_UP_CHUNK_S, TREND_CHUNKS = 0.03, 12
 BLOCK_SHARE, LONGEST_BLOCK_S, SHORTEST_BLOCK_S = 0.04, 1.0, 0.05
+BRIEF_BLOCK_SHARE, LONGEST_BRIEF_BLOCK_S = 0.008, 0.5
+LEAD_SHARE = 0.1
 FEWEST_BLOCKS = 6
 LONGEST_PAUSE_S = 0.1
-ENERGY_CHECK_SHARE = 0.1
+CHECK_SHARE, CHECK_COST_SHARE = 0.1, 0.15
 
 Progress = Callable[[str, float], None]
 
@@ -40,14 +42,18 @@ class Protocol:
     """How long, and how exact.
 
     Args:
-        precision: relative half width of the 95 % intervals at which measuring stops.
+        precision: relative half width of the 95 % intervals at which measuring stops: of latency
+            and joules of one model, or of their ratios where several are measured in turns.
         max_seconds: budget for everything, idle spans and warm-up included.
-        seed: of the random pauses between blocks.
+        seed: of the order of blocks, and of the random pauses between them.
+        is_shared: whether others may take the device's CPUs: blocks are brief then, so that few of
+            them are hit by what is disturbed, and these are told from the others.
     """
 
     precision: float = 0.02
     max_seconds: float = 30.0
     seed: int = 0
+    is_shared: bool = False
 
     @property
     def idle_s(self) -> float:
@@ -57,7 +63,12 @@ class Protocol:
     @property
     def block_s(self) -> float:
         """Length of a timed block, several periods of a 100 ms counter where time allows."""
-        return min(LONGEST_BLOCK_S, max(SHORTEST_BLOCK_S, BLOCK_SHARE * self.max_seconds))
+        share, longest_s = (
+            (BRIEF_BLOCK_SHARE, LONGEST_BRIEF_BLOCK_S)
+            if self.is_shared
+            else (BLOCK_SHARE, LONGEST_BLOCK_S)
+        )
+        return min(longest_s, max(SHORTEST_BLOCK_S, share * self.max_seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +76,14 @@ class ProtocolResult:
     """What the protocol saw.
 
     Args:
-        latency_s: median over the blocks of the mean seconds of a call.
-        blocks: timed windows with their counts of calls.
-        idles: idle windows, before and after.
+        spans: idle, warm-up and lead-in windows.
+        blocks: of each model.
         stopped_by: "precision" or "budget".
         findings: about warm-up and precision.
     """
 
-    latency_s: Estimate
-    blocks: tuple[Window, ...]
-    idles: tuple[Window, ...]
+    spans: tuple[Window, ...]
+    blocks: tuple[tuple[Block, ...], ...]
     stopped_by: str
     findings: tuple[Finding, ...]
 
@@ -84,177 +93,189 @@ class MeasuringProtocol:
     """One run of the protocol.
 
     Args:
-        call: makes one call without waiting for the device.
-        synchronize: waits for the device.
+        runners: the processes that make the calls; each has prepared every model.
+        names: of the models to measure in turns.
         recorder: records meanwhile; started by the caller.
         sleep: spends time idle.
         choose: picks the traces that the stopping rule looks at.
         progress: told the stage and the share of the budget that is spent.
     """
 
-    call: Callable[[], None]
-    synchronize: Callable[[], None]
+    runners: Sequence[Runner]
     recorder: Recorder
     clock: Clock
     sleep: Callable[[float], None]
     protocol: Protocol
     choose: Callable[[Sequence[Trace]], Sequence[Trace]]
     progress: Progress
+    names: Sequence[str] = ("",)
     _findings: list[Finding] = field(default_factory=list)
+    _spans: list[Window] = field(default_factory=list)
+    _blocks: list[list[Block]] = field(default_factory=list)
     _start_s: float = 0.0
 
     def run(self) -> ProtocolResult:
-        """Measure until the intervals are as narrow as asked, or the budget ends."""
+        """Measure until what is asked for is as narrow as asked, or the budget ends."""
         self._start_s = self.clock.now_s()
+        self._blocks = [[] for _ in range(len(self.names))]
         self._idle()
-        latency_s = self._warm_up()
-        stopped_by = self._blocks(latency_s)
+        latencies_s = self._warm_up()
+        stopped_by = self._rounds(latencies_s)
         self._idle()
-        windows = self.recorder.windows()
         return ProtocolResult(
-            latency_s=block_latency(_named(windows, BLOCK_NAME)),
-            blocks=_named(windows, BLOCK_NAME),
-            idles=_named(windows, IDLE_NAME),
+            spans=tuple(self._spans),
+            blocks=self._marked(),
             stopped_by=stopped_by,
             findings=tuple(self._findings),
         )
 
     def _idle(self) -> None:
         self._tell("idle")
-        self.synchronize()
-        with self.recorder.window(IDLE_NAME):
-            self.sleep(self.protocol.idle_s)
-
-    def _timed(self, call_count: int) -> float:
-        """Seconds per call of one stretch of calls, the device synchronised at both ends."""
-        self.synchronize()
         start_s = self.clock.now_s()
-        for _ in range(call_count):
-            self.call()
-        self.synchronize()
-        return (self.clock.now_s() - start_s) / call_count
+        with self.recorder.window("idle"):
+            self.sleep(self.protocol.idle_s)
+        self._span("idle", start_s, self.clock.now_s())
 
-    def _warm_up(self) -> float:
-        """Call until latency shows no trend; returns seconds per call."""
+    def _span(self, name: str, start_s: float, end_s: float) -> None:
+        self._spans.append(Window(name=name, start_s=start_s, end_s=end_s))
+
+    def _warm_up(self) -> list[list[float]]:
+        """Seconds per call of each model, by process."""
         self._tell("warm-up")
-        begun_s = self.clock.now_s()
-        end_s = begun_s + WARM_UP_SHARE * self.protocol.max_seconds
-        shortest_s = min(SHORTEST_WARM_UP_S, WARM_UP_SHARE * self.protocol.max_seconds / 2)
-        latencies_s = [self._timed(1)]
-        with self.recorder.window(WARM_UP_NAME):
-            while True:
-                latencies_s.append(self._timed(_calls_in(WARM_UP_CHUNK_S, latencies_s[-1])))
-                now_s = self.clock.now_s()
-                recent = latencies_s[-TREND_CHUNKS:]
-                settled = len(recent) == TREND_CHUNKS and not has_trend(recent)
-                if settled and now_s - begun_s >= shortest_s:
-                    break
-                if now_s + latencies_s[-1] > end_s:
-                    # A model with few calls in its budget is past its first, slow one: no finding.
-                    if len(recent) == TREND_CHUNKS:
-                        self._findings.append(never_steady(now_s - begun_s))
-                    break
-        return sorted(recent)[len(recent) // 2]
+        count = len(self.runners) * len(self.names)
+        latencies_s: list[list[float]] = []
+        slowest_s = 0.0
+        for number, runner in enumerate(self.runners):
+            if number == 1 and self._too_slow_for_all(latencies_s[0]):
+                break
+            latencies_s.append([])
+            for model in range(len(self.names)):
+                begun_s = self.clock.now_s()
+                latency_s, is_steady = self._settled(runner, model, count)
+                latencies_s[-1].append(latency_s)
+                spent_s = self.clock.now_s() - begun_s
+                self._span("warm-up", begun_s, begun_s + spent_s)
+                if not is_steady:
+                    slowest_s = max(slowest_s, spent_s)
+        if slowest_s:
+            self._findings.append(never_steady(slowest_s))
+        return latencies_s
 
-    def _blocks(self, latency_s: float) -> str:
-        protocol = self.protocol
-        end_s = self._start_s + protocol.max_seconds - protocol.idle_s
-        generator = random.Random(protocol.seed)
-        checked_s = self.clock.now_s()
+    def _too_slow_for_all(self, latencies_s: list[float]) -> bool:
+        """Leave the other processes out where the budget does not hold a block in each of them."""
+        left_s = self.protocol.max_seconds - (self.clock.now_s() - self._start_s)
+        asked, round_s = len(self.runners), sum(latencies_s)
+        if 2 * round_s * (asked - 1) + round_s <= left_s:
+            return False
+        self.runners = self.runners[:1]
+        self._findings.append(one_slow_process(asked, round_s, self.protocol.max_seconds))
+        return True
+
+    def _settled(self, runner: Runner, model: int, count: int) -> tuple[float, bool]:
+        """Call until latency shows no trend; seconds per call, and whether it got there."""
+        budget_s = WARM_UP_SHARE * self.protocol.max_seconds / count
+        begun_s = self.clock.now_s()
+        latencies_s = [_mean_s(runner.run(model, 1), 1)]
+        if latencies_s[0] > budget_s:
+            return latencies_s[0], True
         while True:
-            self._tell(BETWEEN_BLOCKS)
-            self.sleep(generator.uniform(0.0, min(LONGEST_PAUSE_S, protocol.block_s / 4)))
+            call_count = _calls_in(WARM_UP_CHUNK_S, latencies_s[-1])
+            latencies_s.append(_mean_s(runner.run(model, call_count), call_count))
+            spent_s = self.clock.now_s() - begun_s
+            recent = latencies_s[-TREND_CHUNKS:]
+            is_full = len(recent) == TREND_CHUNKS
+            latency_s = sorted(recent)[len(recent) // 2]
+            is_steady = is_full and not has_trend(recent)
+            if is_steady and spent_s >= min(SHORTEST_WARM_UP_S, budget_s / 2):
+                return latency_s, True
+            if spent_s + latencies_s[-1] > budget_s:
+                # With few calls in its budget a model is past its first, slow one.
+                return latency_s, not is_full or is_steady
+
+    def _rounds(self, latencies_s: list[list[float]]) -> str:
+        """Blocks of all models in random order, one process a round, until it is enough."""
+        protocol, generator = self.protocol, random.Random(self.protocol.seed)
+        end_s = self._start_s + protocol.max_seconds - protocol.idle_s
+        checked_s, number, waiting = self.clock.now_s(), 0, list[int]()
+        pause_s = CHECK_SHARE * protocol.max_seconds
+        reverse: dict[int, list[int]] = {}
+        while True:
+            if not waiting:
+                waiting = generator.sample(range(len(self.runners)), len(self.runners))
             begun_s = self.clock.now_s()
-            call_count = _calls_in(protocol.block_s, latency_s)
-            self._block(call_count)
+            process = waiting.pop()
+            # A drift that favours one place in a round favours it the other way round in the next.
+            order = reverse.pop(process, None)
+            if order is None:
+                order = generator.sample(range(len(self.names)), len(self.names))
+                reverse[process] = order[::-1]
+            for model in order:
+                self._tell(BETWEEN_BLOCKS)
+                self.sleep(generator.uniform(0.0, min(LONGEST_PAUSE_S, protocol.block_s / 4)))
+                block = self._block(process, model, number, latencies_s[process][model])
+                # Where the machine slows down, later blocks are as long as planned all the same.
+                latencies_s[process][model] = (latencies_s[process][model] + block.latency_s) / 2
+            number += 1
             now_s = self.clock.now_s()
-            # Where the machine has slowed down, later blocks are as long as planned all the same.
-            latency_s = (latency_s + (now_s - begun_s) / call_count) / 2
-            blocks = _named(self.recorder.windows(), BLOCK_NAME)
-            out_of_time = now_s + (now_s - begun_s) > end_s
-            due = now_s - checked_s > ENERGY_CHECK_SHARE * protocol.max_seconds
-            if len(blocks) >= FEWEST_BLOCKS and self._latency_reached(blocks) and due:
-                checked_s = now_s
-                if self._energy_reached(blocks):
+            if now_s - checked_s > pause_s and self._has_enough():
+                if self._so_far().is_precise(protocol.precision):
                     return "precision"
-            if out_of_time and len(blocks) >= 2:
-                self._say_what_was_reached(blocks)
+                checked_s = self.clock.now_s()
+                # Inferring joules takes a while, in which nothing is measured.
+                pause_s = max(pause_s, (checked_s - now_s) / CHECK_COST_SHARE)
+            least = max(2, len(self.runners))
+            if now_s + (now_s - begun_s) > end_s and number >= least:
+                spent_s = self.clock.now_s() - self._start_s
+                self._findings += self._so_far().shortfalls(protocol.precision, spent_s)
                 return "budget"
 
-    def _block(self, call_count: int) -> None:
-        self.synchronize()
-        self.recorder.begin(BLOCK_NAME)
-        for _ in range(call_count):
-            self.call()
-        self.synchronize()
-        self.recorder.end(BLOCK_NAME, iteration_count=call_count)
+    def _block(self, process: int, model: int, number: int, latency_s: float) -> Block:
+        block_s = self.protocol.block_s
+        call_count = _calls_in(block_s, latency_s)
+        lead_count = _calls_in(LEAD_SHARE * block_s, latency_s) if latency_s < block_s / 2 else 0
+        with self.recorder.window(f"block {model}"):
+            span = self.runners[process].run(model, call_count, lead_count)
+        if lead_count:
+            self._span(f"lead-in {model}", span.lead_start_s, span.start_s)
+        block = Block(
+            process=process,
+            round=number,
+            start_s=span.start_s,
+            end_s=span.end_s,
+            call_count=call_count,
+            account=span.account,
+        )
+        self._blocks[model].append(block)
+        return block
 
-    def _latency_reached(self, blocks: Sequence[Window]) -> bool:
-        return _within(block_latency(blocks), self.protocol.precision)
+    def _has_enough(self) -> bool:
+        least = max(FEWEST_BLOCKS, 2 * len(self.runners))
+        return all(
+            sum(not block.is_disturbed for block in blocks) >= least for blocks in self._marked()
+        )
 
-    def _energy_reached(self, blocks: Sequence[Window]) -> bool:
-        cost = self._cost(blocks)
-        return cost.energy_j is None or _within(cost.energy_j, self.protocol.precision)
+    def _marked(self) -> tuple[tuple[Block, ...], ...]:
+        if not self.protocol.is_shared:
+            return tuple(map(tuple, self._blocks))
+        return tuple(marked(blocks) for blocks in self._blocks)
 
-    def _cost(self, blocks: Sequence[Window]) -> CallCost:
-        windows = self.recorder.windows()
-        run = TimedRun(blocks=tuple(blocks), idles=(), windows=windows, now_s=self.clock.now_s())
-        return cost_per_call(self.choose(self.recorder.traces()), run)
-
-    def _say_what_was_reached(self, blocks: Sequence[Window]) -> None:
-        spent_s = self.clock.now_s() - self._start_s
-        energy_j = self._cost(blocks).energy_j
-        for name, estimate in (("latency", block_latency(blocks)), ("energy", energy_j)):
-            if estimate is not None and not _within(estimate, self.protocol.precision):
-                reached = estimate.relative_half_width
-                self._findings.append(
-                    stopped_by_budget(name, reached, self.protocol.precision, spent_s)
-                )
+    def _so_far(self) -> SoFar:
+        return SoFar(
+            names=self.names,
+            blocks=self._marked(),
+            spans=tuple(self._spans),
+            traces=tuple(self.choose(self.recorder.traces())),
+            now_s=self.clock.now_s(),
+        )
 
     def _tell(self, stage: str) -> None:
         spent_s = self.clock.now_s() - self._start_s
         self.progress(stage, min(1.0, spent_s / self.protocol.max_seconds))
 
 
-def block_latency(blocks: Sequence[Window]) -> Estimate:
-    """Seconds per call, the median over blocks: robust against one that something else disturbed.
-
-    The interval of the median is widened where blocks resemble their neighbours. Fewer than
-    `FEWEST_BLOCKS` cannot bound a median with 95 % confidence: their mean is taken, with the
-    interval of Student's t.
-    """
-    values_s = [
-        block.duration_s / block.iteration_count
-        for block in blocks
-        if block.duration_s is not None and block.iteration_count
-    ]
-    count = len(values_s)
-    if count < FEWEST_BLOCKS:
-        name, (point_s, low_s, high_s) = "mean", mean_interval(values_s)
-        inflation = 1.0
-    else:
-        name, (point_s, low_s, high_s) = "median", median_interval(values_s)
-        inflation = math.sqrt(count / effective_count(values_s))
-    has_interval = math.isfinite(high_s)
-    return Estimate(
-        point=point_s,
-        low=max(0.0, point_s - inflation * (point_s - low_s)) if has_interval else None,
-        high=point_s + inflation * (high_s - point_s) if has_interval else None,
-        unit="s",
-        confidence=0.95 if has_interval else None,
-        basis=Basis.MEASURED,
-        source=f"monotonic clock, {name} of {count} synchronised blocks",
-    )
-
-
-def _named(windows: Sequence[Window], name: str) -> tuple[Window, ...]:
-    return tuple(window for window in windows if window.name == name and window.end_s is not None)
+def _mean_s(span: TimedSpan, call_count: int) -> float:
+    return (span.end_s - span.start_s) / call_count
 
 
 def _calls_in(seconds: float, latency_s: float) -> int:
     return max(1, min(1_000_000, round(seconds / max(latency_s, 1e-7))))
-
-
-def _within(estimate: Estimate, precision: float) -> bool:
-    reached = estimate.relative_half_width
-    return reached is not None and reached <= precision

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from profiler.errors import StoreError
 from profiler.inference import infer_counter, integrate_power
-from profiler.inference.call_cost import CallCost, TimedRun, cost_per_call, traces_of_device
+from profiler.inference.call_cost import CallCost, cost_per_call, traces_of_device
+from profiler.inference.timed_run import TimedRun
 from profiler.machine.environment import GPU_UUID
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import Profile
+from profiler.values.repetition import Repetition
 from profiler.values.trace import CounterTrace, Trace, Window
 
 TOLERANCE = 1e-6
@@ -72,7 +74,7 @@ def verify(profile: Profile) -> Verification:
     Raises:
         StoreError: it has no traces or no timed windows.
     """
-    run = timed_run(profile.windows)
+    run = timed_run(profile.windows, profile.repetition)
     gpu_identity = profile.environment.facts.get(GPU_UUID)
     own, _ = traces_of_device(profile.traces, profile.workload.device, gpu_identity)
     cost = cost_per_call(own, run)
@@ -83,16 +85,19 @@ def verify(profile: Profile) -> Verification:
     )
 
 
-def timed_run(windows: Sequence[Window]) -> TimedRun:
-    """The timed and idle windows among all windows of a stored run."""
+def timed_run(windows: Sequence[Window], repetition: Repetition | None = None) -> TimedRun:
+    """The timed and idle windows among all windows of a stored run, with their processes."""
     blocks = tuple(window for window in windows if window.iteration_count)
     if not blocks:
         raise StoreError("the run holds no timed windows, so that nothing can be recomputed")
+    process_of = {block.start_s: block.process for block in repetition.blocks} if repetition else {}
     return TimedRun(
         blocks=blocks,
         idles=tuple(window for window in windows if window.name == IDLE_NAME),
         windows=tuple(windows),
         now_s=max(window.end_s or window.start_s for window in windows),
+        processes=tuple(process_of.get(block.start_s, 0) for block in blocks),
+        is_pooled=repetition is None,
     )
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Protocol
 
 from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, Reading
+
+# A file without a device behind it, or one that its driver never fills in.
+NEVER = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP)
+
+
+class AsleepError(SensorError):
+    """A device is powered down and draws next to nothing; to read its sensor would wake it."""
 
 
 class Meter(Protocol):
@@ -28,13 +36,14 @@ class Meter(Protocol):
 
         Returns () where the machine simply has none. Raises `SensorError`, with the command that
         mends it, where sensors exist but none can be read. Never waits: what takes seconds to learn
-        (the period really kept, the noise) is `profiler.meters.probe`'s work.
+        (the period really kept, the noise) is `doctor`'s work.
         """
 
     def read(self, channel: Channel) -> float:
         """The present value: cumulative joules of a counter, as it counts, or watts.
 
-        Raises `SensorError` when this read failed; the recorder tries again at its next turn.
+        Raises `SensorError` when this read failed, `AsleepError` where the device is powered down;
+        the recorder tries again at its next turn.
         """
 
     def drain(self, channel: Channel) -> Sequence[Reading]:
@@ -45,6 +54,16 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Let go of what was opened; never raises."""
+
+
+def silent_at_first(channel: Channel, error: Exception) -> Finding:
+    """A sensor is there, and has nothing to say yet."""
+    return Finding(
+        kind="sensor-silent",
+        observed=f"{channel.device} gave no reading at the start ({error}): it is asked again "
+        "while it is recorded",
+        remedy=f"leave it out with --without {channel.device}",
+    )
 
 
 def unknown_channel(meter_name: str, channel: Channel) -> SensorError:

@@ -2,7 +2,8 @@
 
 No sensor is read. Load is the busy share of all the CPUs that /proc/stat shows (of the machine,
 other processes and tenants included), taken over spans of `LOAD_SPAN_S`; CPU power is
-TDP x (0.1 + 0.9 load^3), memory power a constant. Both are CodeCarbon's rules and data. The joules
+TDP x (0.1 + 0.9 load^3), memory power a constant. Both are CodeCarbon's rules and data. Seconds
+are the clock's: a container may be shown the ticks of other CPUs than it counts. The joules
 of all full spans are added up, so that the channels are counters that move every span: what a
 sampled power would add in noise is not part of the model.
 """
@@ -21,6 +22,7 @@ from profiler.values.findings import Finding
 from profiler.values.trace import Channel, ChannelKind, Reading
 
 from .base import unknown_channel
+from .clock import Clock, MonotonicClock
 from .codecarbon_tables import (
     WATTS_PER_UNKNOWN_THREAD,
     CarbonIntensity,
@@ -37,7 +39,9 @@ from .sysfs import SysfsReader
 __all__ = ["CarbonIntensity", "CodeCarbonMeter", "carbon_intensity_g_per_kwh", "known_countries"]
 
 LOAD_SPAN_S = 0.25
-TICK_S = 0.01
+CLOCK_ROUNDING_S = 1e-6
+# In a virtual machine, sockets of fewer CPUs are an invention of its configuration.
+FEWEST_CPUS_OF_A_SOCKET = 8
 
 
 class CodeCarbonMeter:
@@ -46,12 +50,20 @@ class CodeCarbonMeter:
     Args:
         proc: the procfs root.
         reader: reads the files; a stand-in in tests.
+        clock: how long a span of load is.
     """
 
     name = "codecarbon"
 
-    def __init__(self, proc: Path = Path("/proc"), *, reader: SysfsReader | None = None) -> None:
+    def __init__(
+        self,
+        proc: Path = Path("/proc"),
+        *,
+        reader: SysfsReader | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.findings: tuple[Finding, ...] = ()
+        self._clock = clock or MonotonicClock()
         self._proc = proc
         self._reader = reader or SysfsReader()
         self._lock = threading.Lock()
@@ -64,6 +76,16 @@ class CodeCarbonMeter:
         stat = self._proc / "stat"
         if package_folder() is None or not self._reader.has(stat):
             return ()
+        try:
+            _, ticks = _ticks(stat, self._reader)
+        except (OSError, ValueError) as error:
+            raise SensorError(f"{stat} cannot be read: {error}") from error
+        if ticks == 0:
+            raise SensorError(
+                f"{stat} counts no CPU time at all, as in gVisor and other sandboxes: the load of "
+                "the CPUs cannot be known here",
+                hint="run outside the sandbox (for Docker: --runtime=runc)",
+            )
         version = f"CodeCarbon {package_version()}"
         self._tdp_w, cpu_source = self._rated_power()
         memory_bytes = self._memory_bytes()
@@ -89,7 +111,7 @@ class CodeCarbonMeter:
                     update_period_s=LOAD_SPAN_S,
                 )
             )
-        self._model = _ModelledEnergy(stat, self._reader, self._tdp_w, self._ram_w)
+        self._model = _ModelledEnergy(stat, self._reader, self._clock, self._tdp_w, self._ram_w)
         self._keys = frozenset(channel.key for channel in channels)
         return tuple(channels)
 
@@ -113,9 +135,14 @@ class CodeCarbonMeter:
 
     def _rated_power(self) -> tuple[float, str]:
         """Watts at full load of all sockets, and where they come from."""
-        models, sockets = self._processors()
+        models, sockets, are_real = self._processors()
         model = models[0] if models else ""
         tdp_w = cpu_tdp_w(model)
+        if tdp_w is not None and not are_real:
+            return tdp_w, (
+                f"{model}, {tdp_w:g} W of one socket: the {sockets} that this virtual machine "
+                "shows are none"
+            )
         if tdp_w is not None:
             count = f" x {sockets}" if sockets > 1 else ""
             return tdp_w * sockets, f"{model}, {tdp_w:g} W{count}"
@@ -123,15 +150,19 @@ class CodeCarbonMeter:
         watts = WATTS_PER_UNKNOWN_THREAD * threads
         return watts, f"4 W per thread default x {threads}, {model or 'CPU'} not in its table"
 
-    def _processors(self) -> tuple[list[str], int]:
-        """Model names that /proc/cpuinfo lists, and how many sockets."""
+    def _processors(self) -> tuple[list[str], int, bool]:
+        """Model names that /proc/cpuinfo lists, how many sockets, and whether these can be real."""
         try:
             text = self._reader.text(self._proc / "cpuinfo")
         except OSError:
-            return [], 1
+            return [], 1, True
         models = re.findall(r"^model name\s*:\s*(.*\S)", text, re.MULTILINE)
-        sockets = set(re.findall(r"^physical id\s*:\s*(\d+)", text, re.MULTILINE))
-        return models, max(1, len(sockets))
+        places = re.findall(r"^physical id\s*:\s*(\d+)", text, re.MULTILINE)
+        sockets = max(1, len(set(places)))
+        is_virtual = re.search(r"^flags\s*:.*\bhypervisor\b", text, re.MULTILINE) is not None
+        is_split = sockets > 1 and len(places) < FEWEST_CPUS_OF_A_SOCKET * sockets
+        is_single = sockets > 2 and len(places) == sockets
+        return models, sockets, not (is_single or (is_virtual and is_split))
 
     def _memory_bytes(self) -> int | None:
         try:
@@ -142,42 +173,50 @@ class CodeCarbonMeter:
 
 
 class _ModelledEnergy:
-    """Joules of the CPU and the memory since the beginning, span by span, in the kernel's ticks.
+    """Joules of the CPU and the memory since the beginning, span by span.
 
     The rule for the CPU is cubic in the load, so that spans which followed the rate of reading
     would change the joules: a span ends with the first read after LOAD_SPAN_S.
     """
 
-    def __init__(self, path: Path, reader: SysfsReader, tdp_w: float, ram_w: float) -> None:
+    def __init__(
+        self, path: Path, reader: SysfsReader, clock: Clock, tdp_w: float, ram_w: float
+    ) -> None:
         self._path = path
         self._reader = reader
+        self._clock = clock
         self._tdp_w = tdp_w
         self._ram_w = ram_w
         self._cpu_j = 0.0
         self._ram_j = 0.0
-        self._start_busy, self._start_total = self._ticks()
+        self._start_s = clock.now_s()
+        self._start_busy, self._start_total = _ticks(path, reader)
 
     def read(self) -> tuple[float, float]:
         """CPU and memory joules up to the end of the last full span.
 
         Raises `OSError` or `ValueError` where the kernel's file cannot be understood.
         """
-        busy, total = self._ticks()
-        passed = total - self._start_total
-        span_s = passed * TICK_S / (os.cpu_count() or 1)
-        if span_s >= LOAD_SPAN_S:
+        now_s = self._clock.now_s()
+        span_s = now_s - self._start_s
+        if span_s >= LOAD_SPAN_S - CLOCK_ROUNDING_S:
+            busy, total = _ticks(self._path, self._reader)
+            passed = total - self._start_total
+            if passed <= 0:
+                raise ValueError(f"it has counted no CPU time for {span_s:.2f} s")
             load = min(max((busy - self._start_busy) / passed, 0.0), 1.0)
             self._cpu_j += self._tdp_w * load_factor(load) * span_s
             self._ram_j += self._ram_w * span_s
-            self._start_busy, self._start_total = busy, total
+            self._start_s, self._start_busy, self._start_total = now_s, busy, total
         return self._cpu_j, self._ram_j
 
-    def _ticks(self) -> tuple[int, int]:
-        """Busy and all ticks, from "cpu user nice system idle iowait irq softirq steal ...".
 
-        As CodeCarbon counts: guest time lies within user and nice; idle and iowait are not busy.
-        """
-        counts = [int(word) for word in self._reader.text(self._path).split("\n")[0].split()[1:9]]
-        if len(counts) < 5:
-            raise ValueError(f"{self._path} begins with {len(counts)} tick counts")
-        return sum(counts) - sum(counts[3:5]), sum(counts)
+def _ticks(path: Path, reader: SysfsReader) -> tuple[int, int]:
+    """Busy and all ticks, from "cpu user nice system idle iowait irq softirq steal ...".
+
+    As CodeCarbon counts: guest time lies within user and nice; idle and iowait are not busy.
+    """
+    counts = [int(word) for word in reader.text(path).split("\n")[0].split()[1:9]]
+    if len(counts) < 5:
+        raise ValueError(f"{path} begins with {len(counts)} tick counts")
+    return sum(counts) - sum(counts[3:5]), sum(counts)

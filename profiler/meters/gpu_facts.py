@@ -9,6 +9,7 @@ from typing import Any
 from profiler.errors import SensorError
 
 from .nvml_session import NvmlSession, text
+from .pci import PCI_ADDRESS
 
 # Bits of nvmlClocksEventReasons, by their values in nvml.h.
 EVENT_REASONS: tuple[tuple[int, str], ...] = (
@@ -54,8 +55,10 @@ def gpu_facts(identity: str, *, library: ModuleType | None = None) -> GpuFacts:
     """Facts about the GPU with this UUID, with or without the "GPU-" that NVML writes before it.
 
     All None where there is no NVML, or no such GPU: these facts accompany a measurement, and their
-    absence must not end it.
+    absence must not end it. For a GPU named by its PCI address NVML is not opened at all.
     """
+    if PCI_ADDRESS.fullmatch(identity):
+        return GpuFacts()
     session = NvmlSession(library)
     try:
         if not session.open():

@@ -1,13 +1,16 @@
 """NVIDIA GPUs: the energy counter, and the power beside it, of every GPU this process sees.
 
 The counter is in mJ since the driver was loaded, on Volta and newer; the vendor states an error of
-+-5 % (NVML API reference). What is known of each chip's sensor is in nvml_chips.py.
+±5 % (NVML API reference). What is known of each chip's sensor is in nvml_chips.py.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +18,8 @@ from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, ChannelKind, Reading
 
-from .base import unknown_channel
-from .gpu_facts import GpuFacts, gpu_facts
+from .base import AsleepError, unknown_channel
+from .nvml_asleep import SleepingGpus
 from .nvml_chips import INSTANTANEOUS, ChipSensor, sensor_of
 from .nvml_samples import SampleBuffer
 from .nvml_session import (
@@ -24,17 +27,17 @@ from .nvml_session import (
     POWER_SCOPE_MEMORY,
     MissingFunctionError,
     NvmlSession,
+    mig_uuids,
     text,
 )
-from .visible import ListedGpu, Visibility, resolve
-
-__all__ = ["GpuFacts", "NvmlMeter", "gpu_facts"]
+from .visible import ListedGpu, resolve, visibility_findings
 
 GAIN_ERROR = 0.05
 COUNTER_RESOLUTION_J = 1e-3
 POWER_RESOLUTION_W = 1e-3
 FIELD_POWER_INSTANT = 186
 OPEN_ATTEMPTS = 3
+NOBODY = SleepingGpus(Path("/dev/null"))
 
 
 class NvmlMeter:
@@ -46,6 +49,7 @@ class NvmlMeter:
     Args:
         library: the module `pynvml`, or a stand-in; imported when opened if not given.
         environment: where CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER are looked up.
+        sleeping: the kernel's view of the GPUs; of this machine if not given.
     """
 
     name = "nvml"
@@ -55,15 +59,39 @@ class NvmlMeter:
         library: ModuleType | None = None,
         *,
         environment: Mapping[str, str] | None = None,
+        sleeping: SleepingGpus | None = None,
     ) -> None:
         self.findings: tuple[Finding, ...] = ()
+        self._sleeping = sleeping or SleepingGpus()
+        self._library = library
         self._session = NvmlSession(library)
+        self._waking = threading.Lock()
+        self._woken: NvmlMeter | None = None
         self._environment = os.environ if environment is None else environment
         self._handles: dict[int, Any] = {}
         self._readers: dict[str, Callable[[], float]] = {}
         self._buffers: dict[str, SampleBuffer] = {}
 
     def open(self) -> tuple[Channel, ...]:
+        if self._sleeping.all_asleep():
+            self.findings = (self._sleeping.finding(),)
+            channels = self._sleeping.channels(GAIN_ERROR)
+            for channel in channels:
+                read = partial(self._read_woken, channel)
+                self._readers[channel.key] = self._sleeping.unless_asleep(read)
+            return channels
+        return self._open_awake()
+
+    def _read_woken(self, channel: Channel) -> float:
+        """The counter of a GPU that has woken up; the first read opens NVML."""
+        with self._waking:
+            if self._woken is None:
+                awake = NvmlMeter(self._library, environment=self._environment, sleeping=NOBODY)
+                awake.open()
+                self._woken = awake
+        return self._woken.read(channel)
+
+    def _open_awake(self) -> tuple[Channel, ...]:
         if not self._session.open():
             return ()
         listed = self._listed()
@@ -72,7 +100,7 @@ class NvmlMeter:
             visible_devices=self._environment.get("CUDA_VISIBLE_DEVICES"),
             device_order=self._environment.get("CUDA_DEVICE_ORDER"),
         )
-        self.findings = _visibility_findings(seen)
+        self.findings = visibility_findings(seen)
         channels: list[Channel] = []
         for number, index in enumerate(seen.indices):
             channels += self._channels_of(f"gpu:{number}", index, listed[index])
@@ -84,6 +112,8 @@ class NvmlMeter:
             raise unknown_channel(self.name, channel)
         try:
             return reader()
+        except AsleepError:
+            raise
         except SensorError as error:
             observed = f"{channel.device} cannot be read: {error.message}"
             raise SensorError(observed, hint=error.hint) from error
@@ -97,6 +127,8 @@ class NvmlMeter:
         self._readers.clear()
         self._buffers.clear()
         self._session.close()
+        if self._woken is not None:
+            self._woken.close()
 
     def _listed(self) -> list[ListedGpu]:
         count = int(self._session.call("nvmlDeviceGetCount"))
@@ -108,9 +140,9 @@ class NvmlMeter:
         if handle is None:
             return ListedGpu(uuid=None, name=None)
         self._handles[index] = handle
-        mig_uuids = _mig_uuids(self._session, handle)
+        slices = mig_uuids(self._session, handle)
         uuid, name = ask("nvmlDeviceGetUUID", handle), ask("nvmlDeviceGetName", handle)
-        return ListedGpu(uuid=text(uuid), name=text(name), mig_uuids=mig_uuids)
+        return ListedGpu(uuid=text(uuid), name=text(name), mig_uuids=slices)
 
     def _channels_of(self, device: str, index: int, gpu: ListedGpu) -> list[Channel]:
         handle = self._handles.get(index)
@@ -163,6 +195,7 @@ class NvmlMeter:
             contains=inside,
             gain_error=GAIN_ERROR,
             identity=gpu.uuid,
+            always_draws=True,
             uncountable=_uncountable(gpu),
         )
         return self._kept(channel, read_j)
@@ -224,10 +257,14 @@ class NvmlMeter:
                 if attempt == OPEN_ATTEMPTS - 1 and not is_optional:
                     observed = f"{channel.device} {channel.kind} cannot be read: {error.message}"
                     self._report("gpu-unreadable", observed, error.hint)
+                    if channel.kind is ChannelKind.ENERGY and error.hint is None:
+                        break  # nobody knows why: it is asked again while it is recorded
             else:
-                self._readers[channel.key] = read
-                return [channel]
-        return []
+                break
+        else:
+            return []
+        self._readers[channel.key] = read
+        return [channel]
 
     def _report(self, kind: str, observed: str, remedy: str | None) -> None:
         self.findings += (Finding(kind=kind, observed=observed, remedy=remedy or ""),)
@@ -246,6 +283,7 @@ def _power_channel(
         contains=() if "/" in device else (f"{device}/memory",),
         gain_error=GAIN_ERROR,
         identity=gpu.uuid,
+        always_draws=True,
         uncountable=_uncountable(gpu),
     )
 
@@ -259,39 +297,3 @@ def _uncountable(gpu: ListedGpu) -> str | None:
     if not gpu.mig_uuids:
         return None
     return "power of a whole GPU that MIG shares among slices"
-
-
-def _mig_uuids(session: NvmlSession, handle: Any) -> tuple[str, ...]:
-    mode = session.ask("nvmlDeviceGetMigMode", handle)
-    if not mode or not mode[0]:
-        return ()
-    uuids: list[str] = []
-    for number in range(int(session.ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)):
-        mig_handle = session.ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, number)
-        if mig_handle is not None:
-            uuids.append(text(session.ask("nvmlDeviceGetUUID", mig_handle)) or "")
-    return tuple(uuids) or ("",)
-
-
-def _visibility_findings(seen: Visibility) -> tuple[Finding, ...]:
-    findings: list[Finding] = []
-    if seen.stopped_at is not None:
-        findings.append(
-            Finding(
-                kind="gpu-hidden",
-                observed=f"CUDA_VISIBLE_DEVICES entry {seen.stopped_at!r} names no GPU of its "
-                "own, and CUDA stops reading there",
-                remedy="list the GPUs with nvidia-smi -L and name them by UUID",
-            )
-        )
-    if not seen.is_order_known:
-        findings.append(
-            Finding(
-                kind="gpu-order-unknown",
-                observed="GPUs of different models are numbered by NVML in PCI order, but by CUDA "
-                "fastest first: gpu:0 here may not be cuda:0",
-                remedy="export CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by UUID in "
-                "CUDA_VISIBLE_DEVICES",
-            )
-        )
-    return tuple(findings)

@@ -6,8 +6,11 @@ from types import ModuleType
 from typing import Any
 
 from profiler.errors import SensorError
+from profiler.interruption import heed_interruption
+from profiler.values.plain_text import one_line
 
 POWER_SCOPE_GPU = 0
+ESCAPED = "backslashreplace"  # what becomes of bytes of a name that are no UTF-8
 POWER_SCOPE_MEMORY = 2  # NVML_POWER_SCOPE_MEMORY of nvml.h; pynvml does not name the scopes
 
 _REMEDIES = {
@@ -79,6 +82,12 @@ class NvmlSession:
             raise self._translated(error, name) from error
         except _mismatch_error(library) as error:
             raise MissingFunctionError(f"this NVML has no {name}") from error
+        except UnicodeDecodeError as error:
+            return error.object.decode(errors=ESCAPED)
+        except Exception as error:
+            # pynvml's own mistake about one GPU must not lose the others.
+            heed_interruption(error)
+            raise SensorError(f"{name}: {one_line(error)}") from error
 
     def ask(self, name: str, *arguments: Any) -> Any | None:
         """Call a function of `pynvml`; None where it is not there, not supported or fails."""
@@ -136,7 +145,20 @@ def text(value: Any) -> str | None:
     """A name as `pynvml` returns it, which is bytes in some versions."""
     if value is None:
         return None
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return value.decode(errors=ESCAPED) if isinstance(value, bytes) else str(value)
+
+
+def mig_uuids(session: NvmlSession, handle: Any) -> tuple[str, ...]:
+    """UUIDs of the slices of a GPU; () where MIG is off."""
+    mode = session.ask("nvmlDeviceGetMigMode", handle)
+    if not mode or not mode[0]:
+        return ()
+    uuids: list[str] = []
+    for number in range(int(session.ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)):
+        mig_handle = session.ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, number)
+        if mig_handle is not None:
+            uuids.append(text(session.ask("nvmlDeviceGetUUID", mig_handle)) or "")
+    return tuple(uuids) or ("",)
 
 
 def _remedy(library: Any, error: Exception) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from profiler.values.estimate import Basis
-from profiler.values.trace import Channel
+from profiler.values.trace import Channel, ChannelKind
 
 WHOLE_MACHINE = ("board", "battery")
 
@@ -15,8 +15,10 @@ def without_double_counts(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     """The channels of one machine, in their order, with what the meters cannot know of one another.
 
     A CPU that RAPL counts is taken from there, and other readings or estimates of it count in no
-    total. A meter of the whole machine (board, battery) holds everything else.
+    total. A meter of the whole machine (board, battery) holds everything else; a reading that may
+    be a minute old does so only where no counter is live.
     """
+    has_counter = any(c.kind is ChannelKind.ENERGY and c.basis is Basis.MEASURED for c in channels)
     has_rapl = any(_is_rapl(channel) for channel in channels)
     has_sensor = any(_reads_cpu(c) and c.basis is Basis.MEASURED for c in channels)
     settled = []
@@ -25,6 +27,9 @@ def without_double_counts(channels: Sequence[Channel]) -> tuple[Channel, ...]:
             settled.append(_set_aside(channel, "RAPL counts the same CPU"))
         elif has_sensor and channel.basis is not Basis.MEASURED:
             settled.append(_set_aside(channel, "a sensor reads the same machine"))
+        elif has_counter and channel.longest_hold_s is not None:
+            reason = f"its reading may be {channel.longest_hold_s:.0f} s old, and counters are live"
+            settled.append(_set_aside(channel, reason))
         else:
             settled.append(channel)
     return _with_whole_machine(settled)
@@ -37,7 +42,7 @@ def is_cpu_read(channels: Sequence[Channel]) -> bool:
 
 def _with_whole_machine(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     """Let the first meter of the whole machine hold everything that is not of its own kind."""
-    roots = [_root(channel) for channel in channels if "/" not in channel.device]
+    roots = [_root(c) for c in channels if "/" not in c.device and c.uncountable is None]
     whole = next((root for root in WHOLE_MACHINE if root in roots), None)
     if whole is None:
         return tuple(channels)

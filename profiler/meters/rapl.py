@@ -1,6 +1,7 @@
 """CPU energy counters of Intel and AMD, through the kernel's powercap folders.
 
-    intel-rapl:0        package-0          intel-rapl:1       psys (the whole platform)
+    intel-rapl:0        package-0          intel-rapl:1       psys (the whole platform; with two
+                                                              sockets each has its own: psys-1)
     intel-rapl:0:0      core               intel-rapl-mmio:0  package-0 again, through MMIO
     intel-rapl:0:1      dram (beside the package, though the folder lies inside)
 
@@ -12,34 +13,22 @@ Framework"). AMD's package counter appears under the same names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from profiler.errors import SensorError
 from profiler.values.findings import Finding
 from profiler.values.trace import Channel, ChannelKind, Reading
 
-from .base import unknown_channel
+from .base import NEVER, silent_at_first, unknown_channel
+from .rapl_domains import Domain, device_of, label_of, with_contents, without_mirrors
 from .sysfs import SysfsReader, permission_remedy
 
 ROOT = Path("/sys/class/powercap")
+HOST_ROOT = Path("/host/sys/class/powercap")
+MASKED = "/sys/devices/virtual/powercap"
 UPDATE_PERIOD_S = 1e-3
 RESOLUTION_J = 1e-6
-BESIDE_PACKAGE = ("dram",)
 UDEV_RULE = 'SUBSYSTEM=="powercap", ACTION=="add", RUN+="/bin/chmod a+r %S%p/energy_uj"'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Domain:
-    """One folder: its place in the numbering ((0,), (0, 1)), and the name the kernel gives it."""
-
-    folder: Path
-    place: tuple[int, ...]
-    name: str
-
-    @property
-    def interface(self) -> str:
-        return self.folder.name.partition(":")[0]
 
 
 class RaplMeter:
@@ -48,18 +37,39 @@ class RaplMeter:
     Args:
         root: the powercap folder.
         reader: reads the files; a stand-in in tests.
+        host_root: the host's powercap folder as a container may be given it, read where the
+            container's own is masked.
     """
 
     name = "rapl"
 
-    def __init__(self, root: Path = ROOT, *, reader: SysfsReader | None = None) -> None:
+    def __init__(
+        self,
+        root: Path = ROOT,
+        *,
+        reader: SysfsReader | None = None,
+        host_root: Path = HOST_ROOT,
+    ) -> None:
         self.findings: tuple[Finding, ...] = ()
         self._root = root
+        self._host_root = host_root
         self._reader = reader or SysfsReader()
         self._files: dict[str, Path] = {}
 
     def open(self) -> tuple[Channel, ...]:
-        domains = self._without_mirrored_dies(_without_mirrors(self._domains()))
+        found = self._domains()
+        masked = self._masked_count() if not found else 0
+        if masked and self._reader.has(self._host_root):
+            self._root = self._host_root
+            found = self._domains()
+        if masked and not found:
+            raise SensorError(
+                f"{self._root} lists {masked} RAPL domains, but this container masks {MASKED}, "
+                "where they are",
+                hint="start the container with `docker run -v /sys:/host/sys:ro ...` (podman: "
+                f"--security-opt unmask={MASKED}), on a host where this user may read them",
+            )
+        domains = self._without_mirrored_dies(without_mirrors(found))
         denied: list[Path] = []
         channels: list[Channel] = []
         for domain in domains:
@@ -68,16 +78,17 @@ class RaplMeter:
                 self._reader.number(counter)
             except PermissionError:
                 denied.append(counter)
-            except (OSError, ValueError):
-                continue  # a folder without a counter is a power limit, not a sensor
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in NEVER:
+                    continue  # a folder without a counter is a power limit, not a sensor
+                channels.append(self._kept(domain, domains))
+                self.findings += (silent_at_first(channels[-1], error),)
             else:
-                channel = self._channel(domain, domains)
-                self._files[channel.key] = counter
-                channels.append(channel)
+                channels.append(self._kept(domain, domains))
         if denied and not channels:
             raise SensorError(f"{denied[0]} may be read by root only", hint=_remedy(self._root))
         if denied:
-            self.findings = (
+            self.findings += (
                 Finding(
                     kind="sensor-unreadable",
                     observed=f"{len(denied)} of {len(denied) + len(channels)} RAPL counters may "
@@ -85,7 +96,7 @@ class RaplMeter:
                     remedy=_remedy(self._root),
                 ),
             )
-        return _with_contents(channels)
+        return with_contents(channels, domains)
 
     def read(self, channel: Channel) -> float:
         path = self._files.get(channel.key)
@@ -103,8 +114,8 @@ class RaplMeter:
     def close(self) -> None:
         self._files.clear()
 
-    def _domains(self) -> list[_Domain]:
-        domains: list[_Domain] = []
+    def _domains(self) -> list[Domain]:
+        domains: list[Domain] = []
         for folder in self._reader.folders(self._root):
             interface, *numbers = folder.name.split(":")
             if not interface.startswith("intel-rapl") or not numbers:
@@ -114,24 +125,37 @@ class RaplMeter:
                 name = self._reader.text(folder / "name")
             except (OSError, ValueError):
                 continue  # a domain may vanish while it is listed
-            domains.append(_Domain(folder=folder, place=place, name=name))
+            domains.append(Domain(folder=folder, place=place, name=name))
         return domains
 
-    def _without_mirrored_dies(self, domains: Sequence[_Domain]) -> list[_Domain]:
-        """Drop packages whose counter shows another package's energy, and what lies inside them.
+    def _masked_count(self) -> int:
+        """Links to domains that lead nowhere: a container runtime hid what is behind them."""
+        folders = self._reader.folders(self._root)
+        domains = [folder for folder in folders if folder.name.startswith("intel-rapl")]
+        return sum(
+            not self._reader.has(folder / "name") for folder in domains if ":" in folder.name
+        )
+
+    def _without_mirrored_dies(self, domains: Sequence[Domain]) -> list[Domain]:
+        """Drop dies whose counter shows another die's energy, and what lies inside them.
 
         Some processors show one counter once for every die. Two counters of microjoules that are
-        not the same one do not agree when one is read between two readings of the other.
+        not the same one do not agree when one is read between two readings of the other. Sockets
+        are apart in any case.
         """
-        packages = [domain for domain in domains if len(domain.place) == 1]
+        packages = [d for d in domains if len(d.place) == 1 and not d.is_platform]
         dropped: set[tuple[str, int]] = set()
         for number, domain in enumerate(packages):
-            kept = [p for p in packages[:number] if (p.interface, p.place[0]) not in dropped]
+            kept = [
+                p
+                for p in packages[:number]
+                if p.socket == domain.socket and (p.interface, p.place[0]) not in dropped
+            ]
             if any(self._is_mirror(other, domain) for other in kept):
                 dropped.add((domain.interface, domain.place[0]))
         return [d for d in domains if (d.interface, d.place[0]) not in dropped]
 
-    def _is_mirror(self, first: _Domain, second: _Domain) -> bool:
+    def _is_mirror(self, first: Domain, second: Domain) -> bool:
         try:
             before = self._reader.number(first.folder / "energy_uj")
             between = self._reader.number(second.folder / "energy_uj")
@@ -140,68 +164,25 @@ class RaplMeter:
             return False
         return 0 < before <= between <= after
 
-    def _channel(self, domain: _Domain, domains: Sequence[_Domain]) -> Channel:
+    def _kept(self, domain: Domain, domains: Sequence[Domain]) -> Channel:
+        channel = self._channel(domain, domains)
+        self._files[channel.key] = domain.folder / "energy_uj"
+        return channel
+
+    def _channel(self, domain: Domain, domains: Sequence[Domain]) -> Channel:
         try:
             wrap_j = self._reader.number(domain.folder / "max_energy_range_uj") * RESOLUTION_J
         except (OSError, ValueError):
             wrap_j = None
         return Channel(
-            device=_device(domain, domains),
+            device=device_of(domain, domains),
             kind=ChannelKind.ENERGY,
-            source=f"RAPL {_label(domain, domains)}",
+            source=f"RAPL {label_of(domain, domains)}",
             update_period_s=UPDATE_PERIOD_S,
             resolution_j=RESOLUTION_J,
             wrap_j=wrap_j or None,
             identity=str(domain.folder),
         )
-
-
-def _without_mirrors(domains: Sequence[_Domain]) -> list[_Domain]:
-    """One domain for each name at each level: what MMIO shows, the registers show as well."""
-    kept: dict[tuple[str, str], _Domain] = {}
-    by_place = {(domain.interface, domain.place): domain for domain in domains}
-    for domain in sorted(domains, key=lambda d: (d.interface != "intel-rapl", d.place)):
-        parent = by_place.get((domain.interface, domain.place[:-1]))
-        kept.setdefault(("" if parent is None else parent.name, domain.name), domain)
-    return list(kept.values())
-
-
-def _parent(domain: _Domain, domains: Sequence[_Domain]) -> _Domain | None:
-    matches = (
-        other
-        for other in domains
-        if other.interface == domain.interface and other.place == domain.place[:-1]
-    )
-    return next(matches, None)
-
-
-def _label(domain: _Domain, domains: Sequence[_Domain]) -> str:
-    parent = _parent(domain, domains)
-    return domain.name if parent is None else f"{domain.name} of {parent.name}"
-
-
-def _device(domain: _Domain, domains: Sequence[_Domain]) -> str:
-    if domain.name == "psys":
-        return "psys"
-    parent = _parent(domain, domains)
-    if parent is None:
-        return f"cpu:{domain.name}"
-    if domain.name in BESIDE_PACKAGE:
-        return f"{domain.name}:{parent.name}"
-    return f"cpu:{parent.name}/{domain.name}"
-
-
-def _with_contents(channels: Sequence[Channel]) -> tuple[Channel, ...]:
-    """Fill `contains`: what is inside a package, and everything inside psys."""
-    filled: list[Channel] = []
-    for channel in channels:
-        others = [other.device for other in channels if other.device != channel.device]
-        if channel.device == "psys":
-            inside = tuple(others)
-        else:
-            inside = tuple(device for device in others if device.startswith(f"{channel.device}/"))
-        filled.append(replace(channel, contains=inside))
-    return tuple(filled)
 
 
 def _remedy(root: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -9,11 +10,11 @@ class SysfsReader:
     """Reads one value a file. A seam: tests hand meters another, whose files move or refuse."""
 
     def text(self, path: Path) -> str:
-        """The content without its line end.
+        """The content without its line end; bytes that are no ASCII are shown escaped.
 
         Raises `OSError`, `PermissionError` among them, as the kernel gives it.
         """
-        with path.open(encoding="ascii", errors="replace") as file:
+        with path.open(encoding="ascii", errors="backslashreplace") as file:
             return file.read().strip()
 
     def number(self, path: Path) -> float:
@@ -24,15 +25,27 @@ class SysfsReader:
         return float(self.text(path))
 
     def folders(self, root: Path) -> list[Path]:
-        """Folders in `root`, in order of name; [] where it cannot be listed."""
+        """Folders in `root`, hwmon2 before hwmon10; [] where it cannot be listed."""
         try:
-            return sorted(root.iterdir())
+            return sorted(root.iterdir(), key=_numbered)
         except OSError:
             return []
 
     def has(self, path: Path) -> bool:
         """Whether the file exists."""
         return path.exists()
+
+    def link_target(self, path: Path) -> str | None:
+        """Last name of what a link leads to; None where there is no such link."""
+        try:
+            return path.resolve(strict=True).name if path.is_symlink() else None
+        except OSError:
+            return None
+
+
+def _numbered(path: Path) -> list[tuple[str, int]]:
+    """Digits compared by their value."""
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", path.name)]
 
 
 def permission_remedy(once: str, lasting: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from profiler.values.findings import Finding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedGpu:
@@ -78,3 +80,28 @@ def _is_named(entry: str, gpu: ListedGpu) -> bool:
     if entry.startswith("MIG-"):
         return any(uuid.startswith(entry) for uuid in gpu.mig_uuids)
     return bool(gpu.uuid) and entry.startswith("GPU-") and str(gpu.uuid).startswith(entry)
+
+
+def visibility_findings(seen: Visibility) -> tuple[Finding, ...]:
+    """What the reader must know about the numbers of the GPUs."""
+    findings: list[Finding] = []
+    if seen.stopped_at is not None:
+        findings.append(
+            Finding(
+                kind="gpu-hidden",
+                observed=f"CUDA_VISIBLE_DEVICES entry {seen.stopped_at!r} names no GPU of its "
+                "own, and CUDA stops reading there",
+                remedy="list the GPUs with nvidia-smi -L and name them by UUID",
+            )
+        )
+    if not seen.is_order_known:
+        findings.append(
+            Finding(
+                kind="gpu-order-unknown",
+                observed="GPUs of different models are numbered by NVML in PCI order, but by CUDA "
+                "fastest first: gpu:0 here may not be cuda:0",
+                remedy="export CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by UUID in "
+                "CUDA_VISIBLE_DEVICES",
+            )
+        )
+    return tuple(findings)

@@ -3,7 +3,8 @@
 A process that is killed leaves whole lines, at most the last one torn. `recover` gives back what
 was seen until then.
 
-    {"channel": {...}}                                   once for each channel, before its readings
+    {"channel": {...}}                                   before its readings, and when more of it is
+                                                         known: the last one holds
     {"moves": "gpu:0:energy", "rows": [[earliest_s, latest_s, energy_j, epoch], ...]}
     {"power": "gpu:0:power", "rows": [[time_s, power_w], ...]}
     {"seen": "gpu:0:energy", "time_s": ..., "faults": [...]}
@@ -63,6 +64,7 @@ class Journal:
         self._path = path
         self._recorder = recorder
         self._written_s: dict[str, float] = {}
+        self._channels: dict[str, Channel] = {}
         self._window_count = 0
         self._open_windows: set[int] = set()
         self._lock = threading.Lock()
@@ -80,13 +82,17 @@ class Journal:
                 f"the journal {self._path} cannot be created ({error.strerror})",
                 hint="name a folder that you may write to with --out",
             ) from error
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads are allowed
+            self.failure = str(error)
         return self
 
     def stop(self) -> None:
         """Write what is left and close the file."""
         self._stop.set()
-        self._thread.join(timeout=5.0)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5.0)
         if self._file is not None:
             self.append()
             self._file.close()
@@ -123,9 +129,10 @@ class Journal:
     def _trace_entries(self, trace: Trace) -> list[dict[str, Any]]:
         key = trace.channel.key
         entries: list[dict[str, Any]] = []
-        if key not in self._written_s:
+        if self._channels.get(key) != trace.channel:
             entries.append({"channel": asdict(trace.channel)})
-            self._written_s[key] = float("-inf")
+            self._channels[key] = trace.channel
+            self._written_s.setdefault(key, float("-inf"))
         times_s = trace.latest_s if isinstance(trace, CounterTrace) else trace.time_s
         if times_s:
             self._written_s[key] = times_s[-1]

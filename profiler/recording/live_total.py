@@ -132,19 +132,22 @@ class RunningTotal:
 
     def energy_j(self, now_s: float) -> Estimate | None:
         """Joules since the start; None where no sensor tells."""
-        return self._summed(
-            {key: gauge.energy_j(self._started_s, now_s) for key, gauge in self._gauges.items()}
-        )
+        found = {k: gauge.energy_j(self._started_s, now_s) for k, gauge in self._gauges.items()}
+        return self._summed(found, now_s)
 
     def power_w(self, now_s: float) -> Estimate | None:
         """Mean power of the last seconds; None where no sensor tells."""
-        return self._summed({key: g.mean_power_w(now_s) for key, g in self._gauges.items()})
+        found = {key: gauge.mean_power_w(now_s) for key, gauge in self._gauges.items()}
+        return self._summed(found, now_s)
 
-    def _summed(self, found: Mapping[str, Estimate | None]) -> Estimate | None:
+    def _summed(self, found: Mapping[str, Estimate | None], now_s: float) -> Estimate | None:
         devices: dict[str, ChannelEnergy] = {}
         for key in sorted(found):  # a device's energy counter comes before its power
             device = self._gauges[key].channel.device
             if device not in devices or devices[device].energy_j is None:
                 devices[device] = ChannelEnergy(energy_j=found[key], bracket_j=None)
         channels = [gauge.channel for gauge in self._gauges.values()]
-        return sum_devices(devices, channels).energy_j if devices else None
+        is_early = now_s - self._started_s < SILENCE_S
+        spoke = {g.channel.device for g in self._gauges.values() if len(g.recent) > 1}
+        silent = set() if is_early else set(devices) - spoke
+        return sum_devices(devices, channels, silent).energy_j if devices else None

@@ -69,6 +69,8 @@ class Recorder:
         self.stopped_s: float | None = None
         self.forked = False
         self.dropped_count = 0
+        self.unsampled: dict[str, str] = {}
+        """By meter, why it is not sampled."""
         self._wait = wait
         self._samplers = [MeterSampler(meter, chans, self.clock) for meter, chans in meters]
         self._wakes = [threading.Event() for _ in self._samplers]
@@ -112,8 +114,13 @@ class Recorder:
             thread = threading.Thread(
                 target=self._sample, args=(sampler, wake), name="wattprof", daemon=True
             )
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # No more threads are allowed: the user's work goes on, and a finding says so.
+                self.unsampled[sampler.meter.name] = str(error)
+            else:
+                self._threads.append(thread)
 
     def _land(self) -> None:
         self._stopping = True
@@ -253,6 +260,8 @@ class Recorder:
         """Block until every counter has moved after `until_s`, as long as it is worth waiting."""
         for sampler in self._samplers:
             for channel in sampler.channels:
+                if sampler.meter.name in self.unsampled:
+                    break
                 give_up_s = until_s + channel.patience_s
                 while self.clock.now_s() < give_up_s and not channel.settled(until_s):
                     self._pause(AWAIT_STEP_S)

@@ -16,16 +16,25 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import StoreError, UsageError
-from profiler.meters import OpenMeter, close_meters
+from profiler.meters import OpenMeter, SensorChoice, close_meters
+from profiler.meters.choice import sensor_choice
 from profiler.meters.clock import Clock
-from profiler.values.findings import Finding, forked, journal_ended, no_sensor, windows_forgotten
+from profiler.values.findings import (
+    Finding,
+    forked,
+    journal_ended,
+    no_sensor,
+    not_recorded,
+    windows_forgotten,
+)
 from profiler.values.trace import CounterTrace, Trace, Window
 
+from .past import PastRecorder, only_readable
 from .recorder import Recorder
-from .window_energy import WindowEnergy, windows_frame
+from .window_energy import WindowEnergy, energy_of, windows_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -50,6 +59,7 @@ class Recording:
             period of the slowest counter), instead of reading it later.
         journal: a file to which what was seen is appended every second, so that a recording that
             is killed can be recovered (`profiler.journal.recover`).
+        choice: which of the machine's sensors to use, where no meters are given.
     """
 
     def __init__(
@@ -59,13 +69,15 @@ class Recording:
         clock: Clock | None = None,
         wait: bool = False,
         journal: Path | str | None = None,
+        choice: SensorChoice | None = None,
     ) -> None:
         self._meters = meters
+        self._choice = choice
         self._clock = clock
         self._wait = wait
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
-        self._recorder: Recorder | None = None
+        self._recorder: Recorder | PastRecorder | None = None
         self._opened_here: Sequence[OpenMeter] = ()
         self._settled: dict[str, WindowEnergy] = {}
         self.opening_findings: tuple[Finding, ...] = ()
@@ -73,8 +85,7 @@ class Recording:
     def __str__(self) -> str:
         if self._recorder is None:
             return "recording, not started"
-        told = [self.total, *self.energies()]
-        return "\n".join(map(str, told))
+        return "\n".join(map(str, (self.total, *self.energies())))
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a name of a window, with its joules; the whole recording comes first."""
@@ -93,17 +104,17 @@ class Recording:
         if meters is None:
             from profiler.meters import open_meters
 
-            opened = open_meters()
+            opened = open_meters(choice=self._choice)
             meters, self.opening_findings = opened.meters, opened.findings
             self._opened_here = meters
-        self._recorder = self._make_recorder(meters).start()
+        self._recorder = recorder = self._make_recorder(meters).start()
         if self._journal_path is not None:
             from .journal import Journal
 
             try:
-                self._journal = Journal(self._journal_path, self._recorder).start()
+                self._journal = Journal(self._journal_path, recorder).start()
             except StoreError:
-                self._recorder.stop()
+                recorder.stop()
                 close_meters(self._opened_here)
                 raise
         return self
@@ -199,21 +210,38 @@ class Recording:
         found = list(self.opening_findings)
         if self._running().dropped_count:
             found.append(windows_forgotten(self._running().dropped_count))
+        found += [not_recorded(*failure) for failure in self._running().unsampled.items()]
         if self._journal is not None and self._journal.failure is not None:
             found.append(journal_ended(self._journal.failure))
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     @property
     def recorder(self) -> Recorder:
-        """What samples, once this recording has been started; a `UsageError` before."""
-        return self._running()
+        """What samples; a `UsageError` before the start, and in a copy."""
+        running = self._running()
+        if isinstance(running, PastRecorder):
+            raise only_readable()
+        return running
 
     @property
     def journal(self) -> Journal | None:
         """Its file while it runs, where it keeps one."""
         return self._journal
 
-    def _running(self) -> Recorder:
+    def __getstate__(self) -> dict[str, Any]:
+        """What was seen until now: a pickle or a copy can be read, and records nothing more."""
+        recorder = None if self._recorder is None else PastRecorder.of(self._recorder)
+        return {
+            **self.__dict__,
+            "_meters": None,
+            "_clock": None,
+            "_recorder": recorder,
+            "_journal": None,
+            "_opened_here": (),
+            "opening_findings": self.opening_findings if recorder is None else self.own_findings,
+        }
+
+    def _running(self) -> Recorder | PastRecorder:
         if self._recorder is None:
             raise UsageError(
                 "this recording has not been started",
@@ -230,13 +258,8 @@ class Recording:
         recorder = self._running()
         now_s = recorder.now_s
         traces, windows = recorder.traces(), recorder.windows()
-        if (
-            max(
-                (len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)),
-                default=0,
-            )
-            > MANY_MOVES
-        ):
+        moves = [len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)]
+        if max(moves, default=0) > MANY_MOVES:
             asked = [window for target in targets for window in target]
             traces, windows = excerpt(traces, asked), beside(windows, asked)
         energies = infer_energies(traces, targets, windows, now_s=now_s)
@@ -248,21 +271,12 @@ class Recording:
     def _result(
         self, name: str, target: tuple[Window, ...], energy: TargetEnergy, now_s: float
     ) -> WindowEnergy:
-        ends_s = [now_s if window.end_s is None else window.end_s for window in target]
-        spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
         findings = [*self.own_findings, *energy.findings]
         if self._running().forked:
             findings.append(forked())
         elif energy.energy_j is None and not energy.devices:
             findings.append(no_sensor())
-        return WindowEnergy(
-            name=name,
-            count=len(target),
-            duration_s=sum(spans_s),
-            energy_j=energy.energy_j,
-            channels=energy.devices,
-            findings=tuple(dict.fromkeys(findings)),
-        )
+        return energy_of(name, target, energy, now_s, findings)
 
 
 def record(
@@ -271,6 +285,13 @@ def record(
     clock: Clock | None = None,
     wait: bool = False,
     journal: Path | str | None = None,
+    sensors: Sequence[str] | str | None = None,
+    without: Sequence[str] | str = (),
 ) -> Recording:
-    """Make a recording; use it with `with`, or call `.start()` and `.stop()`. See `Recording`."""
-    return Recording(meters, clock=clock, wait=wait, journal=journal)
+    """Make a recording; use it with `with`, or call `.start()` and `.stop()`. See `Recording`.
+
+    `sensors` are used alone, and `without` are left out: by meter ("rapl"), family ("gpu"), device
+    ("gpu:1") or channel ("gpu:1:power"), as in `--sensors` and `--without`.
+    """
+    choice = sensor_choice(sensors, without) if sensors is not None or without else None
+    return Recording(meters, clock=clock, wait=wait, journal=journal, choice=choice)

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 
 from profiler.errors import SensorError
-from profiler.meters.base import Meter
-from profiler.meters.clock import Clock
+from profiler.meters.base import AsleepError, Meter
+from profiler.meters.clock import LEAST_SUSPENSION_S, Clock
+from profiler.meters.clock import suspended_s as clock_suspended_s
+from profiler.meters.plausible import read_plausible
 from profiler.values.estimate import Basis
 from profiler.values.trace import Channel, ChannelKind, Reading, Trace
 
-from .channel_log import CAPACITY, IMPOSSIBLE_POWER_W, CounterLog, PowerLog
+from .channel_log import CAPACITY, CounterLog, PowerLog
 from .schedule import (
     FAST_PERIOD_S,
     POWER_STEP_S,
+    RETRY_LONGEST_S,
     STREAM_STEP_S,
     CounterSchedule,
     RetrySchedule,
@@ -25,6 +28,7 @@ from .schedule import (
 MODEL_PERIODS = 1.1
 EDGE_LOOKS_PER_S = 50.0
 EDGE_LOOKS_AT_ONCE = 20.0
+ASLEEP_STEP_S = 0.2  # to ask whether a device is awake is cheap
 
 
 class ChannelSampler:
@@ -59,6 +63,7 @@ class ChannelSampler:
         self._meter = meter
         self._clock = clock
         self._retry = RetrySchedule()
+        self._suspended_s = clock_suspended_s(clock)
         self._edge_credit = EDGE_LOOKS_AT_ONCE
         self._credited_s = self.due_s
 
@@ -70,15 +75,21 @@ class ChannelSampler:
         start_s = self._clock.now_s()
         if isinstance(self._plan, CounterSchedule) and start_s > self.due_s:
             self._plan.woke_late(start_s - self.due_s)
+        suspended_s = clock_suspended_s(self._clock)
+        self._note_suspension(start_s, suspended_s)
         try:
-            value = self._believable(self._meter.read(self.channel))
+            value = read_plausible(self._meter, self.channel)
             drained = self._meter.drain(self.channel)
+            if clock_suspended_s(self._clock) - suspended_s > LEAST_SUSPENSION_S:
+                raise SensorError("the machine was suspended during the read")
         except Exception as error:  # a meter's own bug may not end the user's job: it is a fault
             failed_s = self._clock.now_s()
+            is_asleep = isinstance(error, AsleepError)
             reason = error.message if isinstance(error, SensorError) else repr(error)
             with self.lock:
-                self.log.fail(failed_s, reason)
-            self.due_s = self._retry.after_failure(failed_s)
+                self.log.fail(failed_s, reason, asleep=is_asleep)
+            longest_s = ASLEEP_STEP_S if is_asleep else RETRY_LONGEST_S
+            self.due_s = min(self._retry.after_failure(failed_s), failed_s + longest_s)
             return False
         end_s = self._clock.now_s()
         self._retry.reset()
@@ -92,12 +103,12 @@ class ChannelSampler:
             self.due_s = self._plan.after_move(*moved)
         return moved is not None
 
-    def _believable(self, value: float) -> float:
-        """The value, unless no sensor can mean it: NaN, or a power below 0 or of a whole hall."""
-        is_power = self.channel.kind is ChannelKind.POWER
-        if not math.isfinite(value) or (is_power and not 0 <= value <= IMPOSSIBLE_POWER_W):
-            raise SensorError(f"{self.channel.key} read {value}")
-        return value
+    def _note_suspension(self, now_s: float, suspended_s: float) -> None:
+        """Break the log off where the machine was suspended since the last read."""
+        asleep_s, self._suspended_s = suspended_s - self._suspended_s, suspended_s
+        if asleep_s > LEAST_SUSPENSION_S:
+            with self.lock:
+                self.log.break_off(now_s, f"suspended for {asleep_s:.0f} s")
 
     def _note(
         self, start_s: float, end_s: float, value: float, drained: Sequence[Reading]

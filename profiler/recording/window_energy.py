@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
+from profiler.values.trace import Window
 
 if TYPE_CHECKING:
     import pandas
 
-    from profiler.inference import ChannelEnergy
+    from profiler.inference import ChannelEnergy, TargetEnergy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,26 @@ class WindowEnergy:
         if self.energy_j is None or self.duration_s <= 0:
             return None
         return self.energy_j.scaled(1 / self.duration_s, "W")
+
+
+def energy_of(
+    name: str,
+    target: Sequence[Window],
+    energy: TargetEnergy,
+    now_s: float,
+    findings: Iterable[Finding],
+) -> WindowEnergy:
+    """The joules inferred for the windows of one name; an open one lasts until now."""
+    ends_s = [now_s if window.end_s is None else window.end_s for window in target]
+    spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
+    return WindowEnergy(
+        name=name,
+        count=len(target),
+        duration_s=sum(spans_s),
+        energy_j=energy.energy_j,
+        channels=energy.devices,
+        findings=tuple(dict.fromkeys(findings)),
+    )
 
 
 def windows_frame(energies: Iterable[WindowEnergy]) -> pandas.DataFrame:

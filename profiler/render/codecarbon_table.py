@@ -37,20 +37,13 @@ def codecarbon_table(opinion: CodeCarbonOpinion, sources: Sources) -> Table:
 
 
 def brief_rows(opinion: CodeCarbonOpinion) -> list[tuple[str, Estimate | None]]:
-    """What a screen tells of it: label and number."""
+    """What a screen tells of it: label and number; a report has its parts and its own cost."""
     rows: list[tuple[str, Estimate | None]] = [
-        (f"CodeCarbon's tracker, whole {show(opinion.span_s)}", opinion.energy_kwh)
-    ]
-    for part in opinion.parts:
-        rows.append((f"  of it {part.device}", part.energy_kwh))
-        if part.ratio is not None:
-            rows.append(("    over what was seen here", part.ratio))
-    return [
-        *rows,
+        (f"CodeCarbon's tracker, whole {show(opinion.span_s)}", opinion.energy_kwh),
+        ("  over what was seen here", opinion.ratio),
         ("  its gCO2e", opinion.emissions_g),
-        ("  its own CPU time", opinion.cpu_s),
-        ("    of one core", opinion.core_share.scaled(100, "%")),
     ]
+    return [row for row in rows if row[1] is not None]
 
 
 def cost_note(opinion: CodeCarbonOpinion) -> str:

@@ -11,8 +11,8 @@ _WORDS = {
     "block": "many calls in a row, timed together; 'synchronised' means that the device had "
     "finished all of them when the clock was read at either end",
     "segment model": "how the joules of a short span are inferred from a counter that moves "
-    "seldom: the power in each span is an unknown, every move of the counter is one equation, and all are "
-    "solved together",
+    "seldom: the power in each span is an unknown, every move of the counter is one equation, and "
+    "all are solved together",
     "stamps": "the times noted before and after each layer inside a call of the whole model; what "
     "noting them costs is measured and subtracted",
     "closure": "the sum over the layers divided by the whole model: 1 where nothing is missing and "

@@ -13,9 +13,12 @@ from .layer_groups import group_by_depth, group_by_kind, sort_layers
 from .roofline import roofline_of
 
 if TYPE_CHECKING:
+    from profiler.values.estimate import Estimate
     from profiler.values.layer_report import LayerReport
 
 MODEL_ITSELF = "(the model itself)"
+WHOLE = "(the whole model, headline)"
+Whole = tuple["Estimate | None", "Estimate | None"]
 READING = (
     "Every row is a module without its children; a module that has some shows the work between "
     "them, which belongs to no leaf. Bytes are unfused traffic. 'of best' is the time that this "
@@ -25,8 +28,14 @@ READING = (
 PICO = 1e12
 
 
-def layer_table(layers: Sequence[LayerCost], caption: str) -> Table:
-    """A row a layer, with the columns that some layer has something for."""
+def layer_table(layers: Sequence[LayerCost], caption: str, whole: Whole = (None, None)) -> Table:
+    """A row a layer, with the columns that some layer has something for.
+
+    Args:
+        layers: the rows.
+        caption: of the table.
+        whole: seconds and joules of a call in the headline, which become its last row.
+    """
     has_energy = any(row.energy_j is not None for row in layers)
     has_floor = any(row.floor_s is not None for row in layers)
     has_floor_j = any(row.floor_j is not None for row in layers)
@@ -60,6 +69,13 @@ def layer_table(layers: Sequence[LayerCost], caption: str) -> Table:
         cells += _floor(row) if has_floor else []
         cells += [_number(row.floor_j, "J")] if has_floor_j else []
         rows.append(tuple(cells))
+    latency_s, energy_j = whole
+    if latency_s is not None:
+        share = show_share(latency_s.point / whole_s if whole_s else None)
+        cells = [WHOLE, "", "", "", "", "", "", show(latency_s), share]
+        if has_energy:
+            cells += [show(energy_j), "" if energy_j is None else energy_j.basis.value]
+        rows.append(tuple(cells + [""] * (len(columns) - len(cells))))
     return Table(caption=caption, columns=tuple(columns), rows=tuple(rows))
 
 

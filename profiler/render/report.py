@@ -11,16 +11,19 @@ from profiler.values.quantities import (
     QUANTITIES,
     carbon_per_million_g,
     energy_per_million_kwh,
+    is_told,
     per_item,
 )
 from profiler.values.units import show, show_share, show_short
 
+from .assumptions import assumption_in_words
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import SEE, glossary
 from .report_sections import background_sections, comparison_section
 from .setting import an_item, size_of_call
+from .transforms_table import transforms_table
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -98,8 +101,10 @@ def _answer(profile: Profile, label: str) -> str:
         energy, what = profile.energy_j, "a call"
     if energy is None:
         return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
+    words = assumption_in_words(profile)
     return (
         f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
+        + ("" if words is None else f" {words}")
     )
 
 
@@ -188,7 +193,9 @@ def _figures(profile: Profile, label: str) -> Section:
         Column(label="source"),
     )
     sources = sources_of(profile)
-    seen = [(row.label_for(profile), row.of(profile)) for row in QUANTITIES]
+    seen = [
+        (row.label_for(profile), row.of(profile)) for row in QUANTITIES if is_told(row, profile)
+    ]
     rows = tuple(
         (name, show(value), _basis(value), "" if value is None else sources.cite(value))
         for name, value in seen
@@ -196,6 +203,8 @@ def _figures(profile: Profile, label: str) -> Section:
     tables = [Table(caption=f"Figures of {label}", columns=columns, rows=rows)]
     if profile.energy_parts:
         tables.append(_parts(profile, sources))
+    if profile.transforms:
+        tables.append(transforms_table(profile.transforms))
     if profile.codecarbon is not None:
         tables.append(codecarbon_table(profile.codecarbon, sources))
     notes = (*sources.notes(), *_figure_notes(profile))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from profiler.comparison.verdicts import SMALLEST_DIFFERENCE, Comparison, Ratio
+from profiler.comparison.judging import LESS, MORE, NO_DIFFERENCE, SMALLEST_DIFFERENCE
+from profiler.comparison.verdicts import Comparison, Ratio
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
@@ -66,11 +67,15 @@ def sentence(comparison: Comparison) -> str:
     what = "an image" if comparison.per_item else "a call"
     if row is None:
         return f"The energy of {second} and {first} was not seen in both runs: no verdict."
+    if row.ratio is None and comparison.is_contended:
+        return "Other work took the CPUs: no ratio. Stop it, and measure both again in turns."
     if row.ratio is None or row.verdict is None:
         return f"No interval is known for the energy of {second} or {first}: no verdict."
     ratio = f"{show(row.ratio)}, {row.ratio.basis.value}"
-    if row.verdict == "no detectable difference":
+    if row.verdict == NO_DIFFERENCE:
         return f"No detectable difference in energy between {second} and {first} ({ratio})."
+    if row.verdict not in (LESS, MORE):
+        return f"The energy {what} of {second} and {first} is {row.verdict}: {ratio}."
     return f"{second} takes {row.verdict} energy {what} than {first}: {ratio}."
 
 
@@ -81,7 +86,7 @@ def _names(comparison: Comparison) -> tuple[str, str]:
 
 
 def _ratio_row(row: Ratio) -> tuple[str, ...]:
-    verdict = row.verdict or "no interval is stated"
+    verdict = row.verdict or ("no ratio" if row.ratio is None else "no interval is stated")
     basis = NOT_SEEN if row.ratio is None else row.ratio.basis.value
     values = (show_point(row.base), show_point(row.other), show(row.ratio))
     return (row.label, *values, verdict, basis)
@@ -89,12 +94,18 @@ def _ratio_row(row: Ratio) -> tuple[str, ...]:
 
 def _noise_note(comparison: Comparison) -> str:
     first, second = _names(comparison)
+    verdict = (
+        f"Less or more needs the whole interval beyond {100 * SMALLEST_DIFFERENCE:g} %, equal "
+        "within a share the whole interval inside it."
+    )
+    if comparison.rounds is not None:
+        return f"Ratios of time and energy are those of rounds measured in turns. {verdict}"
     return (
         "Intervals of ratios of time, power and energy include a standard deviation from run to "
         f"run: {100 * comparison.noise_base:.2g} % for {first}, "
-        f"{100 * comparison.noise_other:.2g} % for {second} (assumed, or the spread of the run's "
-        "own blocks where that is larger; --noise sets it). A verdict needs the whole interval "
-        f"beyond {100 * SMALLEST_DIFFERENCE:g} %."
+        f"{100 * comparison.noise_other:.2g} % for {second} (the drift of a run of several "
+        "processes; assumed, or the blocks' spread where that is larger, for one of a single "
+        f"process; --noise sets it). {verdict}"
     )
 
 
@@ -150,7 +161,7 @@ def _layer_table(profile: Profile, layers: Sequence[LayerCost]) -> Table:
     """One row a layer; as long as nothing was measured, what was counted alone."""
     caption = f"Layers of {_short_name(profile)}, per call"
     if any(layer.latency_s is not None for layer in layers):
-        return layer_table(layers, caption)
+        return layer_table(layers, caption, (profile.latency_s, profile.energy_j))
     columns = [
         Column(label="layer", role="code"),
         Column(label="kind"),

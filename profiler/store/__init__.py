@@ -13,6 +13,8 @@ JSON format history:
         basis, source, systematic, estimated_share). "derived" holds every row of
         `profiler.quantities.QUANTITIES`, null where it was not seen; it is written for other
         programs and not read back. An infinite number is the text "Infinity" or "-Infinity".
+        Later: "repetition" (blocks by process and round), "workload.allocator" and "right_answers"
+        (one bit an image of the test split), all null in what was stored before.
         "codecarbon" came later: what CodeCarbon's tracker says of the whole measurement, null or
         absent where it did not run.
 """

@@ -46,7 +46,8 @@ def write_traces(traces: tuple[Trace, ...], path: Path) -> None:
         }
     )
     table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(_heads(traces)).encode()})
-    parquet.write_table(table, path, compression="zstd")
+    with path.open("wb") as file:  # pyarrow takes no path that is not UTF-8
+        parquet.write_table(table, file, compression="zstd")
 
 
 def read_traces(path: Path) -> tuple[Trace, ...]:
@@ -59,7 +60,8 @@ def read_traces(path: Path) -> tuple[Trace, ...]:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        with path.open("rb") as file:
+            table = parquet.read_table(file)
         heads = json.loads(table.schema.metadata[_METADATA_KEY])
         rows = table.to_pydict()
         spans = _spans(rows, len(heads))

@@ -42,7 +42,7 @@ class Estimate:
         confidence: coverage of [low, high]; 1.0 for what is counted, None without interval.
         basis: where the number comes from.
         source: the instrument, method or publication, for a person to read.
-        systematic: relative error common to every reading of the same sensor (0.05 for +-5 %). It
+        systematic: relative error common to every reading of the same sensor (0.05 for ±5 %). It
             is not inside [low, high], and cancels in a ratio of two readings of that sensor.
         estimated_share: share of `point` (0 to 1) whose basis is weaker than measured.
     """

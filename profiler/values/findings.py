@@ -60,12 +60,21 @@ def windows_forgotten(count: int) -> Finding:
     )
 
 
+def not_recorded(meter: str, reason: str) -> Finding:
+    """A meter could not be sampled."""
+    return Finding(
+        kind="not-recorded",
+        observed=f"the sensors of {meter} were not recorded: {reason}",
+        remedy="allow this user more threads (ulimit -u, or the container's --pids-limit)",
+    )
+
+
 def journal_ended(reason: str) -> Finding:
     """The journal of a recording could not be written any more."""
     return Finding(
         kind="journal-ended",
         observed=f"the journal could not be written to its end: {reason}",
-        remedy="make room on that disk; the recording itself is whole",
+        remedy="make room on that disk, or allow more threads; the recording itself is whole",
     )
 
 
@@ -82,10 +91,10 @@ def stopped_by_budget(
     quantity: str, reached: float | None, asked: float, spent_s: float
 ) -> Finding:
     """Time ran out before the interval was as narrow as asked."""
-    how_far = "has no interval yet" if reached is None else f"reached +-{reached:.1%}"
+    how_far = "has no interval yet" if reached is None else f"reached ±{100 * reached:.2g} %"
     return Finding(
         kind="budget-ended",
-        observed=f"{quantity} {how_far} in {spent_s:.0f} s; +-{asked:.1%} was asked for",
+        observed=f"{quantity} {how_far} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
         remedy="give more time with --max-seconds, quieten the machine, or relax --precision",
     )
 
@@ -117,15 +126,12 @@ def estimate_only(device: str, source: str) -> Finding:
     )
 
 
-def cpu_not_measured(is_virtual: bool) -> Finding:
-    """No counter covers this machine's CPU."""
+def cpu_not_measured(remedy: str) -> Finding:
+    """No counter covers this machine's CPU; `remedy` says what would show one."""
     return Finding(
         kind="estimate-only",
         observed="no sensor measures this machine's CPU and memory: CodeCarbon estimates them",
-        remedy="a virtual machine is not shown RAPL as a rule: measure on the host itself"
-        if is_virtual
-        else "load the driver of the CPU's counters: sudo modprobe intel_rapl_common "
-        "intel_rapl_msr, then see /sys/class/powercap",
+        remedy=remedy,
     )
 
 
@@ -213,6 +219,15 @@ def warmed_up(before_c: float, after_c: float) -> Finding:
         kind="temperature-drift",
         observed=f"the device went from {before_c:.0f} to {after_c:.0f} degrees Celsius",
         remedy="warm it up longer with --max-seconds; leakage grows with temperature",
+    )
+
+
+def variant_note(note: str) -> Finding:
+    """What a transform did that the reader must know."""
+    return Finding(
+        kind="variant",
+        observed=note,
+        remedy="",
     )
 
 

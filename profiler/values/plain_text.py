@@ -8,6 +8,11 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+def printable(text: str) -> str:
+    """Text with the bytes of a file name that are no UTF-8 shown escaped."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def one_line(error: BaseException) -> str:
     """Type and message of an exception, on one line."""
     text = " ".join(str(error).split())

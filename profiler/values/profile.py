@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .applied_transform import AppliedTransform
 from .codecarbon import CodeCarbonOpinion
 from .estimate import Estimate
 from .figures import figure_frame, figure_lines, figures_of
 from .findings import Finding
 from .layer_cost import LayerCost
+from .repetition import Repetition
 from .trace import Trace, Window
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Workload:
     Args:
         model: the reference the user gave.
         device: "cpu", "cuda:0", ...
-        dtype: "fp32", "bf16" or "fp16".
+        dtype: "fp32", "bf16", "fp16", or "int8" for a quantized network.
         batch_size: items in one call; None where the inputs have no batch axis that we know of.
         input_shapes: shapes of the tensors of one call, as text ("128x3x32x32").
         data: where the inputs came from ("digits", "synthetic", "caller", ...).
@@ -39,6 +41,8 @@ class Workload:
         checkpoint: file name of the weights, or None for fresh ones.
         class_count: outputs that the model was asked to have; None for its own default.
         item: what one item of the batch is, for labels ("image", "generated token").
+        allocator: how the processes got their memory: "steady" (freed pages are kept), "system", or
+            the name of a preloaded library.
     """
 
     model: str
@@ -54,6 +58,7 @@ class Workload:
     checkpoint: str | None = None
     class_count: int | None = None
     item: str = "image"
+    allocator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +123,21 @@ class Profile:
         accuracy: top-1 share of right answers, where a trained checkpoint supplied it.
         accuracy_data: what images that was reached on, which are not those of the workload; two
             accuracies are compared only where it is the same.
-        score: the efficiency score (see `profiler.score`).
+        right_answers: which of these images were answered rightly, one bit an image in the order of
+            the split, as hexadecimal digits; so that two models are compared image by image.
+        score: the efficiency score (see `profiler.values.score`) by the counts as they ran.
+        score_by_ratio: the same by the counts before channels were removed, with p_s; None where
+            none were.
+        effective_mac_count: of `mac_count`, those whose weight is not zero; None where no transform
+            made any so.
+        compressed_bytes: size of the weights in a compressed file; None likewise.
+        transforms: what made a variant of the model, in order.
         energy_parts: the same joules, channel by channel.
         carbon: factors that turn joules into grams.
         layers: cost per layer.
         traces: raw readings, enough to recompute every joule.
         windows: what happened when.
+        repetition: the timed blocks by process and round, those that were set aside included.
         codecarbon: what CodeCarbon's own tracker says of the whole measurement; None where it did
             not run or gave no answer.
         findings: what to know before trusting a number.
@@ -146,12 +160,18 @@ class Profile:
     size_bytes: Estimate | None = None
     accuracy: Estimate | None = None
     accuracy_data: str | None = None
+    right_answers: str | None = None
     score: Estimate | None = None
+    score_by_ratio: Estimate | None = None
+    effective_mac_count: Estimate | None = None
+    compressed_bytes: Estimate | None = None
+    transforms: tuple[AppliedTransform, ...] = ()
     energy_parts: tuple[EnergyPart, ...] = ()
     carbon: CarbonFactors | None = None
     layers: tuple[LayerCost, ...] = ()
     traces: tuple[Trace, ...] = ()
     windows: tuple[Window, ...] = ()
+    repetition: Repetition | None = None
     codecarbon: CodeCarbonOpinion | None = None
     findings: tuple[Finding, ...] = ()
     stopped_by: str | None = None

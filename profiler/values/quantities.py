@@ -8,22 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .estimate import Estimate, counted, product, quotient
+from .estimate import Basis, Estimate, counted, product, quotient
 from .profile import CarbonFactors, Profile
 
 ACCURACY = "accuracy"
 MILLION = 1e6
 JOULES_PER_KWH = 3.6e6
+MOSTLY_ASSUMED = 0.5
+"""Share of the joules from which they say less about energy than about time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """One reported number: how it is named, and how it is read from a profile."""
+    """One reported number: how it is named, and how it is read from a profile.
+
+    `of_variants` is one that only variants have: its absence elsewhere is nothing to report.
+    """
 
     key: str
     label: str
     of: Callable[[Profile], Estimate | None]
     lower_is_better: bool | None = True
+    of_variants: bool = False
 
     def label_for(self, profile: Profile) -> str:
         """The label with what one item of this workload is."""
@@ -87,6 +93,19 @@ def carbon_per_million_g(profile: Profile) -> Estimate | None:
     return grams(energy_kwh, profile.carbon)
 
 
+def is_told(row: Quantity, profile: Profile) -> bool:
+    """Whether a report of the profile has a place for the number, seen or not."""
+    return not row.of_variants or row.of(profile) is not None
+
+
+def assumed_share(profile: Profile) -> float:
+    """Share of the joules that is an assumed power times the time, from 0 to 1."""
+    parts = [part for part in profile.energy_parts if part.in_total]
+    whole_j = sum(part.energy_j.point for part in parts)
+    assumed_j = sum(p.energy_j.point for p in parts if p.energy_j.basis is Basis.ASSUMED)
+    return assumed_j / whole_j if whole_j > 0 else 0.0
+
+
 QUANTITIES: tuple[Quantity, ...] = (
     Quantity(key="latency_s", label="latency per call", of=lambda p: p.latency_s),
     Quantity(
@@ -132,9 +151,27 @@ QUANTITIES: tuple[Quantity, ...] = (
         label="MACs per image",
         of=lambda p: per_item(p.mac_count, p, "MAC"),
     ),
+    Quantity(
+        key="effective_mac_count",
+        label="effective MACs per call",
+        of=lambda p: p.effective_mac_count,
+        of_variants=True,
+    ),
     Quantity(key="parameter_count", label="parameters", of=lambda p: p.parameter_count),
     Quantity(key="size_bytes", label="size", of=lambda p: p.size_bytes),
+    Quantity(
+        key="compressed_bytes",
+        label="size, compressed",
+        of=lambda p: p.compressed_bytes,
+        of_variants=True,
+    ),
     Quantity(key="score", label="efficiency score", of=lambda p: p.score),
+    Quantity(
+        key="score_by_ratio",
+        label="efficiency score, dense counts and p_s",
+        of=lambda p: p.score_by_ratio,
+        of_variants=True,
+    ),
     Quantity(
         key=ACCURACY, label="accuracy (top-1)", of=lambda p: p.accuracy, lower_is_better=False
     ),

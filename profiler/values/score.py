@@ -19,6 +19,8 @@ REFERENCE_PARAMETERS = 5.6e6
 REFERENCE_MACS = 2.8e8
 REFERENCE_BITS = 32
 MOST_BITS = 64
+BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8}
+"""Of a weight and of an activation, by the precision of a call."""
 
 
 class Score(float):

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 FEWEST_FOR_CORRELATION = 4
+FEWEST_FOR_MEDIAN = 6
 MINIMUM_EFFECTIVE_COUNT = 1.5
 FEWEST_DEGREES_OF_FREEDOM = 3.0
 TREND_SIGNIFICANCE = 0.05
@@ -135,6 +136,59 @@ def _between(count: int, rank: int) -> float:
     """Probability that the median lies between the rank-th smallest and largest of `count`."""
     below = math.fsum(math.comb(count, k) * 0.5**count for k in range(rank))
     return 1 - 2 * below
+
+
+def block_interval(values: Sequence[float]) -> Interval:
+    """Centre of the blocks of one process: their median, robust against a few that were disturbed.
+
+    The interval of the median is widened where blocks resemble their neighbours. Fewer than
+    `FEWEST_FOR_MEDIAN` cannot bound a median with 95 % confidence: their mean is taken, with the
+    interval of Student's t.
+    """
+    if len(values) < FEWEST_FOR_MEDIAN:
+        return mean_interval(values)
+    point, low, high = median_interval(values)
+    inflation = math.sqrt(len(values) / effective_count(values))
+    return Interval(point, point - inflation * (point - low), point + inflation * (high - point))
+
+
+def process_interval(values: Sequence[float], processes: Sequence[int]) -> Interval:
+    """Mean over processes of the centre of each one's blocks, with its interval at 95 %.
+
+    A process settles into a state of its own (memory layout, placement), which all its blocks
+    share, so that the independent values are the centres of the processes, not the blocks: random
+    effects, Student's t on the centres (Kalibera and Jones, "Rigorous benchmarking in reasonable
+    time", ISMM 2013). The processes run by turns: what drifts moves all of them alike, and is seen
+    in the blocks only, so that the interval is never narrower than that of the blocks together.
+
+    Args:
+        values: one a block, in the order in which they were measured.
+        processes: the process of each.
+
+    Raises:
+        ValueError: no values, or not one process for each.
+    """
+    if not values or len(values) != len(processes):
+        raise ValueError("there is one process for each of at least one value")
+    groups: dict[int, list[float]] = {}
+    for value, process in zip(values, processes, strict=True):
+        groups.setdefault(process, []).append(value)
+    if len(groups) == 1:
+        return block_interval(values)
+    centres = {process: block_interval(group).point for process, group in groups.items()}
+    count = len(centres)
+    point = math.fsum(centres.values()) / count
+    variance = math.fsum((centre - point) ** 2 for centre in centres.values()) / (count - 1)
+    between = t_quantile(0.975, count - 1) * math.sqrt(variance / count)
+    if len(values) == count:
+        return Interval(point, point - between, point + between)
+    off = [value - centres[process] for value, process in zip(values, processes, strict=True)]
+    within = block_interval(off)
+    return Interval(
+        point,
+        point - max(between, within.point - within.low),
+        point + max(between, within.high - within.point),
+    )
 
 
 def has_trend(values: Sequence[float], significance: float = TREND_SIGNIFICANCE) -> bool:

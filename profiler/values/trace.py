@@ -36,12 +36,16 @@ class Channel:
         update_period_s: how often the sensor's own value moves; None when not known.
         resolution_j: smallest step of an energy counter.
         resolution_w: smallest step of a power reading.
+        longest_hold_s: how long a reading may stand although the power moves; None where each
+            update period renews it.
         averaging_s: span before a power reading over which the sensor averages; None when unknown.
         wrap_j: energy at which the counter starts again from 0; None where it does not.
         contains: devices whose energy is already inside this channel; no total counts them twice.
         gain_error: relative systematic error of the sensor as its vendor states it.
         read_cost_s: median cost of one read, probed when the meter was opened.
         identity: what names the hardware beyond this process (a GPU's UUID, a sysfs folder).
+        always_draws: whether the device draws power whenever it can be read, so that a sensor which
+            shows none is broken.
         uncountable: why this channel must be left out of totals, if it must (a MIG slice's parent).
     """
 
@@ -52,12 +56,14 @@ class Channel:
     update_period_s: float | None = None
     resolution_j: float | None = None
     resolution_w: float | None = None
+    longest_hold_s: float | None = None
     averaging_s: float | None = None
     wrap_j: float | None = None
     contains: tuple[str, ...] = ()
     gain_error: float | None = None
     read_cost_s: float | None = None
     identity: str | None = None
+    always_draws: bool = False
     uncountable: str | None = None
 
     @property
@@ -82,6 +88,8 @@ class FaultKind(StrEnum):
     RESET = "reset"
     FROZEN = "frozen"
     LOST = "lost"
+    ASLEEP = "asleep"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,8 +147,19 @@ def _show_interval(value: float, unit: str, low: float, high: float) -> str:
         half_width = max((high - low) / 2 * scale, 10.0**-decimals)
         text = f"{point} ± {_plain(half_width, decimals)}"
     else:
-        text = f"{point} [{_plain(low * scale, decimals)}, {_plain(high * scale, decimals)}]"
+        near = _plain(low * scale, _decimals_of_near_end(low * scale, decimals))
+        text = f"{point} [{near}, {_plain(high * scale, decimals)}]"
     return _with_unit(text, _PREFIXES[exponent], base)
+
+
+def _decimals_of_near_end(low: float, decimals: int) -> int:
+    """Decimals of the lower end of a wide interval.
+
+    One that would round to 0 keeps digits of its own: [0, 19110] denies what [1.2, 19110] says.
+    """
+    if low < 0.01 or (round(low, decimals) > 0 and decimals > 0) or low >= 10:
+        return decimals
+    return max(decimals, _decimals_for(low, 2))
 
 
 def _show_rounded(value: float, unit: str, digits: int) -> str:

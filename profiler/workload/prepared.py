@@ -11,10 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.errors import DeviceError, MeasurementError, ProfilerError, UsageError
+from profiler.errors import (
+    DeviceError,
+    MeasurementError,
+    ProfilerError,
+    TransformError,
+    UsageError,
+)
+from profiler.interruption import heed_interruption
 from profiler.machine.device import Device
-from profiler.values.findings import Finding, inputs_renewed
+from profiler.values.findings import Finding, inputs_renewed, variant_note
 from profiler.values.plain_text import one_line
+
+from .quantized import quantized_parts
+from .transformed import precision_of, transforms_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -29,7 +39,9 @@ class PreparedModel:
         call: makes one call and drops what it returns; does not wait for the device.
         batch_size: length of the first axis of the first tensor among the inputs.
         input_shapes: of every tensor among the inputs, as text.
-        dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for.
+        dtype: "fp32", "bf16", "fp16", or the model's own where none was asked for ("int8" for one
+            that was quantized).
+        is_compiled: whether it runs as code that a compiler made of it.
         findings: what the way it is called needs the reader to know.
     """
 
@@ -39,6 +51,7 @@ class PreparedModel:
     batch_size: int | None
     input_shapes: tuple[str, ...]
     dtype: str
+    is_compiled: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -98,13 +111,13 @@ def prepare(
     that changes its inputs in place is given fresh ones in every call.
 
     Raises:
-        UsageError: unknown dtype.
+        UsageError: unknown dtype, or a model whose precision a transform has set.
+        TransformError: the model is quantized for another kind of device.
         DeviceError: not enough memory.
         MeasurementError: the model cannot be copied, its first call raised, or it returned a
             generator, whose work would be done after the call.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    _check(model, dtype, device)
     torch_dtype = None if dtype is None else DTYPES[dtype]
     with explained(device):
         bench_model = _copied(model).eval().to(device.name)
@@ -114,7 +127,8 @@ def prepare(
             bench_model = bench_model.to(memory_format=torch.channels_last)
         place = _Placement(device.name, torch_dtype, channels_last)
         arguments, keywords = map_tensors(place, split_inputs(inputs))
-        runner = torch.compile(bench_model) if compiled else bench_model
+        is_whole = bool(quantized_parts(bench_model))  # it compiles itself
+        runner = torch.compile(bench_model) if compiled and not is_whole else bench_model
     tensors = tensors_in((arguments, keywords))
     is_renewed = _first_call(bench_model, (arguments, keywords), device)
 
@@ -134,9 +148,28 @@ def prepare(
         call=call,
         batch_size=tensors[0].shape[0] if tensors and tensors[0].ndim > 1 else None,
         input_shapes=tuple("x".join(map(str, tensor.shape)) for tensor in tensors),
-        dtype=dtype or _own_dtype([*bench_model.parameters(), *tensors]),
-        findings=(inputs_renewed(),) if is_renewed else (),
+        dtype=dtype or _own_dtype(bench_model, tensors),
+        is_compiled=compiled or is_whole,
+        findings=(
+            *((inputs_renewed(),) if is_renewed else ()),
+            *(variant_note(note) for item in transforms_of(model) for note in item.notes),
+        ),
     )
+
+
+def _check(model: nn.Module, dtype: str | None, device: Device) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"there is no dtype {dtype!r}", hint=f"use one of {', '.join(DTYPES)}")
+    setting = precision_of(model)
+    if dtype is not None and setting is not None:
+        raise UsageError(
+            f"the precision of this model is set by {setting.name}, and cannot be {dtype}",
+            hint="leave out --dtype",
+        )
+    if device.is_gpu and quantized_parts(model):
+        raise TransformError(
+            f"a network quantized for CPUs has no kernels on {device.name}", hint="--device cpu"
+        )
 
 
 def _first_call(model: nn.Module, inputs: Any, device: Device) -> bool:
@@ -182,13 +215,17 @@ def _copied(model: nn.Module) -> nn.Module:
         with torch.no_grad():
             return copy.deepcopy(model)
     except Exception as error:  # any object inside may refuse, each in its own way
+        heed_interruption(error)
         raise MeasurementError(
             f"the model cannot be copied for the measurement ({one_line(error)})",
             hint="give a factory with --model module:callable, or detach what cannot be copied",
         ) from error
 
 
-def _own_dtype(tensors: Sequence[torch.Tensor]) -> str:
+def _own_dtype(model: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
+    for part in quantized_parts(model):
+        return part.precision
+    tensors = [*model.parameters(), *inputs]
     names = {torch_dtype: name for name, torch_dtype in DTYPES.items()}
     for tensor in tensors:
         if tensor.is_floating_point():
@@ -205,6 +242,7 @@ def explained(device: Device) -> Iterator[None]:
         raise
     # The model is the user's: it may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise explain(error, device) from error
 
 

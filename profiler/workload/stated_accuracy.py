@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,18 +27,22 @@ class TrainedAccuracy:
         data: what the test split is.
         by_dtype: top-1 accuracy by the precision of the forward pass: "fp32", or the one that
             autocast was asked for.
+        right_answers: one bit an image of the split in fp32, as hexadecimal digits; None where the
+            run did not keep them.
     """
 
     model: str
     input_shape: tuple[int, ...]
     data: str
     by_dtype: Mapping[str, Estimate]
+    right_answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
     data: str
     by_dtype: Mapping[str, Estimate]
+    right_answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,12 @@ def with_accuracy(profile: Profile, checkpoint: Path) -> Profile:
         return _without(profile, checkpoint, problem)
     accuracy = stated.by_dtype[PRECISION]
     source = f"{accuracy.source}; by the run that wrote {checkpoint.name}"
-    return replace(profile, accuracy=replace(accuracy, source=source), accuracy_data=stated.data)
+    return replace(
+        profile,
+        accuracy=replace(accuracy, source=source),
+        accuracy_data=stated.data,
+        right_answers=stated.right_answers,
+    )
 
 
 def _without(profile: Profile, checkpoint: Path, reason: str) -> Profile:
@@ -129,7 +139,17 @@ def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
         input_shape=info.input_shape,
         data=_printable(note.data, "data"),
         by_dtype={dtype: _checked(accuracy, dtype) for dtype, accuracy in note.by_dtype.items()},
+        right_answers=_hexadecimal(note.right_answers),
     )
+
+
+def stated_model(checkpoint: Path) -> str | None:
+    """Reference of the model that a safetensors file was trained as; None where it does not say."""
+    try:
+        text = _header(checkpoint)
+        return None if text is None else decode(parse(text), _Header).info.recipe.model
+    except FormError:
+        return None  # whoever loads the weights will say what is wrong with the file
 
 
 def _header(checkpoint: Path) -> str | None:
@@ -142,6 +162,13 @@ def _header(checkpoint: Path) -> str | None:
             return (file.metadata() or {}).get(KEY)
     except (SafetensorError, OSError) as error:
         raise FormError("it is no safetensors file") from error
+
+
+def _hexadecimal(text: str | None) -> str | None:
+    """Digits alone, no more than a million images need."""
+    if text is None or re.fullmatch("[0-9a-f]{1,250000}", text):
+        return text
+    raise FormError("right_answers are no hexadecimal digits")
 
 
 def _printable(text: str, name: str) -> str:

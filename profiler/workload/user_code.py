@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from profiler.errors import TargetError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,7 @@ def call(
         return found(**arguments)
     # It is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(
             f"{deed} '{reference}' raised {one_line(error)}",
             hint="name a class or a function that needs no arguments",
@@ -172,6 +174,7 @@ def import_named(name: str) -> ModuleType:
         ) from error
     # The module is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(f"importing '{name}' raised {one_line(error)}") from error
 
 
@@ -204,6 +207,7 @@ def run_file(path: Path) -> ModuleType:
         return load_module(path, alias)
     # The file is the user's own code and may raise anything, or end the program.
     except (Exception, SystemExit) as error:
+        heed_interruption(error)
         raise TargetError(f"running '{path}' raised {one_line(error)}") from error
 
 

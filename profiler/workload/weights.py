@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import CheckpointError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import clean
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _read_torch(file: Path) -> Any:
         ) from error
     # A damaged archive surfaces as whatever its broken bytes lead torch's reader into.
     except Exception as error:
+        heed_interruption(error)
         raise CheckpointError(
             f"'{file}' is no checkpoint that can be read ({_line(error)})",
             hint="give a .safetensors file, or one written by torch.save(model.state_dict(), ...)",

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ("--device", "cpu", "--max-seconds", "0.5", "--batch-size", "1", "--threads", "1")
+TINY = (
+    *("--device", "cpu", "--max-seconds", "0.5", "--batch-size", "1", "--threads", "1"),
+    *("--processes", "1"),
+)
 COMMAND = (sys.executable, "-m", "profiler")
 
 

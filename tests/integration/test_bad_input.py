@@ -29,12 +29,23 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 1.0])
-def test_control_c_ends_a_measurement_in_one_line_and_leaves_nothing(tmp_path, pause_s):
+@pytest.mark.parametrize(("pause_s", "processes"), [(0.0, "1"), (1.0, "1"), (0.5, "2")])
+def test_control_c_ends_a_measurement_in_two_lines_and_leaves_nothing(tmp_path, pause_s, processes):
     (tmp_path / "net.py").write_text(SLOW_NET)
     words = ["measure", "--model", "net.py:Net", "--device", "cpu", "--max-seconds", "60"]
+    words += ["--json"]
     with subprocess.Popen(
-        [*COMMAND, *words, "--batch-size", "1", "--data", "synthetic", "--json"],
+        [
+            *COMMAND,
+            *words,
+            "--batch-size",
+            "1",
+            "--data",
+            "synthetic",
+            "--json",
+            "--processes",
+            processes,
+        ],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -45,7 +56,7 @@ def test_control_c_ends_a_measurement_in_one_line_and_leaves_nothing(tmp_path, p
         time.sleep(pause_s)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert (process.returncode, out, err) == (130, "", "nothing was stored\ninterrupted\n")
     assert list((tmp_path / "runs").glob("*")) == []
     assert sorted(set(os.listdir(tmp_path)) - {"runs", "__pycache__"}) == ["called", "net.py"]
 

@@ -17,8 +17,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [(kind, line) for kind, text in BLOCKS for line in text.splitlines() if line.strip()]
 SHELL = [line.removeprefix("$ ") for kind, line in LINES if kind == "" or line.startswith("$ ")]
-TINY = "--max-seconds 0.5 --batch-size 1 --threads 1"
-CPU = "--max-seconds 0.5 --batch-size 1 --threads 1 --device cpu"
+QUICK = "--max-seconds 0.5 --threads 1 --processes 1"
+TINY = f"{QUICK} --batch-size 1"
+CPU = f"{TINY} --device cpu"
 
 # Command -> (flags that keep it small, exit codes it may end with here).
 MEASURE = "python -m profiler measure --model"
@@ -30,13 +31,21 @@ KNOWN = {
     f"{MEASURE} lightweight --device cuda": (TINY, {0, 1}),
     f"{MEASURE} torchvision:resnet50 --input-shape 3x224x224 --device auto": (TINY, {0}),
     f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
+    f"{MEASURE} lightweight+int8 --device cpu": (TINY, {0}),
+    "python -m profiler stats --model resnet18+depthwise --against resnet18": ("", {0}),
+    f"{MEASURE} resnet18 --model lightweight --batch-size 1": (f"{QUICK} --device cpu", {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
 }
 TRAIN = "--device cpu --epochs 1 --batch-size 256 --image-size 8 --threads 1"
 CHECKPOINT = "trainings/digits/best.safetensors"
+FINE_TUNE = "python -m training train --recipe digits"
 TRAINING = {
     "python -m training train --recipe digits --out trainings/digits": TRAIN,
     f"python -m training evaluate --checkpoint {CHECKPOINT}": "--seconds 0.2 --device cpu",
+    f"python -m training evaluate --checkpoint {CHECKPOINT} --model lightweight+bf16": (
+        "--seconds 0 --device cpu"
+    ),
+    f"{FINE_TUNE} --model lightweight+prune=0.5 --initial {CHECKPOINT}": TRAIN,
     f"python -m training predict --checkpoint {CHECKPOINT} three.png": "--device cpu",
     f"python -m training distill --recipe digits --teacher {CHECKPOINT} --student lightweight": (
         TRAIN

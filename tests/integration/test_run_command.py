@@ -192,3 +192,78 @@ def test_a_gpu_lost_midway_gives_no_number_for_it(tmp_path: Path) -> None:
     assert "gpu:0" not in {part["device"] for part in profile["energy_parts"]}
     assert "sensor-lost" in {finding["kind"] for finding in profile["findings"]}
     assert profile["energy_j"] is None
+
+
+COUNTS = """
+import os, signal, sys, time
+seen = []
+for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+    signal.signal(number, lambda n, frame: seen.append(n))
+open("ready", "w").close()
+end_s = time.monotonic() + 20
+while len(seen) < 3 and time.monotonic() < end_s:
+    time.sleep(0.02)
+time.sleep(0.5)
+print(sorted(seen))
+"""
+
+
+@pytest.mark.parametrize("whom", ["us alone", "the group"])
+def test_a_signal_reaches_the_command_once(tmp_path: Path, whom: str) -> None:
+    process = subprocess.Popen(
+        [*RUN, "--out", str(tmp_path / "runs"), "--", sys.executable, "-c", COUNTS],
+        env=machine(), text=True, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    wait_for(tmp_path / "ready")
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        if whom == "us alone":
+            process.send_signal(number)
+        else:
+            os.killpg(process.pid, number)
+        time.sleep(0.2)
+    out, _ = process.communicate(timeout=60)
+    expected = sorted(map(int, (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)))
+    assert out == f"{expected}\n"
+    assert process.returncode == 0
+
+
+def test_a_full_disk_is_told_in_one_true_sentence(tmp_path: Path) -> None:
+    fill = f"rm -rf {tmp_path}/runs/*; rmdir {tmp_path}/runs; touch {tmp_path}/runs"
+    done = run(tmp_path, "--", "sh", "-c", fill)
+    assert done.returncode == 0
+    assert "not stored" in done.stderr
+    assert "stored in" not in done.stderr
+
+
+def test_names_that_are_no_utf_8_and_an_ascii_stdout_lose_no_run(tmp_path: Path) -> None:
+    folder = tmp_path / b"odd \xff".decode(errors="surrogateescape")
+    folder.mkdir()
+    for options in ((), ("--json",)):
+        done = subprocess.run(
+            [*RUN, "--out", str(folder), *options, "--", "echo", b"\xfe"],
+            env={**machine(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+            capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert b"unexpected" not in done.stderr
+    (profile,) = json.loads(done.stdout)["profiles"]
+    assert profile["workload"]["model"] == "echo '\\xfe'"
+    stored = sorted(path for path in folder.iterdir())
+    assert len(stored) == 2
+    words = [sys.executable, "-m", "profiler", "report", str(stored[0])]
+    shown = subprocess.run(
+        words, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_sensors_can_be_left_out(tmp_path: Path) -> None:
+    done = run(tmp_path, "--without", "gpu", "--json", "--", "true")
+    (profile,) = json.loads(done.stdout)["profiles"]
+    assert "gpu:0" not in {part["device"] for part in profile["energy_parts"]}
+    done = run(tmp_path, "--sensors", "gpu:7", "--", "true")
+    assert done.returncode == 2
+    assert "'gpu:7'" in done.stderr
+    assert "gpu:0" in done.stderr

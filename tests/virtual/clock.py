@@ -8,6 +8,7 @@ class FakeClock:
 
     def __init__(self, start_s: float = 1000.0) -> None:
         self._now_s = start_s
+        self._suspended_s = 0.0
 
     def now_s(self) -> float:
         return self._now_s
@@ -21,3 +22,10 @@ class FakeClock:
         self.advance(instant_s - self._now_s)
 
     sleep = advance
+
+    def suspend(self, duration_s: float) -> None:
+        """The lid is closed: this clock stands still, and the rest of the world does not."""
+        self._suspended_s += duration_s
+
+    def suspended_s(self) -> float:
+        return self._suspended_s

@@ -447,7 +447,7 @@ class VirtualNvml:
 
     @staticmethod
     def _text(buffer, text: str) -> int:
-        buffer.value = text.encode()
+        buffer.value = text.encode(errors="surrogateescape")
         return SUCCESS
 
 

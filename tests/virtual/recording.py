@@ -19,6 +19,7 @@ from pathlib import Path
 
 from profiler.meters import Meter, OpenMeter, open_meter
 from profiler.meters.nvml import NvmlMeter
+from profiler.meters.overlap import without_double_counts
 from profiler.recording.recorder import Recorder
 from profiler.recording.recording import Recording
 from profiler.values.findings import Finding
@@ -104,6 +105,13 @@ class VirtualRecording(Recording):
         recorder.pass_time(duration_s)
 
 
+def _settled(opened: Sequence[OpenMeter]) -> list[OpenMeter]:
+    """What the meters cannot know of one another, as `open_meters` settles it."""
+    channels = [channel for _, own in opened for channel in own]
+    settled = {channel.key: channel for channel in without_double_counts(channels)}
+    return [(meter, tuple(settled[channel.key] for channel in own)) for meter, own in opened]
+
+
 MakeMeters = Callable[[FakeClock], Sequence[Meter]]
 
 
@@ -134,6 +142,7 @@ def virtual_recording(
             if channels:
                 opened.append((meter, channels))
         clock.advance_to(ahead.now_s())
+        opened = _settled(opened)
         with VirtualRecording(opened, clock, ahead, wait=wait, findings=findings) as recording:
             yield recording
         for meter, _ in opened:

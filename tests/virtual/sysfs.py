@@ -21,6 +21,7 @@ from profiler.meters.sysfs import SysfsReader
 from tests.virtual.power import PowerScript
 
 Value = Callable[[float], float | str]
+IDLE_TICKS = 100_000  # a machine has been up for a while
 
 
 class SysfsTree(SysfsReader):
@@ -33,6 +34,7 @@ class SysfsTree(SysfsReader):
     def add(self, path: str, content: str | float | Value) -> None:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._moving.pop(file, None)
         if callable(content):
             self._moving[file] = content
             content = _shown(content(self.now_s()))
@@ -123,7 +125,8 @@ def add_proc(
     def stat(now_s: float) -> str:
         ticks = int((now_s - start_s) * 100 + 1e-6)
         busy = round(sum(cpu_count * load(start_s + (k + 0.5) / 100) for k in range(ticks)))
-        return f"cpu  {busy} 0 0 {cpu_count * ticks - busy} 0 0 0 0 0 0\ncpu0 0 0 0 0\n"
+        idle = IDLE_TICKS + cpu_count * ticks - busy
+        return f"cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 0 0 0 0\n"
 
     tree.add("cpuinfo", "\n".join(entries))
     tree.add("meminfo", f"MemTotal:       {memory_kib} kB\nMemFree: 1 kB")

@@ -16,13 +16,14 @@ would have to be imported is followed only where the user names the same one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import CheckpointError, UsageError
-from profiler.workload.target import resolve
+from profiler.inputs import load_calibration
+from profiler.variants import GivenWeights, Member, build, members_of, parse
 from profiler.workload.weights import fit_weights
 from training.recipe import Recipe, flag_of
 from training.run_folder import LAST
@@ -150,6 +151,7 @@ def load_model(
         path: a checkpoint of either kind.
         device: where the network goes, in the memory format that it was trained in.
         model: reference that the user gives; needed where the checkpoint's own would import code.
+            More transforms behind the checkpoint's own make a variant of the trained network.
 
     Returns:
         The network, and what its inputs must look like. The state of torch's generators is kept.
@@ -161,6 +163,8 @@ def load_model(
     import torch
 
     info, document, tensors = read_tensors(path)
+    if model is not None and (members := members_of(parse(model).base)) is not None:
+        return _ensemble(model, members, path, info, device), info
     reference = _trusted_reference(info, path, model)
     is_state = document.get("kind") == STATE
     weights = dict(load_checkpoint(path).evaluated) if is_state else tensors
@@ -170,16 +174,69 @@ def load_model(
             hint=DAMAGED,
         )
     with torch.random.fork_rng(devices=[]):
-        network = resolve(reference, num_classes=info.class_count).model
-    fit_weights(network, weights, path)
+        network = build(
+            reference,
+            num_classes=info.class_count,
+            weights=GivenWeights(
+                name=str(path),
+                reference=info.recipe.model,
+                load=lambda model: fit_weights(model, weights, path),
+            ),
+            load_batches=lambda _: _calibration(info),
+            device=str(device),
+        ).model
     form = torch.channels_last if info.recipe.channels_last else torch.preserve_format
     network.to(device=device).to(memory_format=form).eval()
     return network, info
 
 
+def _calibration(info: Info) -> tuple[Tensor, ...]:
+    return load_calibration(info.recipe.data, input_shape=info.input_shape, seed=info.recipe.seed)
+
+
+def _ensemble(
+    reference: str, members: Sequence[Member], path: Path, info: Info, device: torch.device | str
+) -> nn.Module:
+    """An ensemble whose members were all trained for what one of them, at `path`, was trained for.
+
+    Raises:
+        CheckpointError: the file is none of theirs, or they see other classes or other images.
+    """
+    files = [Path(member.checkpoint) for member in members if member.checkpoint is not None]
+    if path not in files or len(files) < len(members):
+        raise CheckpointError(
+            f"'{path}' is not among the checkpoints of '{reference}', or a member has none",
+            hint="name a checkpoint behind each member, and one of them with --checkpoint",
+        )
+    for file in files:
+        other = load_info(file)
+        for name in ("class_names", "input_shape", "normalization"):
+            if getattr(other, name) != getattr(info, name):
+                raise CheckpointError(
+                    f"'{file}' differs from '{path}' in {name.replace('_', ' ')}: they cannot vote",
+                    hint="give members that were trained on the same data",
+                )
+    ensemble = build(
+        reference,
+        num_classes=info.class_count,
+        load_batches=lambda _: _calibration(info),
+        device=str(device),
+    ).model
+    return ensemble.to(device=device).eval()
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Put the weights of a checkpoint that holds nothing else into a model of its kind.
+
+    Raises:
+        CheckpointError: it is damaged, or does not fit.
+    """
+    fit_weights(model, read_tensors(path)[2], path)
+
+
 def _trusted_reference(info: Info, path: Path, asked: str | None) -> str:
     stored = info.recipe.model
-    if asked is not None and asked != stored:
+    if asked is not None and not parse(asked).begins_with(parse(stored)):
         raise CheckpointError(
             f"'{path}' holds weights of '{stored}', not of '{asked}'",
             hint=f"give --model {quote(stored)}",
@@ -189,7 +246,7 @@ def _trusted_reference(info: Info, path: Path, asked: str | None) -> str:
             f"'{path}' holds weights of '{stored}', whose code would be run",
             hint=f"where you trust that code, name it: --model {quote(stored)}",
         )
-    return stored
+    return asked or stored
 
 
 def _is_state_dict(value: Any) -> bool:

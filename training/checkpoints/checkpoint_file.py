@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import CheckpointError, TrainingError
 from profiler.files import PARTIAL_SUFFIX, replace_whole_file, write_whole_file
+from profiler.interruption import heed_interruption
 from profiler.values.codec import FormError
 from profiler.values.plain_text import clean
 from training.run_folder import BEST, LAST
@@ -76,6 +77,7 @@ def read_tensors(path: Path) -> tuple[Info, dict[str, Any], dict[str, Tensor]]:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 # no mapping
     # A damaged header surfaces as whatever its lengths, shapes and types lead the reader into.
     except Exception as error:
+        heed_interruption(error)
         raise CheckpointError(
             f"'{path}' is no safetensors file, or a damaged one ({clean(_line(error))})",
             hint=DAMAGED,

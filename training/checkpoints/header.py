@@ -16,6 +16,7 @@ from typing import Any
 from profiler.errors import UsageError
 from profiler.inputs.base import Normalization
 from profiler.values.codec import FormError, check_version, decode, encode, parse
+from profiler.variants import parse as parse_variant
 from profiler.version import __version__
 from training.recipe import Recipe
 from training.result import CurvePoint
@@ -99,8 +100,11 @@ class Info:
 
     @property
     def names_library_model(self) -> bool:
-        """Whether the reference leads to the zoo, torchvision or timm, and so to nobody's code."""
-        return _SAFE_MODEL.fullmatch(self.recipe.model) is not None
+        """Whether the reference leads to the zoo, torchvision or timm, and so to nobody's code.
+
+        Transforms are the library's own.
+        """
+        return _SAFE_MODEL.fullmatch(parse_variant(self.recipe.model).base) is not None
 
 
 def write_header(info: Info, kind: str, extra: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from profiler.cli.options import number, whole_number
+from profiler.cli.options import add_sensors, number, whole_number
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
 
@@ -54,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of torch",
     )
+    add_sensors(parser)
     add_json(parser)
 
 

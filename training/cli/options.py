@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from profiler.cli.options import add_carbon, number, whole_number
+from profiler.cli.options import add_carbon, add_sensors, number, whole_number
 from profiler.errors import UsageError
 from training.recipe import (
     AT_LEAST_ONE,
@@ -123,6 +123,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of torch",
     )
+    add_sensors(parser)
     add_carbon(parser)
 
 
@@ -151,7 +152,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="REF",
-        help="the model it was trained for; needed only where that is code of your own",
+        help="the model it was trained for, needed only where that is code of your own; or a "
+        "variant of it, such as NAME+int8",
     )
 
 

@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy import packbits
 from torch import nn
 
 from profiler.inputs.base import Normalization
 from profiler.values.codec import encode
+from profiler.workload.stated_accuracy import PRECISION
 from training.checkpoints.checkpoint import save_weights
 from training.checkpoints.checkpoint_file import read_tensors
 from training.distribution import ALONE, Group
 
 from .accuracy import top1_accuracy
-from .evaluation import count_correct, top1_source
-from .forward import BATCH_SIZE
+from .answers import right_answers
+from .evaluation import top1_source
+from .forward import BATCH_SIZE, Pass
 
 if TYPE_CHECKING:
     from training.data.splits import Pixels
@@ -40,7 +43,8 @@ def accuracy_note(
     """What a checkpoint's header keeps of its accuracy: see `profiler.workload.stated_accuracy`.
 
     An accuracy holds for the precision that it was reached in, and a checkpoint is measured in
-    others than it was trained in: so one for each.
+    others than it was trained in: so one for each. Which images were right is kept for fp32, so
+    that two checkpoints can be compared image by image.
 
     Args:
         model: the network itself, with the weights of the checkpoint.
@@ -56,14 +60,19 @@ def accuracy_note(
     Raises:
         MeasurementError: the split is empty, or the model's outputs are not all finite.
     """
-    by_dtype = {}
+    note: dict[str, Any] = {"data": data, "by_dtype": {}}
     for dtype in dict.fromkeys(dtypes):
-        correct, total, _ = count_correct(
-            model, pixels, normalization, batch_size=batch_size, dtype=dtype,
+        run = Pass(
+            normalization=normalization, batch_size=batch_size, dtype=dtype,
             channels_last=channels_last, group=group, after_batch=after_batch,
         )  # fmt: skip
-        by_dtype[dtype] = encode(top1_accuracy(correct, total, top1_source(correct, total, data)))
-    return {"data": data, "by_dtype": by_dtype}
+        is_right = right_answers(model, pixels, run)
+        correct, total = int(is_right.sum()), len(is_right)
+        accuracy = top1_accuracy(correct, total, top1_source(correct, total, data))
+        note["by_dtype"][dtype] = encode(accuracy)
+        if dtype == PRECISION:
+            note["right_answers"] = packbits(is_right.cpu().numpy()).tobytes().hex()
+    return note
 
 
 def keep_accuracy(checkpoint: Path, note: Mapping[str, Any]) -> None:

@@ -80,6 +80,24 @@ def collect_answers(
     )
 
 
+def right_answers(model: nn.Module, pixels: Pixels, run: Pass) -> Tensor:
+    """(N,) bool: whether the first guess is right, over all ranks and in the split's order.
+
+    Arguments and errors are those of `collect_answers`.
+    """
+    device = pixels.labels.device
+    is_right = torch.zeros(len(pixels), dtype=torch.float64, device=device)
+    broken = torch.zeros(1, dtype=torch.float64, device=device)
+    place = run.group.shard(len(pixels)).start
+    with evaluating(model):
+        for logits, labels in run.answers(model, pixels):
+            broken += (~torch.isfinite(logits)).sum()
+            is_right[place : place + len(labels)] = (logits.argmax(1) == labels).double()
+            place += len(labels)
+    check_answers(len(pixels), int(run.group.sum(broken)))
+    return run.group.sum(is_right).bool()
+
+
 def _judged(logits: Tensor, labels: Tensor) -> Tensor:
     """(4, N): first guess right, right class in the first five, confidence, loss."""
     # A stable sort breaks ties, which are common in bf16, as argmax does: the first class wins.

@@ -27,7 +27,7 @@ from training.data.stream import StreamedPixels
 
 from .accuracy import CONFIDENCE
 from .evaluation import Evaluation, count_correct, evaluate
-from .forward import BATCH_SIZE
+from .forward import BATCH_SIZE, arithmetic
 
 SplitName = Literal["train", "validation", "test"]
 COST_SECONDS = 5.0
@@ -53,11 +53,10 @@ def evaluate_checkpoint(
         data: as `--data` takes it, with labels; None for what it was trained on.
         split: "validation" is what its recipe held out of the training split.
         device: "cpu", "cuda", "cuda:N" or "auto".
-        dtype: of the forward pass, under autocast; None for the one that it was trained in.
+        dtype: of the forward pass, under autocast; None for that of its training or transforms.
         batch_size: images of a call.
-        cost_seconds: the split is run again for at least so long to measure images/s and joules;
-            0 measures neither.
-        model: reference of the model, where the checkpoint's own must be confirmed.
+        cost_seconds: joules and images/s are measured for at least so long; 0 measures neither.
+        model: reference that confirms the checkpoint's own, or names a variant of it.
         meters: opened meters; by default those of the machine without GPUs that are not used.
         root: folder of downloaded data; None for the cache.
 
@@ -74,7 +73,7 @@ def evaluate_checkpoint(
         info.class_names, names, who=f"the model of '{checkpoint}'", whom=description,
         hint="evaluate it on data with the classes that it was trained for",
     )  # fmt: skip
-    dtype = dtype or info.recipe.dtype
+    dtype = arithmetic(network, dtype, info.recipe.dtype)
     channels_last = info.recipe.channels_last
     found = evaluate(
         network, pixels, info.normalization, data=description, class_names=info.class_names,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from profiler.errors import MeasurementError
+from profiler.errors import MeasurementError, UsageError
 from profiler.inputs.base import Normalization
 from profiler.workload.prepared import DTYPES
+from profiler.workload.transformed import precision_of
 from training.distribution import ALONE, Group
 
 if TYPE_CHECKING:
@@ -66,6 +67,28 @@ def forward(model: nn.Module, images: Tensor, dtype: str) -> Tensor:
     with torch.autocast(images.device.type, DTYPES[dtype], enabled=dtype != "fp32"):
         logits: Tensor = model(images)
     return logits.float()
+
+
+def arithmetic(model: nn.Module, asked: str | None, trained: str) -> str:
+    """The precision of a forward pass under autocast, which one that a transform set excludes.
+
+    Args:
+        model: what is run.
+        asked: by the user; None for nothing.
+        trained: what the model was trained in.
+
+    Raises:
+        UsageError: another one is asked for than a transform has set.
+    """
+    setting = precision_of(model)
+    if setting is None:
+        return asked or trained
+    if asked is not None:
+        raise UsageError(
+            f"the precision of this model is set by {setting.name}, and cannot be {asked}",
+            hint="leave out --dtype",
+        )
+    return "fp32"
 
 
 def normalized(pixels: Tensor, normalization: Normalization) -> Tensor:

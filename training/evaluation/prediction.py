@@ -15,7 +15,7 @@ from profiler.inputs.dataset import stack
 from profiler.machine.device import find_device
 from training.checkpoints.checkpoint import load_model
 
-from .forward import Pass, check_answers, evaluating
+from .forward import Pass, arithmetic, check_answers, evaluating
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +85,7 @@ def predict(
     network, info = load_model(checkpoint, place.name, model=model)
     run = Pass(
         normalization=info.normalization,
-        dtype=dtype or info.recipe.dtype,
+        dtype=arithmetic(network, dtype, info.recipe.dtype),
         channels_last=info.recipe.channels_last,
     )
     _, height, width = info.input_shape

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from profiler.errors import UsageError
+from profiler.inputs import load_calibration
 from profiler.machine.device import Device
+from profiler.variants import build, parse, weights_of
 from profiler.workload.prepared import DTYPES
-from profiler.workload.target import resolve
 from training.checkpoints.state import State, restore
 from training.data.splits import Splits
 from training.distribution import Group
@@ -104,11 +106,12 @@ def make_learner(
 
     Raises:
         TargetError: there is no such model, or it cannot have so many classes.
-        CheckpointError: the state does not fit, or the teacher cannot be loaded.
+        TransformError: a transform cannot be applied to it.
+        CheckpointError: the state or the initial weights do not fit, or the teacher cannot be
+            loaded.
     """
     torch.manual_seed(recipe.seed)
-    model = resolve(recipe.model, num_classes=len(splits.class_names)).model
-    model = model.train().to(device.name)
+    model = _build(recipe, splits, state).train().to(device.name)
     if recipe.channels_last:
         model = keep_channels_last(model)
     optimizer = make_optimizer(recipe, model)
@@ -137,6 +140,27 @@ def make_learner(
         criterion=criterion,
         weight=weight,
     )
+
+
+def _build(recipe: Recipe, splits: Splits, state: State | None) -> nn.Module:
+    """The model, with the weights it starts from unless a state holds later ones."""
+    is_rounded = any(call.name == "int8-qat" for call in parse(recipe.model).transforms)
+    if is_rounded and recipe.dtype != "fp32":
+        raise UsageError(
+            f"int8-qat rounds what is computed in fp32, and cannot be trained in {recipe.dtype}",
+            hint="--dtype fp32, or --recipe qat",
+        )
+    starts_anew = state is None and recipe.initial is not None
+    return build(
+        recipe.model,
+        num_classes=len(splits.class_names),
+        weights=weights_of(Path(recipe.initial)) if starts_anew and recipe.initial else None,
+        load_batches=lambda _: load_calibration(
+            recipe.data, input_shape=splits.input_shape, seed=recipe.seed
+        ),
+        for_training=True,
+        structure_only=state is not None,
+    ).model
 
 
 def compiled(learner: Learner) -> Learner:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from profiler.machine.device import Device
+from profiler.machine.environment import CPU_INFO, cpu_flags
 from profiler.values.findings import Finding
 from training.recipe import Recipe
 
-CPU_INFO = Path("/proc/cpuinfo")
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
@@ -29,12 +28,8 @@ def judge_precision(
     """
     if device.is_gpu or recipe.dtype != "bf16":
         return ()
-    try:
-        text = cpu_info.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ()
-    listed = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    if listed is None or BF16_FLAGS & set(listed.group(1).split()):
+    flags = cpu_flags(cpu_info)
+    if not flags or BF16_FLAGS & flags:
         return ()
     return (
         Finding(

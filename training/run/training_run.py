@@ -16,7 +16,7 @@ from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
-from training.checkpoints.checkpoint import load_model, save_checkpoint, save_weights
+from training.checkpoints.checkpoint import load_into, save_checkpoint, save_weights
 from training.checkpoints.header import Info
 from training.checkpoints.state import State, capture
 from training.data.batches import steps_per_epoch
@@ -109,8 +109,7 @@ class Run:
         """Evaluate the best weights from now on: those that users get, as they are on the disk."""
         with self.ledger.phase(Phase.CHECKPOINT):
             if self.group.is_first:
-                model, _ = load_model(self.folder / BEST, model=self.recipe.model)
-                self.learner.evaluated.load_state_dict(model.state_dict())
+                load_into(self.learner.evaluated, self.folder / BEST)
 
     def count_correct(self, pixels: Pixels, epoch: int | None) -> tuple[int, int]:
         """Right answers of the evaluated weights, and images."""

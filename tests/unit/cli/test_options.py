@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiler.cli import PROGRAM as PROFILER
 from profiler.cli import main
 from profiler.cli.options import (
     add_carbon,
     add_codecarbon,
     chosen_codecarbon,
+    chosen_sensors,
     number,
     precision,
     seconds,
@@ -18,6 +20,8 @@ from profiler.cli.options import (
     whole_number,
 )
 from profiler.errors import UsageError
+from profiler.meters.choice import SensorChoice, current_choice
+from training.cli import PROGRAM as TRAINING
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "nan", "9999999999999"])
@@ -70,6 +74,29 @@ def test_no_text_gets_a_number_through_that_is_not_finite(text):
     except UsageError:
         return
     assert math.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("program", "verb"),
+    [
+        *((PROFILER, verb) for verb in ("measure", "layers", "run")),
+        *((TRAINING, verb) for verb in ("train", "evaluate")),
+    ],
+)
+def test_every_verb_that_records_takes_the_choice_of_sensors(program, verb):
+    needed = {"evaluate": ["--checkpoint", "x"], "run": [], "train": []}
+    words = needed.get(verb, ["--model", "lightweight"])
+    arguments = program.build_parser(verb).parse_args(
+        [verb, *words, "--sensors", "gpu", "--without", "gpu:1"]
+    )
+    assert (arguments.sensors, arguments.without) == ("gpu", "gpu:1")
+
+
+def test_the_choice_of_a_verb_holds_for_all_that_it_opens():
+    with chosen_sensors({"sensors": "gpu,rapl", "without": "gpu:1"}):
+        assert current_choice() == SensorChoice(only=("gpu", "rapl"), without=("gpu:1",))
+    with chosen_sensors({}):
+        assert current_choice() == SensorChoice()
 
 
 def test_codecarbons_tracker_runs_unless_left_out(monkeypatch):

@@ -3,7 +3,7 @@ from dataclasses import replace
 from profiler.cli.screen import render_brief
 from profiler.render.citations import Sources
 from profiler.values.estimate import counted
-from profiler.values.findings import stopped_by_budget
+from profiler.values.findings import Finding, stopped_by_budget
 from profiler.values.profile import EnergyPart
 from tests.sample import measured, sample_profile
 
@@ -115,3 +115,22 @@ def test_layers_that_were_measured_are_shown_the_slowest_first():
     lines = brief(replace(profile, layers=tuple(rows))).splitlines()
     at = lines.index("Layers, the slowest first; 2 more in the stored run")
     assert [line.split()[0] for line in lines[at + 3 : at + 5]] == ["layer22", "layer21"]
+
+
+def test_findings_are_told_once_for_all_batches_the_decisive_first():
+    def at(batch, *findings):
+        return replace(sample_profile(batch_size=batch), findings=findings)
+
+    short = [Finding(kind="budget-ended", observed=f"reached {n} %", remedy="wait") for n in (1, 2)]
+    everywhere = Finding(kind="idle-drift", observed="idle drifted", remedy="")
+    contended = Finding(kind="contended", observed="others", remedy="stop them")
+    out = render_brief(
+        [at(1, everywhere, short[0], contended), at(2, everywhere, short[1])], ["a", "b"]
+    )
+    points = [line for line in out.splitlines() if line.startswith("- ")]
+    assert [point.split(": ")[-1].split(".")[0] for point in points] == [
+        "others",
+        "reached 2 %",
+        "- idle drifted",
+    ]
+    assert out.count("Wait.") == 1

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.inference.call_cost import HOST, TimedRun, cost_per_call, traces_of_device
+from profiler.inference.call_cost import HOST, cost_per_call, traces_of_device
+from profiler.inference.timed_run import TimedRun
 from profiler.values.trace import Channel, ChannelKind, CounterTrace, Window
 
 

@@ -21,6 +21,7 @@ from profiler.machine.codecarbon_tracker import (
     CodeCarbonTracker,
     codecarbon_options,
 )
+from profiler.meters.nvml_asleep import SleepingGpus
 from profiler.values.estimate import Basis
 
 ANSWER = {
@@ -237,3 +238,20 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX" and os.path.exists(f"/proc/{pid}")
+
+
+def test_gpus_that_sleep_are_not_woken_for_a_second_opinion(tmp_path: Path) -> None:
+    folder = tmp_path / "0000:01:00.0"
+    (folder / "power").mkdir(parents=True)
+    (folder / "vendor").write_text("0x10de\n")
+    (folder / "class").write_text("0x030200\n")
+    (folder / "power" / "runtime_status").write_text("suspended\n")
+    script = runner(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    tracker = CodeCarbonTracker(
+        CodeCarbonOptions(), carbon=carbon_factors(), script=script, sleeping=SleepingGpus(tmp_path)
+    )
+    with tracker, tracker.tracking():
+        pass
+    assert tracker.reading is None
+    assert "asleep" in tracker.findings[0].observed
+    assert not (tmp_path / "ran").exists()

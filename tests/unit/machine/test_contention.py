@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.comparison.gate import judge
 from profiler.comparison.verdicts import compare
 from profiler.machine.contention import CpuWatch, is_contended
 from profiler.values.findings import contended
@@ -44,11 +45,16 @@ def test_contention_is_threads_that_lack_a_cpu(
     assert is_contended(other_cpus, threads, cpu_count=2) is expected
 
 
-def test_a_contended_run_cannot_be_told_from_another() -> None:
+def test_a_contended_run_has_no_ratio_to_another() -> None:
     base = sample_profile(cpu=True)
     slower = replace(base, latency_s=base.latency_s.scaled(20, "s"))
     assert compare(base, slower).of("latency_s").verdict == "more"
     shared = replace(slower, findings=(*slower.findings, contended(0.9, 2, 2)))
     comparison = compare(base, shared)
-    assert comparison.of("latency_s").verdict == "no detectable difference"
-    assert "contended" in {finding.kind for finding in comparison.findings}
+    for key in ("latency_s", "energy_j", "power_w", "carbon_per_million_g"):
+        assert (comparison.of(key).ratio, comparison.of(key).verdict) == (None, None)
+    assert comparison.of("mac_count").verdict == "equal"
+    assert comparison.findings[0].kind == "contended"
+    gate = judge(comparison, "latency_s", 0.05)
+    assert gate.outcome == "inconclusive"
+    assert "other work" in gate.reason

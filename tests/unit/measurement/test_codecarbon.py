@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from profiler.machine.codecarbon_tracker import CodeCarbonTracker
+from profiler.measurement import conduct
 from profiler.measurement import model as measuring
 from profiler.meters.synthetic import SyntheticMeter
 from profiler.store import load, save
@@ -28,7 +29,7 @@ def test_both_accounts_of_the_same_span_stand_in_the_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = partial(CodeCarbonTracker, script=stand_in(tmp_path, 100.0))
-    monkeypatch.setattr(measuring, "CodeCarbonTracker", tracker)
+    monkeypatch.setattr(conduct, "CodeCarbonTracker", tracker)
     profile = measured(codecarbon=True)
     opinion = profile.codecarbon
     assert opinion is not None
@@ -45,7 +46,7 @@ def test_a_disagreement_is_among_the_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = partial(CodeCarbonTracker, script=stand_in(tmp_path, 1000.0))
-    monkeypatch.setattr(measuring, "CodeCarbonTracker", tracker)
+    monkeypatch.setattr(conduct, "CodeCarbonTracker", tracker)
     profile = measured(codecarbon=True)
     assert profile.codecarbon is not None
     assert profile.codecarbon.ratio is not None

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from profiler.inference.call_cost import TimedRun, cost_per_call
-from profiler.measurement.protocol import MeasuringProtocol, Protocol, ProtocolResult, block_latency
+from profiler.inference.call_cost import cost_per_call
+from profiler.inference.timed_run import TimedRun, block_latency
+from profiler.machine.cpu_account import CpuAccountant
+from profiler.measurement.protocol import MeasuringProtocol, Protocol, ProtocolResult
+from profiler.measurement.runners import LocalRunner
+from profiler.measurement.so_far import timed_run_of
 from profiler.meters.synthetic import SyntheticMeter
 from profiler.recording.recorder import Recorder
+from profiler.values.estimate import Estimate
+from profiler.values.repetition import Repetition
+from profiler.values.rounds import latency_ratio_of_rounds
 from profiler.values.trace import Window
 from tests.virtual.clock import FakeClock
 from tests.virtual.recording import VirtualRecorder
 
 IDLE_W, BUSY_W = 80.0, 330.0
+SILENT_KERNEL = CpuAccountant(Path("/nowhere"), Path("/nowhere"))
 
 
 class Bench:
@@ -33,8 +42,7 @@ class Bench:
         self.call_s, self.call_count = call_s, 0
         self.stages: list[tuple[str, float]] = []
         self.experiment = MeasuringProtocol(
-            call=self.call,
-            synchronize=lambda: None,
+            runners=[LocalRunner([self.call], lambda: None, self.clock, SILENT_KERNEL)],
             recorder=self.recorder,
             clock=self.clock,
             sleep=self.recorder.pass_time,
@@ -48,6 +56,9 @@ class Bench:
         outcome = self.experiment.run()
         self.recorder.stop()
         return outcome
+
+    def cost_run(self, outcome: ProtocolResult) -> TimedRun:
+        return timed_run_of(outcome.blocks, outcome.spans, 0, self.recorder.now_s)
 
     def call(self) -> None:
         self._draw(BUSY_W)
@@ -73,13 +84,10 @@ def test_a_steady_model_stops_at_the_precision_asked_for() -> None:
     outcome = bench.run()
     assert outcome.stopped_by == "precision"
     assert outcome.findings == ()
-    assert outcome.latency_s.point == pytest.approx(0.02, rel=1e-6)
-    run = TimedRun(
-        blocks=outcome.blocks,
-        idles=outcome.idles,
-        windows=bench.recorder.windows(),
-        now_s=bench.recorder.now_s,
-    )
+    run = bench.cost_run(outcome)
+    latency_s = block_latency(run)
+    assert latency_s is not None
+    assert latency_s.point == pytest.approx(0.02, rel=1e-6)
     cost = cost_per_call(bench.recorder.traces(), run)
     assert cost.energy_j is not None
     assert cost.net_energy_j is not None
@@ -94,16 +102,16 @@ def test_a_steady_model_stops_at_the_precision_asked_for() -> None:
 def test_idle_is_measured_before_and_after() -> None:
     bench = Bench(lambda n: 0.05, max_seconds=10.0)
     outcome = bench.run()
-    first, second = outcome.idles
+    first, second = (span for span in outcome.spans if span.name == "idle")
     assert first.end_s is not None
-    assert first.end_s <= outcome.blocks[0].start_s
-    assert second.start_s >= (outcome.blocks[-1].end_s or 0.0)
+    assert first.end_s <= outcome.blocks[0][0].start_s
+    assert second.start_s >= outcome.blocks[0][-1].end_s
 
 
 def test_slow_first_calls_stay_out_of_the_blocks() -> None:
     bench = Bench(lambda n: 0.3 if n < 3 else 0.02, max_seconds=20.0)
     outcome = bench.run()
-    assert outcome.latency_s.point == pytest.approx(0.02, rel=1e-6)
+    assert all(block.latency_s == pytest.approx(0.02, rel=1e-6) for block in outcome.blocks[0])
 
 
 def test_a_model_that_never_settles_ends_with_the_budget_and_says_so() -> None:
@@ -120,22 +128,21 @@ def test_the_budget_holds(max_seconds: float) -> None:
     start_s = bench.clock.now_s()
     outcome = bench.run()
     assert bench.clock.now_s() - start_s <= max_seconds + 1.0
-    assert len(outcome.blocks) >= 2
+    assert len(outcome.blocks[0]) >= 2
 
 
 def test_a_call_longer_than_the_budget_is_still_measured_twice() -> None:
     outcome = Bench(lambda n: 7.0, max_seconds=5.0).run()
-    assert outcome.latency_s.point == pytest.approx(7.0)
-    assert len(outcome.blocks) == 2
+    assert [block.latency_s for block in outcome.blocks[0]] == pytest.approx([7.0, 7.0])
 
 
 def test_without_a_sensor_latency_alone_decides() -> None:
     clock = FakeClock()
     recorder = Recorder([], clock=clock).start()
     outcome = MeasuringProtocol(
-        call=lambda: clock.advance(0.01), synchronize=lambda: None, recorder=recorder, clock=clock,
-        sleep=clock.sleep, protocol=Protocol(max_seconds=10.0), choose=lambda traces: traces,
-        progress=lambda stage, share: None,
+        runners=[LocalRunner([lambda: clock.advance(0.01)], lambda: None, clock, SILENT_KERNEL)],
+        recorder=recorder, clock=clock, sleep=clock.sleep, protocol=Protocol(max_seconds=10.0),
+        choose=lambda traces: traces, progress=lambda stage, share: None,
     ).run()  # fmt: skip
     assert outcome.stopped_by == "precision"
 
@@ -148,36 +155,130 @@ def test_progress_rises_and_names_its_stages() -> None:
     assert {stage for stage, _ in bench.stages} == {"idle", "warm-up", "measuring"}
 
 
-def test_one_disturbed_block_does_not_move_the_latency() -> None:
-    blocks = [
-        Window(name="block", start_s=k, end_s=k + (0.9 if k == 3 else 0.1), iteration_count=10)
-        for k in range(9)
-    ]
-    assert block_latency(blocks).point == pytest.approx(0.01)
-
-
-def blocks_of(latencies_s: list[float]) -> list[Window]:
-    return [
+def blocks_of(latencies_s: list[float], processes: tuple[int, ...] = ()) -> TimedRun:
+    blocks = tuple(
         Window(name="block", start_s=10.0 * k, end_s=10.0 * k + 10 * value, iteration_count=10)
         for k, value in enumerate(latencies_s)
-    ]
+    )
+    return TimedRun(blocks=blocks, idles=(), windows=blocks, now_s=1e3, processes=processes)
+
+
+def latency_of(latencies_s: list[float], processes: tuple[int, ...] = ()) -> Estimate:
+    latency = block_latency(blocks_of(latencies_s, processes))
+    assert latency is not None
+    return latency
+
+
+def test_one_disturbed_block_does_not_move_the_latency() -> None:
+    assert latency_of([0.01] * 3 + [0.09] + [0.01] * 5).point == pytest.approx(0.01)
 
 
 def test_two_blocks_are_too_few_to_say_much() -> None:
-    latency = block_latency(blocks_of([0.100, 0.102]))
+    latency = latency_of([0.100, 0.102])
     assert latency.point == pytest.approx(0.101)
+    assert latency.high is not None
     assert latency.high - latency.point > 0.01  # t with one degree of freedom, not the range
     assert "mean of 2" in latency.source
 
 
 def test_one_block_has_no_interval() -> None:
-    latency = block_latency(blocks_of([0.1]))
+    latency = latency_of([0.1])
     assert (latency.low, latency.high, latency.confidence) == (None, None, None)
 
 
 def test_blocks_that_drift_widen_the_interval_of_their_median() -> None:
     drifting = [0.100 + 0.001 * (k // 5) for k in range(20)]
     shuffled = [drifting[(7 * k) % 20] for k in range(20)]
-    wide, narrow = block_latency(blocks_of(drifting)), block_latency(blocks_of(shuffled))
+    wide, narrow = latency_of(drifting), latency_of(shuffled)
     assert wide.point == narrow.point
     assert wide.half_width > 1.5 * narrow.half_width
+
+
+def test_processes_that_differ_widen_the_interval_though_each_is_steady() -> None:
+    processes = (0, 1, 2) * 10
+    latency = latency_of([0.100 + 0.001 * process for process in processes], processes)
+    assert latency.point == pytest.approx(0.101)
+    # Student's t with two degrees of freedom, on three means 1 ms apart.
+    assert latency.half_width == pytest.approx(4.303 * 0.001 / 3**0.5, rel=1e-3)
+    assert "of 3 processes" in latency.source
+
+
+class Turns:
+    """Two models, one longer by `ratio`, in processes of different speed, while all drifts."""
+
+    def __init__(
+        self, processes: int, *, drift: float, ratio: float = 1.1, call_s: float = 0.01
+    ) -> None:
+        self.clock = FakeClock()
+        self.drift, self.ratio, self.call_s = drift, ratio, call_s
+        self.order: list[tuple[int, int]] = []
+        runners = [
+            LocalRunner(
+                [self.caller(process, model) for model in (0, 1)],
+                lambda: None,
+                self.clock,
+                SILENT_KERNEL,
+            )
+            for process in range(processes)
+        ]
+        self.recorder = Recorder([], clock=self.clock).start()
+        self.protocol = MeasuringProtocol(
+            runners=runners,
+            names=("a", "b"),
+            recorder=self.recorder,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            protocol=Protocol(max_seconds=40.0, precision=0.01),
+            choose=lambda traces: traces,
+            progress=lambda stage, share: None,
+        )
+
+    def caller(self, process: int, model: int) -> Callable[[], None]:
+        def call() -> None:
+            slower = 1 + self.drift * (self.clock.now_s() - 1000.0)
+            self.clock.advance(
+                self.call_s * slower * (1 + 0.05 * process) * (self.ratio if model else 1)
+            )
+
+        return call
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_in_turns_drift_and_states_of_processes_cancel_and_the_ratio_decides(
+    processes: int,
+) -> None:
+    turns = Turns(processes, drift=0.02)
+    result = turns.protocol.run()
+    assert result.stopped_by == "precision"
+    first, second = (
+        Repetition(series="s", process_count=processes, is_fresh=True, blocks=blocks)
+        for blocks in result.blocks
+    )
+    assert [block.round for block in first.blocks] == [block.round for block in second.blocks]
+    assert {block.process for block in first.blocks} == set(range(processes))
+    pairs = list(zip(first.blocks, second.blocks, strict=True))
+    assert all(a.process == b.process for a, b in pairs)
+    assert len({a.start_s < b.start_s for a, b in pairs}) == 2  # the order is random
+    ratio = latency_ratio_of_rounds(first, second)
+    assert ratio is not None
+    assert ratio.low <= 1.1 <= ratio.high
+    assert ratio.high - ratio.low < 0.03
+    assert max(block.latency_s for block in first.blocks) > 1.1 * first.blocks[0].latency_s
+
+
+def test_what_falls_short_is_one_finding_that_says_how_long_would_do() -> None:
+    result = Bench(lambda n: 0.01 + 0.004 * (n % 7), max_seconds=2.0, precision=1e-3).run()
+    (finding,) = (item for item in result.findings if item.kind == "budget-ended")
+    assert "latency reached ±" in finding.observed
+    assert "±0.1 % was asked for" in finding.observed
+
+
+def test_calls_too_long_for_all_processes_are_measured_in_one_and_the_budget_nearly_holds() -> None:
+    turns = Turns(3, drift=0.0, call_s=4.0)
+    start_s = turns.clock.now_s()
+    result = turns.protocol.run()
+    assert {block.process for blocks in result.blocks for block in blocks} == {0}
+    assert "fewer-processes" in {finding.kind for finding in result.findings}
+    assert turns.clock.now_s() - start_s < 45.0
+    brisk = Turns(3, drift=0.0, call_s=0.5).protocol.run()
+    assert {block.process for block in brisk.blocks[0]} == {0, 1, 2}

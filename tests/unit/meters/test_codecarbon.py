@@ -7,9 +7,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from profiler.errors import SensorError
 from profiler.meters.codecarbon import CodeCarbonMeter, carbon_intensity_g_per_kwh, known_countries
 from profiler.meters.codecarbon_tables import (
     CPU_TABLE,
@@ -109,7 +111,7 @@ def clock() -> FakeClock:
 
 
 def opened(tree: SysfsTree) -> tuple[CodeCarbonMeter, dict[str, Channel]]:
-    meter = CodeCarbonMeter(tree.root, reader=tree)
+    meter = CodeCarbonMeter(tree.root, reader=tree, clock=SimpleNamespace(now_s=tree.now_s))
     return meter, {channel.device: channel for channel in meter.open()}
 
 
@@ -139,6 +141,39 @@ def test_two_sockets_draw_twice(tmp_path: Path, clock: FakeClock) -> None:
     add_proc(tree, model=EPYC, load=lambda now_s: 1.0, sockets=2)
     meter, channels = opened(tree)
     assert mean_power_w(meter, channels, clock, seconds=10)["cpu"] == pytest.approx(450)
+
+
+def test_a_virtual_machine_of_one_cpu_sockets_is_one_socket(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    tree = SysfsTree(tmp_path, clock.now_s)
+    add_proc(tree, model=EPYC, load=lambda now_s: 1.0, sockets=8)
+    meter, channels = opened(tree)
+    assert mean_power_w(meter, channels, clock, seconds=5)["cpu"] == pytest.approx(225)
+    assert "the 8 that this virtual machine shows are none" in channels["cpu"].source
+
+
+@pytest.mark.parametrize("shown_cpus", [1, 16])
+def test_seconds_are_the_clocks_whatever_ticks_a_container_is_shown(
+    tmp_path: Path, clock: FakeClock, shown_cpus: int
+) -> None:
+    tree = SysfsTree(tmp_path, clock.now_s)
+    add_proc(tree, model=EPYC, load=lambda now_s: 1.0)
+    start_s = clock.now_s()
+    tree.add("stat", lambda now_s: f"cpu {int(shown_cpus * 100 * (now_s - start_s))} 0 0 9 0 0 0 0")
+    meter, channels = opened(tree)
+    watts = mean_power_w(meter, channels, clock, seconds=6)
+    assert watts["ram"] == pytest.approx(10)
+    assert watts["cpu"] == pytest.approx(225)
+
+
+def test_a_sandbox_without_cpu_time_says_what_it_is(tmp_path: Path, clock: FakeClock) -> None:
+    tree = SysfsTree(tmp_path, clock.now_s)
+    add_proc(tree, model=EPYC, load=lambda now_s: 1.0)
+    tree.add("stat", "cpu  0 0 0 0 0 0 0 0 0 0")
+    with pytest.raises(SensorError, match="gVisor") as caught:
+        opened(tree)
+    assert "reload" not in f"{caught.value}"
 
 
 def test_an_unknown_cpu_is_said_to_be_unknown(tmp_path: Path, clock: FakeClock) -> None:

@@ -70,7 +70,7 @@ def codecarbon_bench(folder: Path) -> Iterator[Bench]:
     clock = FakeClock()
     tree = SysfsTree(folder, clock.now_s)
     add_proc(tree, model="AMD EPYC 7742", load=lambda now_s: 0.5)
-    meter = CodeCarbonMeter(folder, reader=tree)
+    meter = CodeCarbonMeter(folder, reader=tree, clock=clock)
     yield Bench(meter, clock, power_w=225 * (0.1 + 0.9 * 0.5**3), slack=0.05)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from profiler.errors import SensorError
+from profiler.meters.base import AsleepError
 from profiler.meters.hwmon import HwmonMeter
 from profiler.values.trace import Channel
 from tests.virtual.clock import FakeClock
@@ -24,7 +25,7 @@ def tree(tmp_path: Path, clock: FakeClock) -> SysfsTree:
 
 
 def opened(tree: SysfsTree) -> tuple[HwmonMeter, dict[str, Channel]]:
-    meter = HwmonMeter(tree.root / "hwmon", tree.root / "power_supply", reader=tree)
+    meter = HwmonMeter(tree.root / "hwmon", tree.root / "power_supply", reader=tree, environment={})
     return meter, {channel.key: channel for channel in meter.open()}
 
 
@@ -135,13 +136,83 @@ def test_a_sensor_of_root_is_a_finding_with_the_command(tree) -> None:
     assert "sudo chmod a+r" in meter.findings[0].remedy
 
 
-def test_a_gpu_asleep_is_no_matter_of_rights(tree) -> None:
+def test_a_gpu_that_says_not_now_is_told_and_asked_again(tree) -> None:
     tree.add("hwmon/hwmon0/name", "amdgpu")
-    tree.add("hwmon/hwmon0/power1_average", 1)
+    tree.add("hwmon/hwmon0/power1_average", 70_000_000)
     tree.deny("hwmon/hwmon0/power1_average", errno.EPERM)
     meter, channels = opened(tree)
-    assert channels == {}
+    (finding,) = meter.findings
+    assert finding.kind == "sensor-silent"
+    assert "gpu:amdgpu-0" in finding.observed
+    with pytest.raises(SensorError):
+        meter.read(channels["gpu:amdgpu-0:power"])
+    tree.forgive()
+    assert meter.read(channels["gpu:amdgpu-0:power"]) == 70
+
+
+def test_a_gpu_asleep_is_not_read_until_it_is_awake(tree) -> None:
+    tree.add("hwmon/hwmon0/name", "xe")
+    tree.add("hwmon/hwmon0/energy1_input", 5_000_000)
+    tree.add("hwmon/hwmon0/device/power/runtime_status", "suspended")
+    tree.deny("hwmon/hwmon0/energy1_input", errno.EIO)  # a read would be seen
+    meter, channels = opened(tree)
+    assert [finding.kind for finding in meter.findings] == ["gpu-asleep"]
+    with pytest.raises(AsleepError):
+        meter.read(channels["gpu:xe-0:energy"])
+    tree.forgive()
+    tree.add("hwmon/hwmon0/device/power/runtime_status", "active")
+    assert meter.read(channels["gpu:xe-0:energy"]) == 5
+
+
+def amd_gpus(tree: SysfsTree) -> None:
+    """Four cards; the kernel's numbers are not in the order of the bus."""
+    for number, bus in enumerate((0x83, 0x03, 0xC3, 0x43)):
+        folder = f"hwmon/hwmon{number + 8}"
+        tree.add(f"{folder}/name", "amdgpu")
+        tree.add(f"{folder}/power1_average", bus * 1_000_000)
+        tree.add(f"{folder}/device/uevent", f"DRIVER=amdgpu\nPCI_SLOT_NAME=0000:{bus:02X}:00.0")
+        tree.add(f"{folder}/device/unique_id", f"{bus:016x}")
+
+
+@pytest.mark.parametrize(
+    ("environment", "buses"),
+    [
+        ({}, (0x03, 0x43, 0x83, 0xC3)),
+        ({"ROCR_VISIBLE_DEVICES": "2,0"}, (0x83, 0x03)),
+        ({"ROCR_VISIBLE_DEVICES": ""}, ()),
+        ({"ROCR_VISIBLE_DEVICES": f"GPU-{0xC3:016X},1"}, (0xC3, 0x43)),
+        ({"HIP_VISIBLE_DEVICES": "3"}, (0xC3,)),
+        ({"HIP_VISIBLE_DEVICES": "-1"}, ()),
+        ({"HIP_VISIBLE_DEVICES": "", "CUDA_VISIBLE_DEVICES": "1"}, (0x43,)),
+        ({"ROCR_VISIBLE_DEVICES": "1,2,3", "HIP_VISIBLE_DEVICES": "2"}, (0xC3,)),
+        ({"ZE_AFFINITY_MASK": "0"}, (0x03, 0x43, 0x83, 0xC3)),
+    ],
+)
+def test_amd_gpus_are_those_that_rocm_shows_in_its_order(tree, environment, buses) -> None:
+    amd_gpus(tree)
+    meter = HwmonMeter(
+        tree.root / "hwmon", tree.root / "power_supply", reader=tree, environment=environment
+    )
+    channels = meter.open()
+    assert [channel.device for channel in channels] == [
+        f"gpu:amdgpu-{number}" for number in range(len(buses))
+    ]
+    assert [meter.read(channel) for channel in channels] == list(buses)
+    assert [c.identity for c in channels] == [f"0000:{bus:02x}:00.0" for bus in buses]
     assert meter.findings == ()
+
+
+def test_a_list_that_names_no_gpu_is_told(tree) -> None:
+    amd_gpus(tree)
+    environment = {"ROCR_VISIBLE_DEVICES": "1,9,2"}
+    meter = HwmonMeter(tree.root / "hwmon", tree.root, reader=tree, environment=environment)
+    assert len(meter.open()) == 1
+    assert "'9'" in meter.findings[0].observed
+
+
+def test_a_battery_says_that_its_reading_may_be_old(tree) -> None:
+    battery(tree, "Discharging")
+    assert opened(tree)[1]["battery:BAT0:power"].longest_hold_s == 60
 
 
 def test_other_drivers_are_no_power_sensors(tree) -> None:

@@ -7,11 +7,15 @@ import pytest
 
 from profiler.errors import SensorError
 from profiler.meters import open_meter
-from profiler.meters.nvml import NvmlMeter, gpu_facts
+from profiler.meters.base import AsleepError
+from profiler.meters.gpu_facts import gpu_facts
+from profiler.meters.nvml import NvmlMeter
+from profiler.meters.nvml_asleep import SleepingGpus
 from profiler.values.trace import Channel, ChannelKind
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Fault, Scenario, VirtualGpu, VirtualNvml, install
 from tests.virtual.power import constant, ramp
+from tests.virtual.sysfs import SysfsTree
 
 ENERGY, POWER = ChannelKind.ENERGY, ChannelKind.POWER
 OTHER_UUID = "GPU-99999999-2222-3333-4444-555555555555"
@@ -304,3 +308,53 @@ def test_reading_an_unopened_channel_is_refused() -> None:
     channel = Channel(device="gpu:0", kind=ENERGY, source="")
     with pytest.raises(SensorError, match="gpu:0:energy"):
         NvmlMeter().read(channel)
+
+
+def test_a_name_that_is_no_utf_8_is_shown_escaped_and_loses_no_gpu(start, clock) -> None:
+    odd = virtual_gpu(clock, name=b"NVIDIA \xff100".decode(errors="surrogateescape"))
+    rig = start(odd, virtual_gpu(clock, uuid=OTHER_UUID))
+    assert {"gpu:0:energy", "gpu:1:energy"} <= set(rig.channels)
+    assert "NVIDIA \\xff100" in rig.channels["gpu:0:energy"].source
+    assert rig.kinds == ["gpu-order-unknown"]
+
+
+def test_what_pynvml_itself_gets_wrong_about_one_gpu_is_a_sensor_error(start, clock) -> None:
+    rig = start()
+    with pytest.raises(SensorError, match="ArgumentError"):
+        rig.meter._session.call("nvmlDeviceGetName", object())
+
+
+def sleeping(tree: SysfsTree, status: str) -> SleepingGpus:
+    for slot, vendor in (("0000:01:00.0", "0x10de"), ("0000:00:02.0", "0x8086")):
+        tree.add(f"{slot}/vendor", vendor)
+        tree.add(f"{slot}/class", "0x030000")
+        tree.add(f"{slot}/power/runtime_status", status if vendor == "0x10de" else "active")
+    return SleepingGpus(tree.root, reader=tree)
+
+
+def test_gpus_that_sleep_are_not_woken_and_are_read_once_awake(clock, tmp_path) -> None:
+    tree = SysfsTree(tmp_path, clock.now_s)
+    with install(Scenario(gpus=(virtual_gpu(clock),)), now_s=clock.now_s) as library:
+        meter = NvmlMeter(environment={}, sleeping=sleeping(tree, "suspended"))
+        (channel,), (finding,) = open_meter(meter, clock=clock)
+        assert (channel.key, finding.kind) == ("gpu:0:energy", "gpu-asleep")
+        with pytest.raises(AsleepError):
+            meter.read(channel)
+        assert library._init_count == 0
+        sleeping(tree, "active")
+        before_j = meter.read(channel)
+        clock.advance(2)
+        assert meter.read(channel) - before_j == pytest.approx(600, abs=1e-3)
+        meter.close()
+        assert library._init_count == 0
+
+
+def test_a_counter_that_fails_at_the_start_is_told_and_asked_again(start, clock) -> None:
+    rig = start(virtual_gpu(clock, Fault("failing", end_s=1.0)))
+    assert "gpu-unreadable" in rig.kinds
+    with pytest.raises(SensorError):
+        rig.read("gpu:0:energy")
+    clock.advance(2)
+    before_j = rig.read("gpu:0:energy")
+    clock.advance(1)
+    assert rig.read("gpu:0:energy") - before_j == pytest.approx(300, abs=1e-3)

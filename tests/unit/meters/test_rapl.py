@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,49 @@ def test_two_sockets_are_two_packages(tree, clock) -> None:
     add_domain(tree, "intel-rapl:0", "package-0", counter_uj(script, start_uj=5e6))
     add_domain(tree, "intel-rapl:1", "package-1", counter_uj(script, start_uj=7e6))
     assert set(opened(tree)[1]) == {"cpu:package-0", "cpu:package-1"}
+
+
+@pytest.mark.parametrize("second", ["psys-1", "psys"])
+def test_each_socket_has_its_platform_which_holds_it_alone(tree, clock, second) -> None:
+    script = constant(100).at(clock.now_s())
+    add_domain(tree, "intel-rapl:0", "package-0", counter_uj(script))
+    add_domain(tree, "intel-rapl:1", "package-1", counter_uj(script))
+    add_domain(tree, "intel-rapl:1:0", "dram", counter_uj(script))
+    add_domain(tree, "intel-rapl:2", "psys", counter_uj(script, share=2))
+    add_domain(tree, "intel-rapl:3", second, counter_uj(script, share=2))
+    _, channels = opened(tree)
+    assert set(channels) == {"cpu:package-0", "cpu:package-1", "dram:package-1", "psys", "psys:1"}
+    assert channels["psys"].contains == ("cpu:package-0",)
+    assert channels["psys:1"].contains == ("cpu:package-1", "dram:package-1")
+
+
+def test_one_platform_holds_both_sockets(tree, clock) -> None:
+    script = constant(100).at(clock.now_s())
+    for number in (0, 1):
+        add_domain(tree, f"intel-rapl:{number}", f"package-{number}", counter_uj(script))
+    add_domain(tree, "intel-rapl:2", "psys", counter_uj(script, share=3))
+    assert opened(tree)[1]["psys"].contains == ("cpu:package-0", "cpu:package-1")
+
+
+def masked(folder: Path) -> Path:
+    """A class folder whose links lead nowhere, as under Docker."""
+    root = folder / "class" / "powercap"
+    root.mkdir(parents=True)
+    for name in ("intel-rapl", "intel-rapl:0", "intel-rapl:0:0"):
+        (root / name).symlink_to(f"../../devices/virtual/powercap/{name}")
+    return root
+
+
+def test_masked_counters_are_named_with_the_mount_that_mends_it(tmp_path) -> None:
+    with pytest.raises(SensorError, match="masks /sys/devices/virtual/powercap") as caught:
+        RaplMeter(masked(tmp_path), host_root=tmp_path / "absent").open()
+    assert "-v /sys:/host/sys:ro" in caught.value.hint
+
+
+def test_behind_a_mask_the_mounted_folder_of_the_host_is_read(tree, clock, tmp_path) -> None:
+    add_domain(tree, "host/intel-rapl:0", "package-0", counter_uj(constant(9).at(clock.now_s())))
+    (channel,) = RaplMeter(masked(tmp_path), host_root=tree.root / "host").open()
+    assert channel.device == "cpu:package-0"
 
 
 def test_a_die_that_mirrors_its_package_is_left_out_with_its_parts(tree, clock) -> None:
@@ -85,6 +129,17 @@ def test_some_unreadable_counters_are_a_finding(tree, clock) -> None:
     assert "psys" not in channels
     assert "cpu:package-0" in channels
     assert "sudo chmod" in meter.findings[0].remedy
+
+
+def test_a_counter_that_has_no_value_yet_is_told_and_asked_again(tree, clock) -> None:
+    add_rapl(tree, constant(100).at(clock.now_s()))
+    tree.deny("intel-rapl:1/energy_uj", errno.ENODATA)
+    meter, channels = opened(tree)
+    assert [finding.kind for finding in meter.findings] == ["sensor-silent"]
+    with pytest.raises(SensorError):
+        meter.read(channels["psys"])
+    tree.forgive()
+    assert meter.read(channels["psys"]) > 0
 
 
 def test_a_domain_that_vanishes_raises_and_may_come_back(tree, clock) -> None:

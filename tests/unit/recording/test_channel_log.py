@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.inference import infer_counter, integrate_power
 from profiler.recording.channel_log import CAPACITY, CounterLog, PowerLog
 from profiler.recording.fault_log import FAULT_CAPACITY, FaultLog
-from profiler.values.trace import Channel, ChannelKind, FaultKind, Window
+from profiler.values.trace import Channel, ChannelKind, CounterTrace, FaultKind, Window
 
 SLOW = Channel(
     device="gpu:0", kind=ChannelKind.ENERGY, source="test", update_period_s=0.1, resolution_j=1e-3
@@ -213,3 +216,112 @@ def test_ever_so_many_edges_do_not_keep_a_log_from_thinning() -> None:
 def test_only_what_is_new_can_be_asked_for() -> None:
     log = filled([10.0 * k for k in range(10)])
     assert log.trace(0.55).energy_j == (60.0, 70.0, 80.0, 90.0)
+
+
+def wrong_for_a_moment(
+    power_w: float, at: int, reads: int, wrong_j: float, *, start_j: float, channel: Channel = SLOW
+) -> CounterTrace:
+    """Sixty reads, a few of which show something else than the counter."""
+    step_s = 0.1 if channel is SLOW else 0.04
+    truth_j = [start_j + power_w * step_s * k for k in range(60)]
+    shown_j = [
+        max(0.0, energy_j + wrong_j) if at <= k < at + reads else energy_j
+        for k, energy_j in enumerate(truth_j)
+    ]
+    log = CounterLog(replace(channel, wrap_j=None), streaming=channel is FAST)
+    for k, raw_j in enumerate(shown_j):
+        log.observe(k * step_s, k * step_s + 1e-4, raw_j)
+    return log.trace()
+
+
+@pytest.mark.parametrize("channel", [SLOW, FAST], ids=["100 ms", "1 ms"])
+@pytest.mark.parametrize("wrong_j", [-1e9, -300.0, -20.0, 500.0, 1e7])
+@settings(max_examples=20)
+@given(power_w=st.floats(15, 900), at=st.integers(4, 45), reads=st.integers(1, 8))
+def test_a_value_that_is_wrong_for_a_moment_makes_no_energy(
+    channel: Channel, wrong_j: float, power_w: float, at: int, reads: int
+) -> None:
+    trace = wrong_for_a_moment(power_w, at, reads, wrong_j, start_j=400.0, channel=channel)
+    step_s = 0.1 if channel is SLOW else 0.04
+    assert trace.energy_j[-1] == pytest.approx(59 * step_s * power_w, rel=1e-9)
+    assert set(trace.epoch) == {0}
+    assert trace.faults == ()
+
+
+def test_the_move_after_a_dip_is_bracketed_by_the_reads_around_it() -> None:
+    trace = wrong_for_a_moment(100.0, 20, 5, -50.0, start_j=1000.0)
+    widest = max(range(len(trace.energy_j)), key=lambda k: trace.latest_s[k] - trace.earliest_s[k])
+    assert trace.earliest_s[widest] == pytest.approx(1.9)
+    assert trace.latest_s[widest] == pytest.approx(2.5001)
+
+
+@given(power_w=st.floats(15, 900), before=st.integers(3, 20), start_j=st.floats(0, 30))
+def test_a_true_reset_is_no_dip_also_where_it_passes_the_old_value(
+    power_w: float, before: int, start_j: float
+) -> None:
+    first_j = [start_j + power_w * 0.1 * k for k in range(before)]
+    then_j = [power_w * 0.1 * k for k in range(3 * before)]
+    trace = filled([*first_j, *then_j]).trace()
+    assert set(trace.epoch) == {0, 1}
+    known_j = (before - 1 + 3 * before - 1) * power_w * 0.1
+    assert trace.energy_j[-1] == pytest.approx(known_j, rel=1e-9)
+
+
+def test_the_way_back_from_a_long_dip_is_no_energy_either() -> None:
+    raws_j = [1000.0 + 10 * k - (900 if 50 <= k < 250 else 0) for k in range(300)]
+    trace = filled(raws_j).trace()
+    assert set(trace.epoch) == {0, 1, 2}
+    assert trace.energy_j[-1] <= 2990
+    assert trace.energy_j[-1] == pytest.approx(2970)
+
+
+def test_a_suspension_breaks_the_counter_off_and_is_named() -> None:
+    log = filled([10.0 * k for k in range(10)])
+    log.break_off(1.0, "suspended for 3600 s")
+    for k in range(10):
+        log.observe(1.0 + k * 0.1, 1.0001 + k * 0.1, 5e5 + 10.0 * k)
+    trace = log.trace()
+    assert trace.energy_j[-1] == pytest.approx(180)
+    assert set(trace.epoch) == {0, 1}
+    (fault,) = trace.faults
+    assert (fault.kind, fault.start_s, fault.end_s) == (FaultKind.SUSPENDED, 0.9, 1.0)
+
+
+@given(
+    power_w=st.floats(3, 150), unit_j=st.sampled_from([0.5, 1.0, 2.0]), seed=st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=20)
+def test_the_resolution_of_a_coarse_counter_is_learnt(
+    power_w: float, unit_j: float, seed: int
+) -> None:
+    jitter = random.Random(seed)
+    log = CounterLog(FAST, streaming=True)
+    time_s = 0.0
+    for _ in range(800):
+        time_s += 0.04 + jitter.uniform(0, 0.004)
+        log.observe(time_s, time_s + 1e-5, power_w * time_s // unit_j * unit_j % 1000)
+    learnt_j = log.trace().channel.resolution_j
+    assert learnt_j is not None
+    assert learnt_j == pytest.approx(unit_j) or unit_j < 3.5e-3 * power_w
+
+
+@settings(max_examples=20)
+@given(power_w=st.floats(1, 900))
+def test_a_fine_counter_keeps_its_resolution_at_constant_power(power_w: float) -> None:
+    for channel, step_s in ((SLOW, 0.1), (FAST, 0.04)):
+        raws_j = [round(power_w * step_s * k, 3) for k in range(100)]
+        trace = filled([raw % 1000 for raw in raws_j], channel=channel, step_s=step_s).trace()
+        assert trace.channel.resolution_j == channel.resolution_j
+
+
+def test_a_device_asleep_is_no_lost_sensor() -> None:
+    log = FaultLog()
+    log.fail(1.0, "asleep", asleep=True)
+    assert log.snapshot()[0].kind is FaultKind.ASLEEP
+    log.fail(1.2, "asleep", asleep=True)
+    log.succeed(1.3)
+    assert [(f.kind, f.end_s) for f in log.snapshot()] == [(FaultKind.ASLEEP, 1.2)]
+    log.fail(2.0, "gone")
+    log.fail(2.1, "asleep", asleep=True)
+    log.succeed(3.0)
+    assert [fault.kind for fault in log.snapshot()] == [FaultKind.ASLEEP, FaultKind.ASLEEP]

@@ -36,7 +36,7 @@ def test_one_profile_is_told_without_a_comparison():
 def test_two_runs_of_one_model_are_called_a_and_b():
     document = tell([sample_profile(), sample_profile()])
     assert "lightweight (B) against lightweight (A), batch 128" in titles(document)
-    assert "No detectable difference in energy" in document.sections[1].paragraphs[0]
+    assert "is equal within 5 %" in document.sections[1].paragraphs[0]
 
 
 def test_further_sections_stand_before_the_figures():

@@ -71,7 +71,7 @@ def test_what_is_not_given_is_kept_from_the_base() -> None:
 def test_no_recipe_and_no_file_names_the_recipes_there_are() -> None:
     with pytest.raises(UsageError, match="there is no recipe 'fulll'") as refused:
         load_recipe("fulll")
-    assert "digits, extended, full, quick" in (refused.value.hint or "")
+    assert "digits, extended, finetune, full, qat, quick" in (refused.value.hint or "")
 
 
 def test_a_broken_file_is_told_from_an_absent_one(tmp_path: Path) -> None:

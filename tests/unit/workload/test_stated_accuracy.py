@@ -119,6 +119,7 @@ def test_measure_puts_it_into_what_it_stores_and_prints(tmp_path, monkeypatch, c
     save_file(weights, tmp_path / "best.safetensors", {"wattprof": json.dumps(header())})
     words = ["--model", "lightweight", "--classes", "10", "--checkpoint", "best.safetensors"]
     budget = ["--device", "cpu", "--max-seconds", "0.4", "--batch-size", "2", "--json"]
+    budget += ["--processes", "1"]
     assert main(["measure", *words, *budget]) == 0
     (profile,) = json.loads(capsys.readouterr().out)["profiles"]
     assert profile["accuracy"]["point"] == 0.84

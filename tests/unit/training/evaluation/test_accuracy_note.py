@@ -42,6 +42,7 @@ def test_the_accuracy_goes_with_the_weights_and_is_read_back(tmp_path):
     correct, total, _ = count_correct(model, pixels, test.normalization)
     assert stated.by_dtype["fp32"].point == correct / total
     assert f"{correct} of 50 images right" in stated.by_dtype["fp32"].source
+    assert int(stated.right_answers, 16).bit_count() == correct
     assert decode(note["by_dtype"]["fp32"], Estimate) == stated.by_dtype["fp32"]
 
     kept = load_info(path)

@@ -1,0 +1,131 @@
+"""Two models measured in turns: drift and neighbours cancel, and what does not cancel is said."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from profiler.comparison.verdicts import compare
+from profiler.values.profile import Profile
+from profiler.values.repetition import Block, Repetition
+from profiler.values.rounds import latency_ratio_of_rounds
+from profiler.values.statistics import process_interval
+from tests.sample import measured, sample_profile
+
+
+def series(
+    rng: random.Random,
+    *,
+    factor: float,
+    rounds: int = 30,
+    processes: int = 3,
+    drift: float = 0.2,
+    state: float = 0.05,
+    noise: float = 0.005,
+) -> tuple[Repetition, Repetition]:
+    """Base and other; machine and processes wander far more than the blocks do."""
+    states = [math.exp(rng.gauss(0, state)) for _ in range(processes)]
+    pair: tuple[list[Block], list[Block]] = ([], [])
+    for number in range(rounds):
+        machine = 1 + drift * number / rounds
+        for blocks, scale in zip(pair, (1.0, factor), strict=True):
+            seconds = scale * machine * states[number % processes] * math.exp(rng.gauss(0, noise))
+            start_s = 10.0 * number + (5.0 if blocks is pair[1] else 0.0)
+            block = Block(
+                process=number % processes, round=number, start_s=start_s, end_s=start_s + seconds,
+                call_count=1,
+            )  # fmt: skip
+            blocks.append(block)
+    first, second = (
+        Repetition(series="s", process_count=processes, is_fresh=True, blocks=tuple(blocks))
+        for blocks in pair
+    )
+    return first, second
+
+
+def profiles(pair: tuple[Repetition, Repetition], ratio: float) -> tuple[Profile, Profile]:
+    base = replace(
+        sample_profile(), repetition=pair[0], latency_s=measured(1.1, 0.1, "s"),
+        energy_j=measured(110.0, 0.1, "J"), power_w=measured(100.0, 0.002, "W"),
+    )  # fmt: skip
+    other = replace(
+        base, repetition=pair[1], latency_s=measured(1.1 * ratio, 0.1, "s"),
+        energy_j=measured(110.0 * ratio, 0.1, "J"),
+    )  # fmt: skip
+    return base, other
+
+
+def test_a_tenth_more_work_is_found_beneath_drift_and_states_that_are_larger() -> None:
+    comparison = compare(*profiles(series(random.Random(1), factor=1.1), 1.1))
+    assert comparison.verdict == "more"
+    for key in ("latency_s", "energy_j", "energy_per_million_kwh", "carbon_per_million_g"):
+        row = comparison.of(key)
+        assert row is not None
+        assert row.ratio is not None
+        assert row.ratio.point == pytest.approx(1.1, rel=0.01)
+        assert row.ratio.relative_half_width < 0.02  # type: ignore[operator]  # it has one
+    rate = comparison.of("throughput_per_s")
+    assert rate is not None
+    assert rate.ratio is not None
+    assert rate.ratio.point == pytest.approx(1 / 1.1, rel=0.01)
+    assert rate.verdict == "less"
+
+
+def test_a_model_against_itself_is_equal_or_not_told_apart() -> None:
+    rng, wrong, missed = random.Random(2), 0, 0
+    for _ in range(300):
+        comparison = compare(*profiles(series(rng, factor=1.0), 1.0))
+        ratio = comparison.latency_ratio
+        assert ratio is not None
+        assert ratio.low is not None
+        assert ratio.high is not None
+        missed += not ratio.low <= 1 <= ratio.high
+        wrong += comparison.verdict in ("less", "more")
+    assert missed / 300 < 0.07
+    assert wrong == 0
+
+
+def test_rounds_in_which_one_block_was_disturbed_do_not_count() -> None:
+    first, second = series(random.Random(3), factor=1.0)
+    blocks = tuple(
+        replace(block, end_s=block.end_s + 50.0, is_disturbed=True) if block.round < 12 else block
+        for block in second.blocks
+    )
+    ratio = latency_ratio_of_rounds(first, replace(second, blocks=blocks))
+    assert ratio is not None
+    assert ratio.high < 1.02
+    few = tuple(replace(block, is_disturbed=block.round > 2) for block in second.blocks)
+    assert latency_ratio_of_rounds(first, replace(second, blocks=few)) is None
+
+
+def test_a_run_is_no_partner_of_itself() -> None:
+    first, _ = series(random.Random(4), factor=1.0)
+    profile, _ = profiles((first, first), 1.0)
+    assert compare(profile, profile).rounds is None
+
+
+def test_grams_of_two_places_are_not_compared() -> None:
+    base = sample_profile()
+    assert base.carbon is not None
+    elsewhere = replace(
+        base.carbon, intensity_g_per_kwh=base.carbon.intensity_g_per_kwh.scaled(2, "g/kWh")
+    )
+    comparison = compare(base, replace(base, carbon=elsewhere))
+    assert comparison.of("carbon_per_million_g") is None
+    assert comparison.of("energy_j") is not None
+    assert "different-carbon" in {finding.kind for finding in comparison.findings}
+
+
+@pytest.mark.parametrize("state", [0.0, 0.01, 0.05])
+def test_the_interval_over_processes_holds_the_mean_of_all_processes(state: float) -> None:
+    """Blocks of one process agree far better than processes do."""
+    rng, held, runs = random.Random(5), 0, 400
+    for _ in range(runs):
+        processes = [number % 3 for number in range(24)]
+        states = [rng.gauss(1.0, state) for _ in range(3)]
+        interval = process_interval([states[p] + rng.gauss(0, 0.005) for p in processes], processes)
+        held += interval.low <= 1.0 <= interval.high
+    assert 0.92 < held / runs <= 1.0
