@@ -16,7 +16,7 @@ from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
 from .call_inputs import add_inputs, batch_size_of, load_call
-from .options import DTYPES, add_model, add_sensors, precision, seconds, whole_number
+from .options import DTYPES, add_model, add_sensors, add_stopping, whole_number
 from .stdout import stdout_to_stderr
 from .workload import load_target
 
@@ -39,20 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in the call (default: 1)",
     )
-    add(
-        "--precision",
-        type=precision,
-        default=0.05,
-        metavar="P",
-        help="stop when the intervals are within this share of the value (default: 0.05)",
-    )
-    add(
-        "--max-seconds",
-        type=seconds,
-        default=60.0,
-        metavar="S",
-        help="stop after this many seconds in any case (default: 60)",
-    )
+    add_stopping(parser, share=0.05, budget_s=60.0, of="the whole")
     add(
         "--method",
         choices=("replay", "hooks"),

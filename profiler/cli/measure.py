@@ -26,9 +26,8 @@ from .options import (
     add_codecarbon,
     add_model,
     add_sensors,
+    add_stopping,
     chosen_codecarbon,
-    precision,
-    seconds,
     whole_number,
 )
 from .repetition import add_repetition, check_repetition
@@ -59,20 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in a call; several are measured one after the other (default: 1 and 128)",
     )
-    add(
-        "--precision",
-        type=precision,
-        default=0.02,
-        metavar="P",
-        help="stop when the intervals are within this share of the value (default: 0.02)",
-    )
-    add(
-        "--max-seconds",
-        type=seconds,
-        default=30.0,
-        metavar="S",
-        help="budget of each batch size, for all models together (default: 30)",
-    )
+    add_stopping(parser, share=0.02, budget_s=30.0, of="each batch size, for all models together")
     add(
         "--dtype",
         choices=DTYPES,

@@ -40,6 +40,26 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
     )
 
 
+def add_stopping(
+    parser: argparse.ArgumentParser, *, share: float, budget_s: float, of: str
+) -> None:
+    """When a measurement ends."""
+    parser.add_argument(
+        "--precision",
+        type=precision,
+        default=share,
+        metavar="P",
+        help="stop when the intervals are within this share of the value (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=seconds,
+        default=budget_s,
+        metavar="S",
+        help=f"stop after this many seconds in any case: budget of {of} (default: {budget_s:g})",
+    )
+
+
 def add_carbon(parser: argparse.ArgumentParser) -> None:
     """Where the electricity comes from."""
     parser.add_argument(
