@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from profiler.values.applied_transform import (
     zero_share,
 )
 
+from .counted_call import count_target
+
 if TYPE_CHECKING:
     from profiler.counting import Costs
-    from profiler.workload.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,10 @@ class CountedModel:
         score: by the counts as they are; None where a batch's MACs are not those of its items, or a
             lower bound.
         score_by_ratio: by the counts before channels were removed; None where none were.
+        batch_size: items in the call.
+        input_shapes: shapes and types of its tensors, as text.
+        device: "meta" or "cpu".
+        refusal: why the meta device could not be used; None where it could, or was not asked.
     """
 
     name: str
@@ -40,6 +44,10 @@ class CountedModel:
     compressed_bytes: int | None
     score: float | None
     score_by_ratio: float | None
+    batch_size: int
+    input_shapes: str
+    device: str
+    refusal: str | None
 
 
 def count_reference(reference: str, arguments: argparse.Namespace) -> CountedModel:
@@ -50,15 +58,18 @@ def count_reference(reference: str, arguments: argparse.Namespace) -> CountedMod
     """
     from profiler.counting import compressed_bytes
     from profiler.variants import build
+    from profiler.workload.quantized import quantized_parts
     from profiler.workload.transformed import transforms_of
 
     target = build(reference, num_classes=arguments.classes)
     transforms = transforms_of(target.model)
-    costs = _costs(target, transforms, arguments)
+    needs_values = bool(zero_share(transforms) or quantized_parts(target.model))
+    call = count_target(target, arguments, on_cpu=needs_values)
+    costs = call.costs
     quantized = quantized_from(transforms)
     if quantized is not None and quantized.parameter_count_before is not None:
         costs = replace(costs, parameter_count=quantized.parameter_count_before)
-    macs, rest = divmod(costs.mac_count, arguments.batch_size)
+    macs, rest = divmod(costs.mac_count, call.batch_size)
     by_ratio = score_by_ratio(transforms)
     tensors = [*target.model.parameters(), *target.model.buffers()]
     return CountedModel(
@@ -72,29 +83,8 @@ def count_reference(reference: str, arguments: argparse.Namespace) -> CountedMod
             score_of_variant(transforms, parameter_count=costs.parameter_count, mac_count=macs)
         ),
         score_by_ratio=None if by_ratio is None else float(by_ratio),
+        batch_size=call.batch_size,
+        input_shapes=call.input_shapes,
+        device=call.device,
+        refusal=call.refusal,
     )
-
-
-def _costs(
-    target: Target, transforms: Sequence[AppliedTransform], arguments: argparse.Namespace
-) -> Costs:
-    import torch
-
-    from profiler.counting import count, count_on_meta
-    from profiler.counting.call import set_to_evaluate
-    from profiler.workload.quantized import quantized_parts
-
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    shape = (arguments.batch_size, *item_shape)
-    model = set_to_evaluate(target.model)
-    images = torch.zeros(()).expand(shape)  # takes no memory, however large
-    if zero_share(transforms) or quantized_parts(model):
-        with torch.no_grad():
-            costs = count(model, images.contiguous())
-    else:
-        costs = count_on_meta(model, torch.empty(shape, device="meta"))
-    if not arguments.second_opinion:
-        return costs
-    from profiler.counting.second_opinion import ask_fvcore
-
-    return replace(costs, second_opinion=ask_fvcore(model, images, costs))

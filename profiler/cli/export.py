@@ -15,9 +15,10 @@ from profiler.errors import UsageError
 from profiler.files import check_writable
 from profiler.runtimes import RUNTIMES, find
 
+from .call_inputs import add_inputs, load_call
 from .options import add_model, add_runtime, whole_number
 from .stdout import stdout_to_stderr
-from .workload import load_images, load_samples, load_target
+from .workload import load_samples, load_target
 
 if TYPE_CHECKING:
     from profiler.values.deployment import Deployment
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `export`."""
     add_model(parser)
+    add_inputs(parser)
     add_runtime(parser, "what will run the file: onnxruntime, openvino, executorch", required=True)
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="FILE", help=".onnx, .xml or .pte")
@@ -37,12 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="items in a call, for a run-time whose file takes one batch size (default: 1)",
     )
     add("--checkpoint", type=Path, metavar="FILE", help="weights: safetensors, or a state dict")
-    add(
-        "--data",
-        default="digits",
-        metavar="SOURCE",
-        help="images to calibrate and to check on, as for `measure` (default: digits)",
-    )
     add(
         "--threads",
         type=whole_number("--threads", 1, 1024),
@@ -92,10 +88,10 @@ def _export(arguments: argparse.Namespace) -> tuple[list[Path], Deployment]:
     check(arguments.runtime, precision="fp32", device="cpu")
     arguments.device = "cpu"
     target = load_target(arguments)
-    images = load_images(arguments, target, arguments.batch_size).images
+    given = load_call(arguments, target, arguments.batch_size)
     device = find_device(arguments.device)
-    bench = prepare(target.model, images, device, runtime=arguments.runtime)
-    samples = load_samples(arguments, target)
+    bench = prepare(target.model, given.inputs, device, runtime=arguments.runtime)
+    samples = load_samples(arguments, target, given)
     return export_file(bench, device, arguments.runtime, arguments.out, samples=samples)
 
 

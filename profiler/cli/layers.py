@@ -16,9 +16,10 @@ from profiler.errors import UsageError
 from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
-from .options import add_model, add_runtime, add_sensors, precision, seconds, whole_number
+from .call_inputs import add_inputs, batch_size_of, load_call
+from .options import DTYPES, add_model, add_runtime, add_sensors, add_stopping, whole_number
 from .stdout import stdout_to_stderr
-from .workload import load_images, load_target
+from .workload import load_target
 
 if TYPE_CHECKING:
     from profiler.layers import LayerReport
@@ -30,17 +31,16 @@ FORMATS = ("text", "md", "html", "csv", "json")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `layers`."""
     add_model(parser)
+    add_inputs(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
-        default=1,
         metavar="N",
         help="items in the call (default: 1)",
     )
-    add("--precision", type=precision, default=0.05, metavar="P", help="default: 0.05")
-    add("--max-seconds", type=seconds, default=60.0, metavar="S", help="budget (default: 60)")
+    add_stopping(parser, share=0.05, budget_s=60.0, of="the whole")
     add(
         "--method",
         choices=("replay", "hooks"),
@@ -54,8 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
-    add("--data", default="digits", metavar="SOURCE", help="as for `measure` (default: digits)")
-    add("--dtype", choices=("fp32", "bf16", "fp16"), help="default: the model's own")
+    add("--dtype", choices=DTYPES, help="type of the numbers (default: the model's own)")
     add_runtime(parser, "eager alone: the others run the model as one piece", default="eager")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add(
@@ -104,13 +103,14 @@ def _measure(arguments: argparse.Namespace) -> LayerReport:
 
     from .progress import shown_progress
 
+    batch_size = batch_size_of(arguments)
     target = load_target(arguments)
-    batch = load_images(arguments, target, arguments.batch_size)
-    title = f"layers of {target.name}, batch {arguments.batch_size}"
+    given = load_call(arguments, target, batch_size)
+    title = f"layers of {target.name}, {given.description}"
     with shown_progress(title, arguments.quiet) as progress:
         return measure_layers(
             target.model,
-            batch.images,
+            given.inputs,
             name=target.name,
             device=arguments.device,
             precision=arguments.precision,

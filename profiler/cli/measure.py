@@ -18,6 +18,8 @@ from profiler.errors import UsageError
 from profiler.files import check_writable
 from profiler.runtimes import is_outside_torch
 
+from .call_inputs import add_inputs, batch_sizes
+from .decoding import add_decoding, check_decoding
 from .layer_pass import measure_pass, with_layers
 from .options import (
     add_carbon,
@@ -25,9 +27,8 @@ from .options import (
     add_model,
     add_runtime,
     add_sensors,
+    add_stopping,
     chosen_codecarbon,
-    precision,
-    seconds,
     whole_number,
 )
 from .repetition import add_repetition, check_repetition
@@ -47,6 +48,8 @@ DEFAULT_BATCH_SIZES = (1, 128)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `measure`."""
     add_model(parser, several=True)
+    add_inputs(parser)
+    add_decoding(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N, xpu:N or auto")
     add(
@@ -56,20 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="items in a call; several are measured one after the other (default: 1 and 128)",
     )
-    add("--precision", type=precision, default=0.02, metavar="P", help="default: 0.02")
-    add(
-        "--max-seconds",
-        type=seconds,
-        default=30.0,
-        metavar="S",
-        help="budget of each batch size, for all models together (default: 30)",
-    )
-    add(
-        "--data",
-        default="digits",
-        metavar="SOURCE",
-        help="digits (the default), cifar10, cifar100, parquet:PATH, folder:PATH or synthetic",
-    )
+    add_stopping(parser, share=0.02, budget_s=30.0, of="each batch size, for all models together")
     _add_execution(parser)
     add(
         "--layers",
@@ -98,8 +88,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--dtype",
-        choices=("fp32", "bf16", "fp16"),
-        help="default: fp32, or what a transform has set",
+        choices=DTYPES,
+        help="type of the numbers (default: fp32, or what a transform has set)",
     )
     add("--channels-last", action="store_true", help="channels-last memory format")
     add_runtime(
@@ -126,12 +116,13 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     codecarbon = chosen_codecarbon(arguments)
     _check(arguments)
+    sizes = batch_sizes(arguments, DEFAULT_BATCH_SIZES)
     check_writable(arguments.out)
     profiles: list[Profile] = []
     paths: list[str] = []
     try:
         with stdout_to_stderr():
-            for batch_size in arguments.batch_size or DEFAULT_BATCH_SIZES:
+            for batch_size in sizes:
                 for profile in _measure(arguments, batch_size, carbon, codecarbon):
                     paths.append(str(save_run(profile, arguments.out)))
                     profiles.append(profile)
@@ -148,6 +139,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     _check_runtime(arguments)
     check_repetition(arguments)
+    check_decoding(arguments)
     pairs_of(arguments.model, arguments.checkpoint)
 
 
@@ -212,9 +204,11 @@ def _measure(
         )
         measured, reports = _in_processes(arguments, batch_size, conditions)
     profiles = []
-    for number, (profile, weights) in enumerate(
-        zip(measured, arguments.checkpoint or [None] * len(measured), strict=True)
-    ):
+    # A model is one workload, or with --cache-length several.
+    each = len(measured) // len(arguments.model)
+    checkpoints = arguments.checkpoint or [None] * len(arguments.model)
+    for number, profile in enumerate(measured):
+        weights = checkpoints[number // each]
         if reports is not None:
             profile = with_layers(profile, reports[number])
         profiles.append(profile if weights is None else with_accuracy(profile, weights))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
 
 
+DTYPES = ("fp32", "bf16", "fp16")
+
+
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """--model and what belongs to it; `several` lets it be given more than once, as a list."""
     parser.add_argument(
@@ -24,19 +27,37 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         required=True,
         action="append" if several else "store",
         metavar="REF",
-        help="a name of the zoo, package.module:callable, path/file.py:callable, "
-        "torchvision:NAME or timm:NAME; behind it transforms, in their order: +"
+        help="package.module:callable, path/file.py:callable, torchvision:NAME, timm:NAME, "
+        "hf:FOLDER-OR-NAME, or in a checkout of wattprof a name of its zoo; behind it transforms, "
+        "in their order: +"
         + ", +".join(map(usage_of, TRANSFORMS))
         + ("; several are measured in turns" if several else ""),
     )
     parser.add_argument(
-        "--classes", type=whole_number("--classes", 1), metavar="N", help="number of classes"
+        "--classes",
+        type=whole_number("--classes", 1),
+        metavar="N",
+        help="classes that the model is built for (default: its own)",
+    )
+
+
+def add_stopping(
+    parser: argparse.ArgumentParser, *, share: float, budget_s: float, of: str
+) -> None:
+    """When a measurement ends."""
+    parser.add_argument(
+        "--precision",
+        type=precision,
+        default=share,
+        metavar="P",
+        help="stop when the intervals are within this share of the value (default: %(default)s)",
     )
     parser.add_argument(
-        "--input-shape",
-        type=shape,
-        metavar="CxHxW",
-        help="shape of one item (default: the model's, or 3x32x32)",
+        "--max-seconds",
+        type=seconds,
+        default=budget_s,
+        metavar="S",
+        help=f"stop after this many seconds in any case: budget of {of} (default: {budget_s:g})",
     )
 
 
@@ -159,6 +180,11 @@ def number(flag: str) -> Callable[[str], float]:
 
 def precision(text: str) -> float:
     """A relative half width: "0.02" or "2%"."""
+    if text in DTYPES:
+        raise UsageError(
+            f"--precision {text} is not possible: it is how narrow the intervals are to be",
+            hint=f"the type of numbers is --dtype {text}",
+        )
     value = (
         number("--precision")(text[:-1]) / 100
         if text.endswith("%")

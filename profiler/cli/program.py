@@ -113,9 +113,10 @@ class Program:
         parser = self.build_parser(verb)
         namespace, unknown = parser.parse_known_args(words)
         if unknown:
+            called = " ".join((self.name, *filter(None, [namespace.verb])))
             raise UsageError(
-                f"unrecognized arguments: {' '.join(unknown)}",
-                hint=f"see `{' '.join((self.name, *filter(None, [namespace.verb])))} --help`",
+                f"unrecognized arguments: {' '.join(unknown)}{_nearest(unknown, parser, verb)}",
+                hint=f"see `{called} --help`",
             )
         if namespace.verb is None:
             parser.print_help(sys.stderr)
@@ -125,6 +126,19 @@ class Program:
             code = module.execute(namespace)
         sys.stdout.flush()
         return int(code)
+
+
+def _nearest(unknown: Sequence[str], parser: argparse.ArgumentParser, verb: str | None) -> str:
+    """The end of a sentence about unknown words: the flag that the first of them is like."""
+    import difflib
+
+    word = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
+    flags = list(parser._option_string_actions)
+    for action in parser._actions:
+        if verb is not None and isinstance(action.choices, dict):
+            flags += action.choices[verb]._option_string_actions
+    near = difflib.get_close_matches(word, flags, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _unexpected(error: Exception) -> ProfilerError:

@@ -15,15 +15,24 @@ from profiler.render.codecarbon_table import brief_rows
 from profiler.render.deployment_table import deployment_sentences
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
+from profiler.render.layer_groups import sort_layers
+from profiler.render.layer_sections import MODEL_ITSELF
 from profiler.render.report import labels_of
 from profiler.render.report_sections import sentence
+from profiler.render.setting import setting_in_words
 from profiler.values.estimate import Estimate
 from profiler.values.findings import in_sentences
+from profiler.values.layer_cost import LayerCost
 from profiler.values.profile import HOST, Profile
 from profiler.values.quantities import QUANTITIES, per_item
 from profiler.values.repetition_findings import ranked_kinds
-from profiler.values.units import show, show_share
+from profiler.values.units import show, show_number, show_share
 
+SHOWN_LAYERS = 20
+_LAYER_NUMBERS = (
+    *(Column(label=label, role="number") for label in ("MACs", "latency", "of time", "energy")),
+    Column(label="basis", role="basis"),
+)
 _ALWAYS = (
     "latency_s",
     "throughput_per_s",
@@ -93,16 +102,40 @@ def _section(profile: Profile, label: str, sources: Sources) -> Section:
     executor = "" if workload.executor == "eager" else workload.executor
     setting = ", ".join(part for part in (workload.device, workload.dtype, executor) if part)
     where = f"{profile.environment.device_name} ({setting})"
-    words = assumption_in_words(profile)
     deployment = profile.deployment
+    words = (
+        setting_in_words(profile),
+        *(() if deployment is None else deployment_sentences(deployment)),
+        assumption_in_words(profile),
+    )
     return Section(
         title=f"{label}, on {where}",
-        paragraphs=(
-            *(() if deployment is None else deployment_sentences(deployment)),
-            *(() if words is None else (words,)),
-        ),
-        tables=(Table(caption=_ending(profile), columns=columns, rows=rows),),
+        paragraphs=tuple(text for text in words if text is not None),
+        tables=(Table(caption=_ending(profile), columns=columns, rows=rows), *_layers(profile)),
     )
+
+
+def _layers(profile: Profile) -> list[Table]:
+    """The rows of the layers, the slowest first, where they were measured."""
+    if all(row.latency_s is None for row in profile.layers):
+        return []
+    rows = sort_layers(profile.layers, "latency")
+    shown = rows[:SHOWN_LAYERS]
+    rest = len(rows) - len(shown)
+    more = f"; {rest} more in the stored run" if rest else ""
+    whole_s = sum(row.latency_s.point for row in rows if row.latency_s is not None)
+    cells = tuple(_layer(row, whole_s) for row in shown)
+    columns = (Column(label="layer", role="code"), Column(label="kind"), *_LAYER_NUMBERS)
+    return [Table(caption=f"Layers, the slowest first{more}", columns=columns, rows=cells)]
+
+
+def _layer(row: LayerCost, whole_s: float) -> tuple[str, ...]:
+    time_s = row.latency_s
+    share = show_share(time_s.point / whole_s) if time_s is not None and whole_s else ""
+    basis = "" if row.energy_j is None else row.energy_j.basis.value
+    macs = show_number(row.mac_count, "MAC")
+    name = row.path or MODEL_ITSELF
+    return (name, row.kind, macs, show(time_s), share, show(row.energy_j), basis)
 
 
 def _ending(profile: Profile) -> str:
@@ -118,7 +151,7 @@ def _rows(profile: Profile, sources: Sources) -> list[tuple[str, str, str, str]]
     rows = []
     for key in _keys(profile):
         quantity = by_key[key]
-        rows.append(_row(quantity.label, quantity.of(profile), sources))
+        rows.append(_row(quantity.label_for(profile), quantity.of(profile), sources))
         if key in ("energy_per_item_j", "energy_j"):
             rows += _parts(profile, sources, per_call=key == "energy_j")
     if profile.codecarbon is not None:

@@ -1,7 +1,8 @@
 """Count a model: parameters, exact MACs, bytes and size, layer by layer. Nothing is measured.
 
 The count is made on torch's meta device, so that a model larger than the memory can be counted too;
-of variants whose weights are zeroed or quantized, on the CPU. With --against, what differs from
+of variants whose weights are zeroed or quantized, and of models that cannot run there, on the CPU,
+and the table says so. With --against, what differs from
 another model is shown layer by layer. With --second-opinion fvcore counts one call as well, which
 it traces on the CPU.
 """
@@ -23,6 +24,8 @@ from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION
 from profiler.values.units import show_count, show_number
 
+from .call_inputs import add_inputs
+from .counted_call import CPU, META
 from .counted_model import CountedModel, count_reference
 from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
@@ -37,13 +40,19 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `stats`."""
     add_model(parser)
+    add_inputs(parser, has_data=False)
     add = parser.add_argument
     add(
         "--batch-size",
         type=whole_number("--batch-size", 1),
-        default=1,
         metavar="N",
         help="items in the call that is counted (default: 1)",
+    )
+    add(
+        "--device",
+        choices=(META, CPU),
+        default=META,
+        help="meta, where shapes are followed and nothing is computed (the default), or cpu",
     )
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
@@ -58,6 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
     with stdout_to_stderr():
         counted = count_reference(arguments.model, arguments)
         base = None if arguments.against is None else count_reference(arguments.against, arguments)
+        if counted.refusal is not None:
+            print(f"counted on the CPU: {counted.refusal}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(_document(arguments, counted, base)))
     else:
@@ -73,7 +84,9 @@ def _document(
         "schema_version": SCHEMA_VERSION,
         "name": counted.name,
         "model": arguments.model,
-        "batch_size": arguments.batch_size,
+        "batch_size": counted.batch_size,
+        "input_shapes": counted.input_shapes,
+        "device": counted.device,
         "basis": "counted",
         "parameter_count": costs.parameter_count,
         "mac_count": costs.mac_count,
@@ -111,7 +124,7 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
 
 def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None) -> str:
     costs = counted.costs
-    tables = [_layer_table(arguments, costs) if base is None else _against(counted, base)]
+    tables = [_layer_table(arguments, counted) if base is None else _against(counted, base)]
     if counted.transforms:
         tables.append(transforms_table(counted.transforms))
     section = Section(
@@ -119,7 +132,7 @@ def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedMod
         f"{'≥ ' if costs.uncounted_ops else ''}{show_count(costs.mac_count)} MACs, "
         f"{show_number(costs.size_bytes, 'B')}",
         tables=tuple(tables),
-        notes=(*_notes(costs), *_variant_notes(counted)),
+        notes=(*_notes(counted), *_variant_notes(counted)),
     )
     return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
 
@@ -140,7 +153,7 @@ def _changes(counted: CountedModel, base: CountedModel) -> tuple[LayerChange, ..
     return changes(base.costs.layers, counted.costs.layers)
 
 
-def _layer_table(arguments: argparse.Namespace, costs: Costs) -> Table:
+def _layer_table(arguments: argparse.Namespace, counted: CountedModel) -> Table:
     numbers = ("calls", "parameters", "MACs", "read", "written")
     rows = [
         (
@@ -152,10 +165,11 @@ def _layer_table(arguments: argparse.Namespace, costs: Costs) -> Table:
             show_number(layer.read_bytes, "B"),
             show_number(layer.written_bytes, "B"),
         )
-        for layer in _layers(arguments, costs)
+        for layer in _layers(arguments, counted.costs)
     ]
     return Table(
-        caption=f"One call with {arguments.batch_size} item(s), each layer without its children",
+        caption=f"One call with {counted.input_shapes}, on the {counted.device} device; each layer "
+        "without its children",
         columns=(
             Column(label="layer", role="code"),
             Column(label="kind"),
@@ -188,11 +202,14 @@ def _variant_notes(counted: CountedModel) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _notes(costs: Costs) -> tuple[str, ...]:
+def _notes(counted: CountedModel) -> tuple[str, ...]:
+    costs = counted.costs
     notes = [
         "All figures are counted: exact for the operators that ran on these shapes. MACs are those "
         "of convolutions and matrix products; bytes are unfused traffic."
     ]
+    if counted.refusal is not None:
+        notes.append(f"Counted in a call on the CPU, since {counted.refusal}.")
     if costs.uncounted_ops:
         notes.append(
             "NOT COUNTED, so that the MACs are a lower bound: " + ", ".join(costs.uncounted_ops)

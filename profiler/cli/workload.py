@@ -6,13 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.errors import InputDataError, UsageError
+from profiler.errors import UsageError
 from profiler.runtimes import is_outside_torch
+
+from .call_inputs import load_call
+from .decoding import workloads_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from profiler.inputs import Batch
+    from profiler.inputs import Given
     from profiler.measurement.request import Request
     from profiler.runtimes.deploy import AgreementSamples
     from profiler.workload.target import Target
@@ -42,14 +45,16 @@ def load_target(arguments: argparse.Namespace) -> Target:
     )
 
 
-def load_samples(arguments: argparse.Namespace, target: Target) -> AgreementSamples | None:
-    """Different images of --data on which a run-time is held against eager torch."""
+def load_samples(
+    arguments: argparse.Namespace, target: Target, given: Given
+) -> AgreementSamples | None:
+    """Different items of the same kind, on which a run-time is held against eager torch."""
     from profiler.runtimes.deploy import AgreementSamples, runtime_of
 
-    if runtime_of(target.model, arguments.runtime) == "eager":
+    if runtime_of(target.model, arguments.runtime) == "eager" or given.item != "image":
         return None
-    batch = load_images(arguments, target, AGREEMENT_ITEMS)
-    return AgreementSamples(inputs=batch.images.unique(dim=0), description=batch.description)
+    more = load_call(arguments, target, AGREEMENT_ITEMS)
+    return AgreementSamples(inputs=more.inputs.unique(dim=0), description=more.description)
 
 
 def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor, ...]:
@@ -57,62 +62,47 @@ def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor,
     from profiler.inputs import load_calibration
 
     item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    return load_calibration(arguments.data, input_shape=item_shape, seed=arguments.seed)
-
-
-def load_images(arguments: argparse.Namespace, target: Target, batch_size: int) -> Batch:
-    """Inputs of one call."""
-    from profiler.inputs import load_inputs
-    from profiler.workload.prepared import is_out_of_memory
-
-    item_shape = arguments.input_shape or target.input_shape or (3, 32, 32)
-    try:
-        return load_inputs(
-            arguments.data, batch_size=batch_size, input_shape=item_shape, seed=arguments.seed
-        )
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        shape = "x".join(map(str, (batch_size, *item_shape)))
-        raise InputDataError(
-            f"images of shape {shape} do not fit into memory", hint="make --batch-size smaller"
-        ) from error
+    return load_calibration(arguments.data or "digits", input_shape=item_shape, seed=arguments.seed)
 
 
 def load_requests(options: dict[str, Any]) -> list[Request]:
     """What `measure` is to prepare, from its arguments as JSON holds them; one a --model."""
-    from profiler.measurement.request import Request
-    from profiler.values.profile import Workload
-
-    requests = []
+    requests: list[Request] = []
     for reference, checkpoint in pairs_of(options["model"], options["checkpoint"]):
         arguments = argparse.Namespace(**{**options, "model": reference})
         arguments.checkpoint = None if checkpoint is None else Path(checkpoint)
         arguments.input_shape = options["input_shape"] and tuple(options["input_shape"])
-        target = load_target(arguments)
-        batch = load_images(arguments, target, arguments.batch_size)
-        workload = Workload(
-            model=reference,
-            device=arguments.device,
-            data=batch.description,
-            checkpoint=None if checkpoint is None else arguments.checkpoint.name,
-            class_count=arguments.classes,
-        )
-        request = Request(
-            model=target.model,
-            inputs=batch.images,
-            name=target.name,
-            device=arguments.device,
-            dtype=_dtype(arguments, target),
-            batch_size=arguments.batch_size,
-            channels_last=arguments.channels_last,
-            runtime=arguments.runtime,
-            agreement_on=load_samples(arguments, target),
-            seed=arguments.seed,
-            workload=workload,
-        )
-        requests.append(request)
+        loaded = load_target(arguments)
+        requests += [_request(arguments, target) for target in workloads_of(arguments, loaded)]
     return requests
+
+
+def _request(arguments: argparse.Namespace, target: Target) -> Request:
+    from profiler.measurement.request import Request
+    from profiler.values.profile import Workload
+
+    given = load_call(arguments, target, arguments.batch_size)
+    workload = Workload(
+        model=arguments.model,
+        device=arguments.device,
+        data=given.description,
+        checkpoint=None if arguments.checkpoint is None else arguments.checkpoint.name,
+        class_count=arguments.classes,
+        item=given.item,
+    )
+    return Request(
+        model=target.model,
+        inputs=given.inputs,
+        name=target.name,
+        device=arguments.device,
+        dtype=_dtype(arguments, target),
+        batch_size=given.item_count,
+        channels_last=arguments.channels_last,
+        runtime=arguments.runtime,
+        agreement_on=load_samples(arguments, target, given),
+        seed=arguments.seed,
+        workload=workload,
+    )
 
 
 def _dtype(arguments: argparse.Namespace, target: Target) -> str | None:

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from profiler.values.estimate import Basis, Estimate
+from profiler.values.figures import figure_frame
 from profiler.values.findings import Finding
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY, QUANTITIES, Quantity
@@ -33,6 +35,9 @@ from .paired_accuracy import paired_accuracy
 from .ratio import ratio_of
 from .rounds import TurnRatios, rounds_of
 from .run_to_run import run_to_run, was_contended
+
+if TYPE_CHECKING:
+    import pandas
 
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
 _NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
@@ -68,7 +73,7 @@ class Ratio:
     lower_is_better: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
     """`other` against `base`.
 
@@ -91,6 +96,21 @@ class Comparison:
     ratios: tuple[Ratio, ...]
     findings: tuple[Finding, ...]
     per_item: bool
+
+    def __str__(self) -> str:
+        lines = [f"{self.other.name} against {self.base.name}:"]
+        for row in self.ratios:
+            said = "" if row.verdict is None else f", {row.verdict}"
+            lines.append(f"  {row.label}: {row.base} -> {row.other}, ratio {row.ratio}{said}")
+        lines += [f"  ! {finding.observed}" for finding in self.findings]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a ratio, with interval, basis and source."""
+        ratios = {row.key: row.ratio for row in self.ratios if row.ratio is not None}
+        return figure_frame(ratios)
 
     def of(self, key: str) -> Ratio | None:
         """The ratio of a quantity; per item where the batch sizes differ. None if not seen."""

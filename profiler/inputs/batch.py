@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from profiler.errors import InputDataError
 
 from .base import ImageSet, Normalization, fitted
-from .sources import find_source, open_source
+from .sources import IMAGE_SHAPE, find_source, open_source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMAGE_SHAPE = (3, 32, 32)
 CALIBRATION_IMAGES = 256
 CALIBRATION_BATCH = 32
 
@@ -40,7 +39,7 @@ def load_inputs(
     spec: str,
     *,
     batch_size: int,
-    input_shape: tuple[int, ...] = IMAGE_SHAPE,
+    input_shape: tuple[int, ...] | None = None,
     seed: int,
     root: Path | None = None,
 ) -> Batch:
@@ -49,7 +48,8 @@ def load_inputs(
     Args:
         spec: as `--data` takes it: one of the forms in `SOURCES`.
         batch_size: images in the batch; more than the source has are repeated, and said to be.
-        input_shape: (3, height, width) that the model takes; images are resized to it.
+        input_shape: (3, height, width) that the model takes; images are resized to it. None keeps
+            the size of stored images; digits and noise are then of 3x32x32.
         seed: of the draw, or of the noise.
         root: folder of downloaded data; None for the cache.
 
@@ -61,12 +61,15 @@ def load_inputs(
         raise InputDataError(
             f"a batch holds at least one image, not {batch_size}", hint="--batch-size 1"
         )
-    if min(input_shape, default=0) < 1:
-        raise InputDataError(f"no image has the shape {_times(input_shape)}")
     source, _ = find_source(spec)
+    if input_shape is None:
+        input_shape = source.usual_shape
+    elif min(input_shape, default=0) < 1:
+        raise InputDataError(f"no image has the shape {_times(input_shape)}")
     if source.open is None:
+        assert input_shape is not None  # noise has no size of its own
         return _noise(spec, batch_size, input_shape, seed)
-    if len(input_shape) != 3 or input_shape[0] != 3:
+    if input_shape is not None and (len(input_shape) != 3 or input_shape[0] != 3):
         raise InputDataError(
             f"{spec} holds images of 3 channels, the model takes {_times(input_shape)}",
             hint="--data synthetic takes any shape",
@@ -100,18 +103,24 @@ def load_calibration(
 
 
 def _drawn(
-    opened: ImageSet, spec: str, batch_size: int, input_shape: tuple[int, ...], seed: int
+    opened: ImageSet, spec: str, batch_size: int, input_shape: tuple[int, ...] | None, seed: int
 ) -> Batch:
     import torch
 
     order = torch.randperm(len(opened), generator=torch.Generator().manual_seed(seed))
     different = order[:batch_size].tolist()
     notes = [opened.description]
-    size, stored, fitting = (input_shape[1], input_shape[2]), set(), []
+    stored: set[tuple[int, ...]] = set()
+    fitting = []
     for index in different:  # one by one: photographs are large
         image = opened.images([index])[0]
         stored.add(tuple(image.shape))
-        fitting.append(fitted(image, size))
+        if input_shape is None and len(stored) > 1:
+            break
+        height, width = (input_shape or tuple(image.shape))[1:]
+        fitting.append(fitted(image, (height, width)))
+    if input_shape is None:
+        input_shape = _own_shape(spec, stored)
     if stored != {input_shape}:
         notes.append(f"resized to {_times(input_shape)}")
     images = normalize(torch.stack(fitting), opened.normalization)
@@ -123,6 +132,17 @@ def _drawn(
         images = images[again]
         labels = None if labels is None else labels[again]
     return Batch(images=images, labels=labels, description=", ".join(notes), source=spec)
+
+
+def _own_shape(spec: str, stored: set[tuple[int, ...]]) -> tuple[int, ...]:
+    """The one shape of stored images."""
+    if len(stored) > 1:
+        first, last = _times(min(stored)), _times(max(stored))
+        raise InputDataError(
+            f"the images of {spec} differ in size, from {first} to {last}",
+            hint="say what size the model takes, such as --input-shape 3x224x224",
+        )
+    return next(iter(stored))
 
 
 def normalize(images: Tensor, normalization: Normalization) -> Tensor:

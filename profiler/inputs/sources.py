@@ -15,6 +15,7 @@ from .digits import open_digits
 from .folder import folder_has, open_folder
 from .parquet import open_parquet, parquet_has
 
+IMAGE_SHAPE = (3, 32, 32)
 Opener = Callable[[str, Split | None, Path | None], ImageSet]
 
 
@@ -26,22 +27,29 @@ class Source:
         takes_path: whether it is written NAME:PATH.
         summary: one line for the help.
         open: (path, split, root) to the images; None for noise, which is stored nowhere.
+        usual_shape: of one image where neither the model nor the user says it; None for the size
+            that the images are stored in.
     """
 
     summary: str
     open: Opener | None
     takes_path: bool = False
+    usual_shape: tuple[int, ...] | None = None
 
 
 SOURCES: dict[str, Source] = {
-    "digits": Source(summary="1,797 real images that come with scikit-learn", open=open_digits),
+    "digits": Source(
+        summary="1,797 real images that come with scikit-learn",
+        open=open_digits,
+        usual_shape=IMAGE_SHAPE,
+    ),
     "cifar10": Source(summary="CIFAR-10, downloaded once", open=open_cifar10),
     "cifar100": Source(summary="CIFAR-100, downloaded once", open=open_cifar100),
     "parquet": Source(
         summary="Parquet with columns image and label", open=open_parquet, takes_path=True
     ),
     "folder": Source(summary="image files in a folder", open=open_folder, takes_path=True),
-    "synthetic": Source(summary="standard normal noise", open=None),
+    "synthetic": Source(summary="standard normal noise", open=None, usual_shape=IMAGE_SHAPE),
 }
 
 

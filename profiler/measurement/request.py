@@ -105,7 +105,8 @@ def facts_of(request: Request, prepared: PreparedModel, device: Device) -> Model
         mac_count=counts.mac_count,
         size_bytes=(deployment and deployment.file_bytes) or counts.size_bytes,
         deployment=deployment,
-        score=counts.score(workload.batch_size),
+        # It is defined for one image.
+        score=counts.score(workload.batch_size) if workload.item == "image" else None,
         score_by_ratio=counts.score_by_ratio(),
         effective_mac_count=counts.effective_mac_count,
         compressed_bytes=counts.compressed_bytes,

@@ -34,9 +34,11 @@ from profiler.values.trace import CounterTrace, Trace, Window
 
 from .past import PastRecorder, only_readable
 from .recorder import Recorder
-from .window_energy import WindowEnergy
+from .window_energy import WindowEnergy, energy_of, windows_frame
 
 if TYPE_CHECKING:
+    import pandas
+
     from profiler.inference import TargetEnergy
 
     from .journal import Journal
@@ -79,6 +81,15 @@ class Recording:
         self._opened_here: Sequence[OpenMeter] = ()
         self._settled: dict[str, WindowEnergy] = {}
         self.opening_findings: tuple[Finding, ...] = ()
+
+    def __str__(self) -> str:
+        if self._recorder is None:
+            return "recording, not started"
+        return "\n".join(map(str, (self.total, *self.energies())))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a name of a window, with its joules; the whole recording comes first."""
+        return windows_frame([self.total, *self.energies()])
 
     def start(self) -> Recording:
         """Open the sensors and begin to sample in the background; returns in milliseconds.
@@ -246,13 +257,8 @@ class Recording:
         recorder = self._running()
         now_s = recorder.now_s
         traces, windows = recorder.traces(), recorder.windows()
-        if (
-            max(
-                (len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)),
-                default=0,
-            )
-            > MANY_MOVES
-        ):
+        moves = [len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)]
+        if max(moves, default=0) > MANY_MOVES:
             asked = [window for target in targets for window in target]
             traces, windows = excerpt(traces, asked), beside(windows, asked)
         energies = infer_energies(traces, targets, windows, now_s=now_s)
@@ -264,21 +270,12 @@ class Recording:
     def _result(
         self, name: str, target: tuple[Window, ...], energy: TargetEnergy, now_s: float
     ) -> WindowEnergy:
-        ends_s = [now_s if window.end_s is None else window.end_s for window in target]
-        spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
         findings = [*self.own_findings, *energy.findings]
         if self._running().forked:
             findings.append(forked())
         elif energy.energy_j is None and not energy.devices:
             findings.append(no_sensor())
-        return WindowEnergy(
-            name=name,
-            count=len(target),
-            duration_s=sum(spans_s),
-            energy_j=energy.energy_j,
-            channels=energy.devices,
-            findings=tuple(dict.fromkeys(findings)),
-        )
+        return energy_of(name, target, energy, now_s, findings)
 
 
 def record(

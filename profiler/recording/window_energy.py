@@ -1,16 +1,19 @@
-"""What windows of a recording drew."""
+"""WindowEnergy: what the windows of one name drew, as a person reads it and as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
+from profiler.values.trace import Window
 
 if TYPE_CHECKING:
-    from profiler.inference import ChannelEnergy
+    import pandas
+
+    from profiler.inference import ChannelEnergy, TargetEnergy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,55 @@ class WindowEnergy:
     channels: Mapping[str, ChannelEnergy]
     findings: tuple[Finding, ...]
 
+    def __str__(self) -> str:
+        drawn = "no sensor saw its energy" if self.energy_j is None else str(self.energy_j)
+        return f"{self.name}: {drawn} in {self.duration_s:.3g} s"
+
     @property
     def power_w(self) -> Estimate | None:
         """Mean power over the windows."""
         if self.energy_j is None or self.duration_s <= 0:
             return None
         return self.energy_j.scaled(1 / self.duration_s, "W")
+
+
+def energy_of(
+    name: str,
+    target: Sequence[Window],
+    energy: TargetEnergy,
+    now_s: float,
+    findings: Iterable[Finding],
+) -> WindowEnergy:
+    """The joules inferred for the windows of one name; an open one lasts until now."""
+    ends_s = [now_s if window.end_s is None else window.end_s for window in target]
+    spans_s = [end_s - window.start_s for window, end_s in zip(target, ends_s, strict=True)]
+    return WindowEnergy(
+        name=name,
+        count=len(target),
+        duration_s=sum(spans_s),
+        energy_j=energy.energy_j,
+        channels=energy.devices,
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def windows_frame(energies: Iterable[WindowEnergy]) -> pandas.DataFrame:
+    """One row a name; NaN where no sensor saw its joules."""
+    import pandas
+
+    rows = []
+    for energy in energies:
+        seen = energy.energy_j
+        rows.append(
+            {
+                "window": energy.name,
+                "count": energy.count,
+                "duration_s": energy.duration_s,
+                "energy_j": None if seen is None else seen.point,
+                "energy_low_j": None if seen is None else seen.low,
+                "energy_high_j": None if seen is None else seen.high,
+                "basis": None if seen is None else seen.basis.value,
+                "source": None if seen is None else seen.source,
+            }
+        )
+    return pandas.DataFrame(rows)

@@ -21,7 +21,9 @@ from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
+from .glossary import SEE, glossary
 from .report_sections import background_sections, comparison_section
+from .setting import an_item, size_of_call
 from .transforms_table import transforms_table
 
 BASIS_LEGEND = (
@@ -59,6 +61,7 @@ def tell(
             *extra,
             *figures,
             *background_sections(profiles),
+            glossary(),
         ),
         profiles=profiles,
     )
@@ -72,7 +75,7 @@ def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
     has_executors = len({profile.workload.executor for profile in profiles}) > 1
     for profile in profiles:
         workload = profile.workload
-        batch = "" if workload.batch_size is None else f"batch {workload.batch_size:,}"
+        batch = "" if workload.batch_size is None else size_of_call(profile)
         parts = (
             profile.name,
             batch,
@@ -96,7 +99,7 @@ def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, 
 
 
 def _answer(profile: Profile, label: str) -> str:
-    energy, what = per_item(profile.energy_j, profile, "J"), "an image"
+    energy, what = per_item(profile.energy_j, profile, "J"), an_item(profile)
     if energy is None:
         energy, what = profile.energy_j, "a call"
     if energy is None:
@@ -125,7 +128,7 @@ def _glance(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Section:
         title="At a glance",
         plots=_plots(profiles, labels),
         tables=(_overview(profiles, labels),) if len(profiles) > 1 else (),
-        notes=(BASIS_LEGEND, UNIT_LEGEND),
+        notes=(BASIS_LEGEND, UNIT_LEGEND, SEE),
     )
 
 
@@ -193,7 +196,9 @@ def _figures(profile: Profile, label: str) -> Section:
         Column(label="source"),
     )
     sources = sources_of(profile)
-    seen = [(row.label, row.of(profile)) for row in QUANTITIES if is_told(row, profile)]
+    seen = [
+        (row.label_for(profile), row.of(profile)) for row in QUANTITIES if is_told(row, profile)
+    ]
     rows = tuple(
         (name, show(value), _basis(value), "" if value is None else sources.cite(value))
         for name, value in seen

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from .units import show
+
 
 class Basis(StrEnum):
     """Where a number comes from, strongest first."""
@@ -31,7 +33,7 @@ def weakest(bases: Iterable[Basis]) -> Basis:
     return max(bases, key=lambda basis: basis.weakness)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate:
     """A value with the interval that holds the truth with probability `confidence`.
 
@@ -68,6 +70,12 @@ class Estimate:
             slack = 1e-9 * max(abs(self.point), 1e-300)
             if not self.low - slack <= self.point <= self.high + slack:
                 raise ValueError(f"{self.point} lies outside [{self.low}, {self.high}]")
+
+    def __str__(self) -> str:
+        return f"{show(self)} ({self.basis.value})"
+
+    def __repr__(self) -> str:
+        return f"<Estimate {self} of {self.point!r} {self.unit}: {self.source}>"
 
     @property
     def is_lower_bound(self) -> bool:

@@ -10,6 +10,7 @@ from .applied_transform import AppliedTransform
 from .codecarbon import CodeCarbonOpinion
 from .deployment import Deployment
 from .estimate import Estimate
+from .figures import figure_frame, figure_lines, figures_of
 from .findings import Finding
 from .layer_cost import LayerCost
 from .repetition import Repetition
@@ -40,6 +41,7 @@ class Workload:
         seed: seed of everything random.
         checkpoint: file name of the weights, or None for fresh ones.
         class_count: outputs that the model was asked to have; None for its own default.
+        item: what one item of the batch is, for labels ("image", "generated token").
         runtime: what executed it ("eager", "onnxruntime"); None where the run does not say.
         allocator: how the processes got their memory: "steady" (freed pages are kept), "system", or
             the name of a preloaded library.
@@ -57,6 +59,7 @@ class Workload:
     seed: int | None = None
     checkpoint: str | None = None
     class_count: int | None = None
+    item: str = "image"
     allocator: str | None = None
     runtime: str | None = None
 
@@ -104,7 +107,7 @@ class CarbonFactors:
     pue: Estimate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Profile:
     """One workload, measured. Physical fields are per call of the model.
 
@@ -185,7 +188,21 @@ class Profile:
     stopped_by: str | None = None
     schema_version: int = SCHEMA_VERSION
 
+    def __str__(self) -> str:
+        workload = self.workload
+        shapes = " and ".join(workload.input_shapes) or "a command"
+        where = f"{self.environment.device_name} ({workload.device}, {workload.dtype})"
+        lines = [f"{self.name}: {shapes} on {where}, per call:", figure_lines(figures_of(self))]
+        lines += [f"  ! {finding.observed}" for finding in self.findings]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
     def to_pandas(self) -> pandas.DataFrame:
+        """The figures as a table: one row a number, with interval, unit, basis and source."""
+        return figure_frame(figures_of(self))
+
+    def layers_to_pandas(self) -> pandas.DataFrame:
         """The layers as a table: one row a layer, units in the column names."""
         from .layer_table import layer_frame
 

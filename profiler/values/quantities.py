@@ -31,6 +31,13 @@ class Quantity:
     lower_is_better: bool | None = True
     of_variants: bool = False
 
+    def label_for(self, profile: Profile) -> str:
+        """The label with what one item of this workload is."""
+        item = profile.workload.item
+        if item == "image":
+            return self.label
+        return self.label.replace("image", item).replace("inferences", f"{item}s")
+
 
 def per_item(estimate: Estimate | None, profile: Profile, unit: str) -> Estimate | None:
     """A per-call figure divided by the items of a call."""

@@ -10,10 +10,25 @@ Prefixes are decimal throughout: 1 kB = 1e3 B, 1 MB = 1e6 B, 1 GB = 1e9 B.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .estimate import Estimate
+
+class Number(Protocol):
+    """What is needed of an `Estimate` to print it."""
+
+    @property
+    def point(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def is_lower_bound(self) -> bool: ...
+
 
 NOT_SEEN = "not seen"
 
@@ -48,7 +63,7 @@ _MOST_DIGITS = 6
 _ASYMMETRY = 1.25
 
 
-def show(estimate: Estimate | None) -> str:
+def show(estimate: Number | None) -> str:
     """A number as reports print it: "12.3 ± 0.2 mJ", "1.23 [1.20, 1.31] ms", "258,292".
 
     An interval whose sides differ by more than a quarter is printed by its ends. A count that is
@@ -62,7 +77,7 @@ def show(estimate: Estimate | None) -> str:
     return sign + show_number(estimate.point, estimate.unit, estimate.low, estimate.high)
 
 
-def show_short(estimate: Estimate | None) -> str:
+def show_short(estimate: Number | None) -> str:
     """The same, with exact counts cut to four digits: "555.4 M"."""
     if estimate is None:
         return NOT_SEEN
@@ -74,7 +89,7 @@ def show_short(estimate: Estimate | None) -> str:
     return f"≥ {shown}" if estimate.is_lower_bound else shown
 
 
-def show_point(estimate: Estimate | None) -> str:
+def show_point(estimate: Number | None) -> str:
     """The value without its interval, but with no more digits than the interval supports."""
     if estimate is None:
         return NOT_SEEN
@@ -166,7 +181,7 @@ def _show_rounded(value: float, unit: str, digits: int) -> str:
     return _with_unit(text, _PREFIXES[exponent], base)
 
 
-def _is_whole_count(estimate: Estimate) -> bool:
+def _is_whole_count(estimate: Number) -> bool:
     exact = estimate.low == estimate.high == estimate.point and estimate.confidence == 1.0
     if not exact or not math.isfinite(estimate.point) or estimate.unit == "B":
         return False

@@ -5,6 +5,7 @@ package.module:callable      imported as `python -m` would from the working fold
 path/file.py:callable        the file is run, its own folder importable
 torchvision:resnet50         random weights
 timm:vit_tiny_patch16_224    random weights
+hf:FOLDER-OR-NAME            random weights, built from its config.json
 
 The callable is a class, a function that returns the model, or the model itself; nothing else is
 run. The zoo is loaded from its path under a private name, so that it and a `models` package of the
@@ -13,22 +14,31 @@ user can never stand in for each other.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import TargetError
-from profiler.interruption import heed_interruption
-from profiler.values.plain_text import one_line
 
-from .user_code import CHECKOUT, import_named, importable, load_module, run_file
+from .hugging_face import build_from_config
+from .user_code import (
+    CHECKOUT,
+    call,
+    callables_in,
+    load_module,
+    module_named,
+    nearest,
+    offer,
+    run_named_file,
+    with_named,
+)
+from .vision import stated_shape, stated_specs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +46,7 @@ if TYPE_CHECKING:
 ZOO_ALIAS = "_wattprof_zoo"
 FORMS = (
     "name the model as package.module:callable, path/file.py:callable, torchvision:NAME, "
-    "timm:NAME, or by its name in the zoo"
+    "timm:NAME or hf:FOLDER-OR-NAME"
 )
 
 
@@ -49,12 +59,17 @@ class Target:
         name: short name for files and tables.
         model: the network, in the mode its factory left it.
         input_shape: (channels, height, width) of one image; None where nothing states it.
+        input_specs: what the model takes where that is not one tensor of images, as `--input`
+            writes it; () where nothing states it.
+        tokenizer: what the tokenizer of its texts is loaded from.
     """
 
     reference: str
     name: str
     model: nn.Module
-    input_shape: tuple[int, ...] | None
+    input_shape: tuple[int, ...] | None = None
+    input_specs: tuple[str, ...] = ()
+    tokenizer: str | None = None
 
 
 def resolve(reference: str, *, num_classes: int | None = None) -> Target:
@@ -76,16 +91,14 @@ def resolve(reference: str, *, num_classes: int | None = None) -> Target:
         return _from_torchvision(reference, attribute, num_classes)
     if prefix == "timm":
         return _from_timm(reference, attribute, num_classes)
-    if prefix.endswith(".py") or "/" in prefix:
-        path = Path(prefix).expanduser()
-        with importable(path.resolve().parent, Path.cwd()):
-            found = _attribute(run_file(path), attribute, prefix)
-            model = _build(found, reference, num_classes)
-    else:
-        with importable(Path.cwd()):
-            found = _attribute(import_named(prefix), attribute, prefix)
-            model = _build(found, reference, num_classes)
-    return Target(reference=reference, name=_slug(attribute), model=model, input_shape=None)
+    if prefix == "hf":
+        model, specs = build_from_config(attribute, num_classes)
+        name = _slug(attribute.rstrip("/").rpartition("/")[2])
+        return Target(
+            reference=reference, name=name, model=model, input_specs=specs, tokenizer=attribute
+        )
+    model = with_named(reference, lambda found: _build(found, reference, num_classes))
+    return Target(reference=reference, name=_slug(attribute), model=model)
 
 
 def zoo() -> ModuleType:
@@ -97,13 +110,16 @@ def zoo() -> ModuleType:
     loaded = sys.modules.get(ZOO_ALIAS)
     if loaded is not None:
         return loaded
-    entry = CHECKOUT / "models" / "__init__.py"
-    if not entry.is_file() or not _is_checkout(CHECKOUT):
+    if not _has_zoo():
         raise TargetError(
             "the zoo is not part of the installed package: there is no checkout around it",
-            hint="run from a clone of wattprof, or name your model as package.module:callable",
+            hint=FORMS,
         )
-    return load_module(entry, ZOO_ALIAS, package=True)
+    return load_module(CHECKOUT / "models" / "__init__.py", ZOO_ALIAS, package=True)
+
+
+def _has_zoo() -> bool:
+    return (CHECKOUT / "models" / "__init__.py").is_file() and _is_checkout(CHECKOUT)
 
 
 def _is_checkout(folder: Path) -> bool:
@@ -118,20 +134,44 @@ def _is_checkout(folder: Path) -> bool:
 def _from_zoo(reference: str, num_classes: int | None) -> Target:
     if reference.endswith(".py") or "/" in reference:
         hint = f"say which callable of the file: {reference}:NAME"
+        if Path(reference).expanduser().is_file():
+            hint = offer(reference, callables_in(run_named_file(reference)))
         raise TargetError(f"'{reference}' names a file, not a model", hint=hint)
-    if "." in reference:
-        module, _, name = reference.rpartition(".")
-        hint = f"separate module and callable by a colon: {module}:{name}"
-        raise TargetError(f"'{reference}' is no name of the zoo", hint=hint)
+    if "." in reference or not _has_zoo():
+        raise _no_model(reference)
     variants = zoo().VARIANTS
     if reference not in variants:
-        raise TargetError(
-            f"unknown model '{reference}'{_nearest(reference, variants)}",
-            hint=f"the zoo has {', '.join(variants)}; or {FORMS}",
-        )
+        raise _no_model(reference, tuple(variants))
     variant = variants[reference]
     model = _build(variant, reference, num_classes)
     return Target(reference=reference, name=reference, model=model, input_shape=variant.input_shape)
+
+
+def _no_model(reference: str, known: tuple[str, ...] = ()) -> TargetError:
+    """What to say of a reference without a colon, by what there is of that name."""
+    module = module_named(reference)
+    if module is not None:
+        return TargetError(
+            f"'{reference}' is a module, not a model", hint=offer(reference, callables_in(module))
+        )
+    before, _, last = reference.rpartition(".")
+    module = module_named(before) if before else None
+    if module is not None:
+        own = callables_in(module)
+        hint = f"separate module and callable by a colon: {before}:{last}"
+        return TargetError(
+            f"'{reference}' is no module; '{before}' is one",
+            hint=hint if last in own else offer(before, own),
+        )
+    from torchvision import models
+
+    if reference in models.list_models():
+        hint = f"torchvision has one of that name: --model torchvision:{reference}"
+    elif known:
+        hint = f"the zoo has {', '.join(known)}; or {FORMS}"
+    else:
+        hint = FORMS
+    return TargetError(f"unknown model '{reference}'{nearest(reference, known)}", hint=hint)
 
 
 def _from_torchvision(reference: str, name: str, num_classes: int | None) -> Target:
@@ -140,7 +180,7 @@ def _from_torchvision(reference: str, name: str, num_classes: int | None) -> Tar
     known = models.list_models()
     if name not in known:
         raise TargetError(
-            f"torchvision has no model '{name}'{_nearest(name, known)}",
+            f"torchvision has no model '{name}'{nearest(name, known)}",
             hint='python -c "import torchvision; print(torchvision.models.list_models())"',
         )
     builder = models.get_model_builder(name)
@@ -148,16 +188,13 @@ def _from_torchvision(reference: str, name: str, num_classes: int | None) -> Tar
     if "weights_backbone" in inspect.signature(builder).parameters:
         arguments["weights_backbone"] = None  # its default would be downloaded
     model = _build(builder, reference, num_classes, **arguments)
-    keywords = getattr(_default_transforms(models, name), "keywords", {})
-    size = keywords.get("crop_size")
-    shape = (3, size, size) if isinstance(size, int) else None
-    return Target(reference=reference, name=_slug(name), model=model, input_shape=shape)
-
-
-def _default_transforms(models: ModuleType, name: str) -> object:
-    """The preprocessing torchvision states for its own weights, which tells the image size."""
-    default = getattr(models.get_model_weights(name), "DEFAULT", None)
-    return getattr(default, "transforms", None)
+    return Target(
+        reference=reference,
+        name=_slug(name),
+        model=model,
+        input_shape=stated_shape(model, name),
+        input_specs=stated_specs(name),
+    )
 
 
 def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
@@ -169,7 +206,7 @@ def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
         ) from error
     if not timm.is_model(name):
         raise TargetError(
-            f"timm has no model '{name}'{_nearest(name, timm.list_models())}",
+            f"timm has no model '{name}'{nearest(name, timm.list_models())}",
             hint='python -c "import timm; print(timm.list_models())"',
         )
 
@@ -186,16 +223,6 @@ def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
     )
 
 
-def _attribute(module: ModuleType, dotted: str, origin: str) -> object:
-    found: object = module
-    for name in dotted.split("."):
-        if not hasattr(found, name):
-            public = [known for known in dir(found) if not known.startswith("_")]
-            raise TargetError(f"'{origin}' has no '{name}'{_nearest(name, public)}", hint=FORMS)
-        found = getattr(found, name)
-    return found
-
-
 def _build(found: object, reference: str, num_classes: int | None, **arguments: Any) -> nn.Module:
     """Call what was found, unless it is the model itself."""
     from torch import nn
@@ -208,7 +235,7 @@ def _build(found: object, reference: str, num_classes: int | None, **arguments: 
             )
         if num_classes is not None:
             arguments["num_classes"] = _accepted(found, reference, num_classes)
-        found = _call(found, reference, arguments)
+        found = call(found, reference, arguments, deed="building")
     elif num_classes is not None:
         raise TargetError(
             f"'{reference}' is a finished model: it cannot be given {num_classes} classes"
@@ -231,23 +258,6 @@ def _accepted(found: Callable[..., object], reference: str, num_classes: int) ->
     if "num_classes" not in parameters and not takes_any:
         raise TargetError(f"'{reference}' takes no num_classes, so {num_classes} cannot be set")
     return num_classes
-
-
-def _call(found: Callable[..., object], reference: str, arguments: dict[str, Any]) -> object:
-    try:
-        return found(**arguments)
-    # The factory is the user's own code and may raise anything, or end the program.
-    except (Exception, SystemExit) as error:
-        heed_interruption(error)
-        raise TargetError(
-            f"building '{reference}' raised {one_line(error)}",
-            hint="name a class or a function that needs no arguments",
-        ) from error
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; nearest: {', '.join(close)}" if close else ""
 
 
 def _slug(text: str) -> str:

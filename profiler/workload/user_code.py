@@ -2,20 +2,127 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from profiler.errors import TargetError
 from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SHOWN_NAMES = 8
+Result = TypeVar("Result")
+
+
+def with_named(reference: str, use: Callable[[object], Result]) -> Result:
+    """Find what `package.module:name` or `path/file.py:name` names, and use it.
+
+    Both happen with the folder of the file, or the working folder, first on the import path: what
+    is called may import, too.
+
+    Raises:
+        TargetError: there is no such module, file or name, or running it raised.
+    """
+    prefix, _, dotted = reference.rpartition(":")
+    is_file = prefix.endswith(".py") or "/" in prefix
+    path = Path(prefix).expanduser()
+    folders = (path.resolve().parent, Path.cwd()) if is_file else (Path.cwd(),)
+    with importable(*folders):
+        module = run_file(path) if is_file else import_named(prefix)
+        return use(_attribute(module, dotted, prefix))
+
+
+def run_named_file(name: str) -> ModuleType:
+    """Run a Python file with its own folder importable, as `with_named` does."""
+    path = Path(name).expanduser()
+    with importable(path.resolve().parent, Path.cwd()):
+        return run_file(path)
+
+
+def call(
+    found: Callable[..., object], reference: str, arguments: Mapping[str, Any], *, deed: str
+) -> object:
+    """Call the user's own function; `deed` is what that is for ("building").
+
+    Raises:
+        TargetError: it raised, or ended the program.
+    """
+    try:
+        return found(**arguments)
+    # It is the user's own code and may raise anything, or end the program.
+    except (Exception, SystemExit) as error:
+        heed_interruption(error)
+        raise TargetError(
+            f"{deed} '{reference}' raised {one_line(error)}",
+            hint="name a class or a function that needs no arguments",
+        ) from error
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: those that are like it."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def _attribute(module: ModuleType, dotted: str, origin: str) -> object:
+    found: object = module
+    for name in dotted.split("."):
+        if not hasattr(found, name):
+            own = callables_in(found)
+            raise TargetError(
+                f"'{origin}' has no '{name}'{nearest(name, own)}", hint=offer(origin, own)
+            )
+        found = getattr(found, name)
+    return found
+
+
+def callables_in(holder: object) -> list[str]:
+    """Public classes, functions and models of a module that are its own, in their order."""
+    from torch import nn
+
+    own = getattr(holder, "__module__", None) or getattr(holder, "__name__", "")
+    names = []
+    for name, value in vars(holder).items():
+        is_named = inspect.isclass(value) or inspect.isroutine(value)
+        # Not what it has from a library: the package that it lies in counts as its own.
+        home = str(getattr(value, "__module__", "") or "").partition(".")[0]
+        is_own = home == str(own).partition(".")[0] if is_named else isinstance(value, nn.Module)
+        if is_own and not name.startswith("_"):
+            names.append(name)
+    return names
+
+
+def offer(origin: str, names: Sequence[str]) -> str:
+    """A hint: what can be named in a module."""
+    if not names:
+        return f"'{origin}' has no public class or function of its own"
+    shown = [f"{origin}:{name}" for name in names[:SHOWN_NAMES]]
+    rest = len(names) - len(shown)
+    return f"name one of {', '.join(shown)}" + (f" and {rest} more" if rest else "")
+
+
+def module_named(name: str) -> ModuleType | None:
+    """The module of that dotted name from the working folder; None where there is none.
+
+    Raises:
+        TargetError: it is there, and importing it raised.
+    """
+    with importable(Path.cwd()):
+        try:
+            if find_spec(name) is None:
+                return None
+        except (ImportError, ValueError):
+            return None
+        return import_named(name)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -136,6 +137,33 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     point, low, high = map(float, done.stdout.split()[:3])
     assert low <= point <= high
+
+
+NUMBER = re.compile(r"-?\d[\d.,]*( ± [\d.,]+| \[[^\]]*\])?")
+
+
+class AnyNumber(doctest.OutputChecker):
+    """Measured numbers differ from machine to machine: figures and their basis are not compared."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return self._plain(want) == self._plain(got)
+
+    @staticmethod
+    def _plain(text: str) -> str:
+        unit = re.sub(r"\b[pnµmk]?J\b", "J", NUMBER.sub("#", text))
+        return re.sub(r"measured|estimated|assumed", "basis", unit)
+
+
+def test_the_python_session_of_the_readme_runs() -> None:
+    (session,) = [text for kind, text in BLOCKS if kind == "pycon"]
+    told: list[str] = []
+    test = doctest.DocTestParser().get_doctest(session, {}, "README", "README.md", 0)
+    runner = doctest.DocTestRunner(checker=AnyNumber())
+    failed, tried = runner.run(test, out=told.append)
+    assert tried == 10
+    assert failed == 0, "".join(told)
+    assert "245760" in session  # the one number that is the same everywhere
+    assert not AnyNumber().check_output("1.9 ± 0.2 mJ (assumed)", "not seen", 0)
 
 
 def test_the_targets_of_the_readme_exist() -> None:

@@ -20,7 +20,7 @@ TOPS = ("profiler", "models", "training", "reports")
 MAY_IMPORT: dict[str, str] = {
     "profiler.files": "",
     "profiler.values": "",
-    "profiler.inputs": "values",
+    "profiler.inputs": "values workload",
     "profiler.inference": "values",
     "profiler.comparison": "values",
     "profiler.counting.operators": "",

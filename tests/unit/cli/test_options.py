@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.cli import PROGRAM as PROFILER
+from profiler.cli import main
 from profiler.cli.options import (
     add_carbon,
     add_codecarbon,
@@ -110,3 +111,19 @@ def test_codecarbons_tracker_runs_unless_left_out(monkeypatch):
     with pytest.raises(UsageError, match=r"em\.csv needs the tracker") as caught:
         chosen_codecarbon(parser.parse_args(["--no-codecarbon", "--emissions", "em.csv"]))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["measure", "--model", "x", "--county", "DEU"], "did you mean --country?"),
+        (["stats", "--model", "x", "--debugg"], "did you mean --debug?"),
+        (
+            ["layers", "--model", "x", "--precision", "fp16"],
+            "numbers is --dtype fp16",
+        ),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_told_the_right_one(words, said, capsys):
+    assert main(words) == 2
+    assert said in capsys.readouterr().err

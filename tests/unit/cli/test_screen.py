@@ -90,6 +90,33 @@ def test_a_part_is_cited_inside_a_source_only_as_whole_words():
     assert sources.notes() == ("[1] timer", "[2] timers")
 
 
+def test_what_was_measured_stands_under_the_headline():
+    profile = sample_profile(cpu=True)
+    assert brief(profile).splitlines()[3].startswith("inputs 128x3x32x32 (digits), fp32, 1 thread")
+
+
+def test_items_are_called_what_they_are():
+    profile = sample_profile()
+    workload = replace(profile.workload, item="generated token")
+    text = brief(replace(profile, workload=workload))
+    assert "energy per generated token (gross)" in text
+    assert "energy, 1 M generated tokens (gross)" in text
+    assert "image" not in text
+
+
+def test_layers_that_were_measured_are_shown_the_slowest_first():
+    profile = sample_profile()
+    unmeasured = tuple(replace(row, latency_s=None) for row in profile.layers)
+    assert "Layers" not in brief(replace(profile, layers=unmeasured))
+    rows = [
+        replace(profile.layers[0], path=f"layer{number}", latency_s=measured(number, 0.1, "s"))
+        for number in range(1, 23)
+    ]
+    lines = brief(replace(profile, layers=tuple(rows))).splitlines()
+    at = lines.index("Layers, the slowest first; 2 more in the stored run")
+    assert [line.split()[0] for line in lines[at + 3 : at + 5]] == ["layer22", "layer21"]
+
+
 def test_findings_are_told_once_for_all_batches_the_decisive_first():
     def at(batch, *findings):
         return replace(sample_profile(batch_size=batch), findings=findings)

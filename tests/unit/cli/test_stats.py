@@ -102,3 +102,53 @@ def test_a_dtype_is_never_changed_by_counting(capsys):
     before = torch.get_default_dtype()
     counted(capsys, "--model", "lightweight")
     assert torch.get_default_dtype() is before
+
+
+def test_inputs_of_other_kinds_are_counted_as_they_are_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words_s.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.table = torch.nn.Embedding(50, 4)\n"
+        "        self.head = torch.nn.Linear(4, 3)\n"
+        "    def forward(self, ids, scale):\n"
+        "        return self.head(self.table(ids) * scale)\n"
+    )
+    words = ("--model", "words_s.py:Net", "--input", "scale=Bx9x4", "--input", "ids:Bx9:int64<50")
+    found = counted(capsys, *words, "--batch-size", "2")
+    assert found["mac_count"] == 2 * 9 * 4 * 3
+    assert found["input_shapes"] == "2x9x4 float32, 2x9 int64"
+    assert found["device"] == "meta"
+
+
+def test_a_model_that_meta_refuses_is_counted_on_the_cpu_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chooses_s.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Linear):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(4, 2)\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x[torch.isfinite(x).all(1)])\n"
+    )
+    words = ["stats", "--model", "chooses_s.py:Net", "--input", "5x4"]
+    assert main(words) == 0
+    assert "Counted in a call on the CPU, since Net cannot be counted" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    found = counted(capsys, *words[1:], "--device", "cpu")
+    assert (found["mac_count"], found["device"]) == (5 * 4 * 2, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--input", "1x3x32x32", "--batch-size", "2"), "--batch-size 2 cannot be set"),
+        (("--input", "1x3", "--input-shape", "3"), "--input and --input-shape both choose"),
+    ],
+)
+def test_two_flags_that_choose_the_same_are_refused(words, message, capsys):
+    assert main(["stats", "--model", "lightweight", *words]) == 2
+    assert message in capsys.readouterr().err

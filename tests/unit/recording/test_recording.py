@@ -186,3 +186,16 @@ def test_many_windows_read_one_by_one_are_inferred_together(
     energies = [recording[f"step {number}"] for number in range(count)]
     assert calls == [1, count]
     assert all(energy.energy_j is not None for energy in energies)
+
+
+def test_a_recording_prints_its_windows_and_goes_to_pandas() -> None:
+    recording = profiler.record([])
+    assert str(recording) == "recording, not started"
+    with recording, recording.window("a"):
+        pass
+    first, second = str(recording).splitlines()
+    assert first.startswith("whole recording: no sensor saw its energy in ")
+    assert second.startswith("a: no sensor saw its energy in ")
+    frame = recording.to_pandas()
+    assert list(frame["window"]) == ["whole recording", "a"]
+    assert frame["energy_j"].isna().all()

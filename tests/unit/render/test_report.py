@@ -29,6 +29,7 @@ def test_one_profile_is_told_without_a_comparison():
         "lightweight, batch 128",
         "Layers",
         "What ran, and where",
+        "Words",
     ]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from profiler.errors import TargetError
 from profiler.workload import user_code as usercode
-from profiler.workload.target import ZOO_ALIAS, resolve
+from profiler.workload.target import ZOO_ALIAS, resolve, zoo
 
 NET = """
 from torch import nn
@@ -79,12 +79,13 @@ def test_an_unknown_name_tells_the_nearest_and_the_list():
     assert "the zoo has lightweight, resnet18" in caught.value.hint
 
 
-def test_a_wheel_says_where_the_zoo_is(monkeypatch, tmp_path):
+def test_a_wheel_speaks_of_no_zoo(monkeypatch, tmp_path):
     monkeypatch.setattr("profiler.workload.target.CHECKOUT", tmp_path)
     monkeypatch.delitem(sys.modules, ZOO_ALIAS, raising=False)
-    with pytest.raises(TargetError, match="no checkout") as caught:
+    with pytest.raises(TargetError, match="unknown model 'lightweight'") as caught:
         resolve("lightweight")
-    assert "clone" in caught.value.hint
+    assert "package.module:callable" in caught.value.hint
+    assert "zoo" not in str(caught.value)
 
 
 def test_a_strangers_models_folder_beside_the_package_is_not_run(monkeypatch, tmp_path):
@@ -93,8 +94,10 @@ def test_a_strangers_models_folder_beside_the_package_is_not_run(monkeypatch, tm
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "other"\n')
     monkeypatch.setattr("profiler.workload.target.CHECKOUT", tmp_path)
     monkeypatch.delitem(sys.modules, ZOO_ALIAS, raising=False)
-    with pytest.raises(TargetError, match="no checkout"):
+    with pytest.raises(TargetError, match="unknown model 'lightweight'"):
         resolve("lightweight")
+    with pytest.raises(TargetError, match="no checkout"):
+        zoo()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,11 @@ def test_num_classes_that_cannot_be_honoured_is_an_error(folder, attribute, mess
         ("gone_d.py:Net", "there is no file 'gone_d.py'"),
         ("notes_d/x.txt:Net", "is no Python file"),
         ("mynet_d.py", "names a file, not a model"),
-        ("mynet_d.Net", "no name of the zoo"),
+        ("mynet_d.Net", "'mynet_d.Net' is no module; 'mynet_d' is one"),
+        ("mynet_d", "'mynet_d' is a module, not a model"),
+        ("nosuch_d.Net", "unknown model 'nosuch_d.Net'"),
+        ("resnet50", "unknown model 'resnet50'"),
+        ("hf:./nosuch_d", "has no configuration that can be read"),
         (":Net", "no model reference"),
         ("mynet_d:", "no model reference"),
         ("..:Net", "not a module name"),
@@ -166,6 +173,62 @@ def test_what_leads_to_no_model_is_one_sentence(folder, reference, message):
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert not caught.value.message.endswith(".")
+
+
+OWN = "Net, mynet_n:Heads, mynet_n:Outer, mynet_n:ready, mynet_n:fails, mynet_n:leaves"
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("mynet_n", f"name one of mynet_n:{OWN}"),
+        ("mynet_n:Nett", f"name one of mynet_n:{OWN}"),
+        ("mynet_n.Nett", f"name one of mynet_n:{OWN}"),
+        ("mynet_n.Net", "separate module and callable by a colon: mynet_n:Net"),
+        ("mynet_n.py", "name one of mynet_n.py:Net, mynet_n.py:Heads"),
+        ("resnet50", "--model torchvision:resnet50"),
+    ],
+)
+def test_a_module_without_a_callable_is_told_what_it_has(folder, reference, hint):
+    (folder / "mynet_n.py").write_text(NET)
+    with pytest.raises(TargetError) as caught:
+        resolve(reference)
+    assert hint in caught.value.hint
+    assert "nn" not in caught.value.hint.split(":")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("vit_b_16", (3, 224, 224)),
+        ("r3d_18", (3, 16, 112, 112)),
+        ("lraspp_mobilenet_v3_large", (3, 520, 520)),
+        ("ssdlite320_mobilenet_v3_large", (3, 320, 320)),
+    ],
+)
+def test_torchvision_states_what_its_models_take(name, shape):
+    with torch.device("meta"):
+        assert resolve(f"torchvision:{name}").input_shape == shape
+
+
+def test_a_configuration_of_transformers_states_its_inputs(folder):
+    from transformers import GPT2Config, WhisperConfig
+
+    tiny = {"n_embd": 8, "n_layer": 1, "n_head": 1, "n_positions": 34, "vocab_size": 90}
+    GPT2Config(**tiny, architectures=["GPT2LMHeadModel"]).save_pretrained("own/gpt2-tiny")
+    target = resolve("hf:own/gpt2-tiny")
+    assert (target.name, target.tokenizer) == ("gpt2-tiny", "own/gpt2-tiny")
+    assert type(target.model).__name__ == "GPT2LMHeadModel"
+    assert target.input_specs == ("input_ids=Bx32:int64<90",)
+    sound = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 51_865}
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1}
+    WhisperConfig(**sound, **heads).save_pretrained("whisper")
+    assert resolve("hf:./whisper").input_specs == (
+        "input_features=Bx80x3000",
+        "decoder_input_ids=Bx128:int64<51865",
+    )
+    with pytest.raises(TargetError, match="is no classifier, so 3 classes cannot be set"):
+        resolve("hf:./whisper", num_classes=3)
 
 
 def test_nothing_of_a_failed_file_stays_behind(folder):
@@ -220,7 +283,7 @@ def test_a_detector_of_torchvision_downloads_no_backbone(monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
     with torch.device("meta"):
         target = resolve("torchvision:lraspp_mobilenet_v3_large")
-    assert target.input_shape is None
+    assert target.input_shape == (3, 520, 520)
 
 
 def test_timm_gives_its_models_or_tells_how_to_install_it(monkeypatch):
