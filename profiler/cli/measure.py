@@ -22,6 +22,7 @@ from .call_inputs import add_inputs, batch_sizes
 from .decoding import add_decoding, check_decoding
 from .layer_pass import measure_pass, with_layers
 from .options import (
+    DTYPES,
     add_carbon,
     add_codecarbon,
     add_model,
