@@ -86,7 +86,8 @@ def as_known(
     if strange:
         others = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
         raise refusal(
-            f"{whom} has classes that {who} does not know: {clean(', '.join(strange[:3]))}{others} ({len(strange)} beside the {len(known)} known)",
+            f"{whom} has classes that {who} does not know: {clean(', '.join(strange[:3]))}{others} "
+            f"({len(strange)} beside the {len(known)} known)",
             hint=hint,
         )
     table = torch.tensor([numbers.get(name, -1) for name in names], device=labels.device)
