@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiler.errors import InputDataError, UsageError
+from profiler.errors import InputDataError, ProfilerError, UsageError
 from profiler.values.plain_text import clean
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def as_known(
     whom: str,
     who: str,
     hint: str,
+    refusal: type[ProfilerError] = InputDataError,
 ) -> Tensor:
     """Labels of a split as numbers of the classes that a model knows, (N,).
 
@@ -63,6 +64,7 @@ def as_known(
         whom: the split ("the test split of 'a'").
         who: what knows the classes ("the model of 'b'").
         hint: what to do.
+        refusal: what is raised for a class that is not known.
 
     Raises:
         InputDataError: a label is no class's number, or a class of the split is not known.
@@ -83,8 +85,9 @@ def as_known(
     strange = sorted(used - numbers.keys())
     if strange:
         others = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
-        raise InputDataError(
-            f"{whom} has classes that {who} does not know: {clean(', '.join(strange[:3]))}{others}",
+        raise refusal(
+            f"{whom} has classes that {who} does not know: {clean(', '.join(strange[:3]))}{others} "
+            f"({len(strange)} beside the {len(known)} known)",
             hint=hint,
         )
     table = torch.tensor([numbers.get(name, -1) for name in names], device=labels.device)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from torch import nn
 
-from profiler.errors import CheckpointError, InputDataError
+from profiler.errors import CheckpointError, InputDataError, UsageError
 from profiler.inputs.dataset import stack
 from profiler.inputs.sources import open_source
 from profiler.machine.device import Device, find_device
@@ -131,6 +131,7 @@ def _labelled(
     labels = as_known(
         pixels.labels, names, info.class_names, who=f"the model of '{checkpoint}'",
         whom=description, hint="evaluate it on data with the classes that it was trained for",
+        refusal=UsageError,
     )  # fmt: skip
     return pixels.with_labels(labels), description
 

@@ -190,7 +190,7 @@ def test_data_of_other_classes_is_refused_by_name(run, tmp_path):
     for name in (*"012345678", "X"):
         (tmp_path / "test" / name).mkdir(parents=True)
         Image.new("RGB", (SIDE, SIDE)).save(tmp_path / "test" / name / "a.png")
-    with pytest.raises(InputDataError, match=r"classes that the model .* does not know: X"):
+    with pytest.raises(UsageError, match=r"classes that the model .* does not know: X"):
         evaluate_checkpoint(
             run / "best.safetensors", data=f"folder:{tmp_path}", device="cpu", cost_seconds=0
         )
