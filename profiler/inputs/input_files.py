@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from profiler.errors import InputDataError
+from profiler.interruption import heed_interruption
 
 
 def read_inputs(file: Path) -> Any:
@@ -26,6 +27,7 @@ def read_inputs(file: Path) -> Any:
         raise
     # Readers of four libraries raise whatever the broken bytes lead them into.
     except Exception as error:
+        heed_interruption(error)
         told = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputDataError(
             f"--input '{file}' cannot be read ({told})", hint=f"files are {', '.join(READERS)}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.errors import InputDataError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 from .given import Given
@@ -78,6 +79,7 @@ def _tokenizer(place: str):  # type: ignore[no-untyped-def] # transformers has a
         return AutoTokenizer.from_pretrained(str(Path(place).expanduser()))
     # Missing files, odd JSON and the hub come as OSError, ValueError, or requests' own errors.
     except Exception as error:
+        heed_interruption(error)
         raise InputDataError(
             f"'{place}' has no tokenizer that can be read ({one_line(error)})",
             hint="put its tokenizer.json into the folder, or give the numbers with --input",

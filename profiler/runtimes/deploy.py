@@ -93,9 +93,9 @@ def deploy(
         UsageError: the run-time does not do this precision, layout or device.
         ExportError: the model cannot be exported, or its answers change.
     """
-    check(runtime, precision=bench.dtype, device=device.name)
     if runtime == EAGER:
         return bench
+    check(runtime, precision=bench.dtype, device=device.name)
     check_layout(bench, runtime)
     with TemporaryDirectory(prefix="wattprof-") as folder, explained(device):
         job = job_of(bench, runtime)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import TargetError
+from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def build_from_config(place: str, num_classes: int | None) -> tuple[nn.Module, t
         )
     # The library raises whatever an odd configuration leads its constructors into.
     except Exception as error:
+        heed_interruption(error)
         raise TargetError(f"building 'hf:{place}' raised {one_line(error)}") from error
     return model, input_specs(model)
 
@@ -68,6 +70,7 @@ def _configuration(place: str) -> Any:
         return AutoConfig.from_pretrained(str(folder) if folder.is_dir() else place)
     # Hub errors, offline machines and odd JSON come as OSError, ValueError, or requests' own.
     except Exception as error:
+        heed_interruption(error)
         raise TargetError(
             f"'hf:{place}' has no configuration that can be read ({one_line(error)})",
             hint="name a folder that holds config.json, or a model of the Hugging Face hub",

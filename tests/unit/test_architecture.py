@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, str] = {
     "profiler.render.formats": "render values",
     "profiler.workload": "counting machine values",
     "profiler.variants": "counting machine values workload",
-    "profiler.runtimes": "files machine values variants workload",
+    "profiler.runtimes": "counting files machine values variants workload",
     "profiler.measurement": "counting inference machine meters recording runtimes values workload",
     "profiler.layers": "counting inference machine measurement meters recording values workload",
     "profiler.ledger": "inference machine meters recording render render.formats values",

@@ -19,6 +19,8 @@ from profiler.integrations.huggingface import EnergyCallback
 from tests.integration.hosts.sensor import broken, recording, samplers, told
 
 VOCABULARY = 32
+# The first moves may be missed while torch is imported: a small share of a run as long as this.
+LONG_ENOUGH_S = 1.0
 PATIENCE_S = 30.0
 
 
@@ -33,6 +35,7 @@ class Tokens(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 
 class FailingTokens(Tokens):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        time.sleep(LONG_ENOUGH_S)
         raise ValueError("the user's own")
 
 
@@ -139,6 +142,7 @@ class TooLarge(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.tries += 1
         if self.tries == 1:
+            time.sleep(LONG_ENOUGH_S)
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
