@@ -36,7 +36,7 @@ KNOWN = {
     f"{MEASURE} resnet18 --model lightweight --batch-size 1": (f"{QUICK} --device cpu", {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
 }
-TRAIN = "--device cpu --epochs 1 --batch-size 256 --image-size 8 --threads 1"
+TRAIN = "--device cpu --dtype fp32 --epochs 1 --batch-size 256 --image-size 8 --threads 1"
 CHECKPOINT = "trainings/digits/best.safetensors"
 FINE_TUNE = "python -m training train --recipe digits"
 TRAINING = {
