@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import shlex
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -80,6 +83,10 @@ def run_command(
     Raises:
         StartFailure: the command does not exist or may not be run.
     """
+    if shutil.which(words[0]) is None and not Path(words[0]).exists():
+        # Said now, and not after the seconds that CodeCarbon's tracker takes to get ready.
+        missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise StartFailure(words, missing)
     recording = Recording(journal=journal).start()
     try:
         gpus = {
