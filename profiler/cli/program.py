@@ -21,8 +21,6 @@ from profiler.interruption import noted_interruptions
 from profiler.values.plain_text import one_line
 from profiler.version import __version__
 
-from .options import chosen_sensors
-
 INTERRUPTED = 130
 ESCAPE = "wattprof-escape"
 
@@ -121,6 +119,8 @@ class Program:
         if namespace.verb is None:
             parser.print_help(sys.stderr)
             return UsageError.exit_code
+        from .options import chosen_sensors  # tables that a list of verbs need not wait for
+
         module = import_module(f"{self.package}.{namespace.verb}")
         with chosen_sensors(vars(namespace)):
             code = module.execute(namespace)
