@@ -37,7 +37,8 @@ def test_what_was_trained_is_listed_with_accuracy_and_joules(
 ) -> None:
     assert main(["list", str(trainings)]) == 0
     shown = capsys.readouterr().out
-    assert max(map(len, shown.splitlines())) <= 80
+    # The first line names the folder, which may be as long as its user likes.
+    assert max(map(len, shown.splitlines()[1:])) <= 80
     row = next(line for line in shown.splitlines() if line.startswith("base"))
     assert row.split("  ")[0] == "base"
     assert all(part in row for part in ("lightweight", "5 of 5", "90 [83, 94] %", "100 ± 2 J"))
