@@ -81,7 +81,7 @@ class CellEnd:
     Args:
         code: digest of what decided it, see `digests`.
         state: how it ended.
-        command: words after `python -m`, as they can be typed again in the study's folder.
+        command: words after `python`, as they can be typed again where the study was run.
         started_utc: ISO 8601, to the second.
         duration_s: wall time, waiting for the device left out.
         device: what it ran on, as the engine was told.

@@ -13,14 +13,16 @@ takes over the cells that it did not change, and overwrites none.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from profiler.errors import StoreError
-from profiler.files import write_whole_file
+from profiler.files import cannot_write, write_whole_file
 from profiler.store import load_all
 from profiler.values.codec import FormError, check_version, decode, encode, parse
 from profiler.values.plain_text import clean
@@ -36,6 +38,7 @@ OUTPUT = "output.txt"
 LOG = "log.txt"
 RUNS = "runs"
 TRAINING = "training"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,30 @@ class StoredStudy:
             return parse(path.read_bytes())
         except (FormError, OSError) as error:
             raise _unreadable(path, error, "delete the cell's folder and run it again") from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from working on a study; the folder is made.
+
+    Raises:
+        StoreError: another process works on it, or it cannot be written to.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                f"another process works on the study in '{clean(str(folder))}'",
+                hint="wait until it has ended, or give another --out",
+            ) from error
+        yield
 
 
 def is_study(folder: Path) -> bool:
