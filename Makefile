@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STUDY ?= lightweight-vs-resnet18
+STUDY ?= quick
 
 # CIFAR-10 for the training's benchmark; `parquet:FOLDER` where nothing can be downloaded.
 DATA ?= cifar10

@@ -12,11 +12,9 @@ from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY
 from profiler.values.units import NOT_SEEN, show
 
-from .claims import Claim, Study
+from .claims import CLASS_COUNTS, Claim, Study
 from .metrics import ACCURACY_PER_MAC, METRICS, TRAINING_METRICS
 from .trainings import TrainedModel, Training, dataset_of
-
-CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, E
             figures = [
                 _relative(claim, profile, base)
                 for base in _of(claim.versus, claim, profiles)
-                if _terms(base) == _terms(profile)
+                if same_terms(base, profile)
             ]
         yield from ((_setting(profile), figure) for figure in figures if figure is not None)
 
@@ -204,10 +202,13 @@ def _is_on(claim: Claim, profile: Profile) -> bool:
     return dataset_of(profile.accuracy_data or "") == claim.dataset
 
 
-def _terms(profile: Profile) -> tuple[object, ...]:
-    """What two profiles must share for their ratio to be one of models alone."""
-    workload = replace(profile.workload, model="", checkpoint=None)
-    return workload, profile.environment.fingerprint
+def same_terms(first: Profile, second: Profile) -> bool:
+    """Whether the ratio of two profiles is one of their models alone."""
+    terms = [
+        (replace(each.workload, model="", checkpoint=None), each.environment.fingerprint)
+        for each in (first, second)
+    ]
+    return terms[0] == terms[1]
 
 
 def _setting(profile: Profile) -> str:

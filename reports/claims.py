@@ -16,6 +16,7 @@ from .metrics import METRICS, TRAINING_METRICS
 from .toml_file import files_in, read_toml, wrong_in
 
 FOLDER = Path(__file__).parent / "claims"
+CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
 
 
 class Status(StrEnum):
@@ -42,6 +43,24 @@ class ClaimNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MacProxy:
+    """What a claimed energy was computed from, as far as its numbers show.
+
+    Args:
+        mac_count: MACs of one inference, by the study's own count.
+        pj_per_mac: picojoules of one.
+    """
+
+    mac_count: float
+    pj_per_mac: float
+
+    def __post_init__(self) -> None:
+        for name in ("mac_count", "pj_per_mac"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"'{name}' is not positive: {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One figure of a study.
 
@@ -64,6 +83,7 @@ class Claim:
         factor: what one `unit` is in the unit of `metric`.
         method: how the study came to it.
         here: how it is measured here.
+        proxy: of an energy that was computed from MACs, what from; None for any other figure.
         notes: remarks that must stand beside it.
     """
 
@@ -84,6 +104,7 @@ class Claim:
     factor: float = 1.0
     method: str
     here: str
+    proxy: MacProxy | None = None
     notes: tuple[ClaimNote, ...] = ()
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ another machine as it is.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -80,7 +81,7 @@ def run_job(job: Job, is_stopped: Callable[[], bool]) -> JobEnd:
         OSError: its folder cannot be written to.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    with lock_path(job.device).open("wb") as lock:
+    with open(lock_path(job.device), "wb", opener=_open_own) as lock:
         if not _take(lock, is_stopped):
             return stopped(job)
         started_utc, start_s = utc_now(), time.monotonic()
@@ -130,6 +131,11 @@ def lock_path(device: str) -> Path:
     return Path(tempfile.gettempdir()) / f"wattprof-{os.getuid()}-{name}.lock"
 
 
+def _open_own(path: str, flags: int) -> int:
+    # The folder is everybody's: somebody else's link must not lead us to another file.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 def _take(lock: BinaryIO, is_stopped: Callable[[], bool]) -> bool:
     while not is_stopped():
         try:
@@ -171,10 +177,8 @@ def _end_within(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _environment(job: Job) -> dict[str, str]:

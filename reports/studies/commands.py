@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from profiler.variants.reference import ENSEMBLE, members_of, parse
 from training.run_folder import BEST
 
 from .cell import Cell, CellKind
@@ -23,10 +25,23 @@ def command_of(cell: Cell, folders: Mapping[str, Path]) -> Words:
         folders: of the cell and of those whose weights it takes, by name.
     """
     weights = tuple(str(folders[name] / TRAINING / BEST) for name in cell.checkpoints)
+    if len(weights) > len(cell.models) == 1:  # a file for each member of an ensemble
+        cell = replace(cell, models=(_with_files(cell.models[0], weights),))
+        weights = weights[:1] if cell.kind is CellKind.EVALUATE else ()
     words = _COMMANDS[cell.kind](cell, folders[cell.name], weights)
     if cell.teacher is not None:
         words += ("--teacher", str(folders[cell.teacher] / TRAINING / BEST))
     return ("-m", *words, *cell.flags)
+
+
+def _with_files(ensemble: str, files: Words) -> str:
+    """The reference of an ensemble with the weights of each member behind it."""
+    reference = parse(ensemble)
+    members = members_of(reference.base) or ()
+    named = ",".join(
+        f"{member.reference}@{file}" for member, file in zip(members, files, strict=True)
+    )
+    return str(replace(reference, base=f"{ENSEMBLE}{named})"))
 
 
 def _given(flag: str, value: object) -> Words:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatch
 
 from profiler.errors import UsageError
+from profiler.variants.reference import members_of, parse
 
 from .cell import Cell, CellKind
 from .plan import Grid, StudyPlan
@@ -72,10 +73,21 @@ def only(cells: Sequence[Cell], patterns: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(cell for cell in cells if cell.name in kept)
 
 
+def networks_of(model: str) -> tuple[str, ...]:
+    """The references that need weights of their own: a model itself, or an ensemble's members."""
+    members = members_of(parse(model).base)
+    return (model,) if members is None else tuple(member.reference for member in members)
+
+
 def _cells(
     grid: Grid, device_of: Callable[[str], str], made: dict[str, list[Cell]]
 ) -> Iterator[Cell]:
     is_together = grid.in_turns or grid.kind in _TOGETHER
+    if is_together and grid.weights and any(len(networks_of(m)) > 1 for m in grid.models):
+        raise UsageError(
+            f"the grid '{grid.id}' brings an ensemble together with other models",
+            hint="give the ensemble a grid of its own",
+        )
     groups = [grid.models] if is_together else [(model,) for model in grid.models]
     devices = tuple(dict.fromkeys(map(device_of, grid.devices)))
     if grid.kind in _WITHOUT_DEVICE:
@@ -101,7 +113,9 @@ def _cells(
             data=grid.data,
             flags=grid.flags,
             checkpoints=tuple(
-                _weights_for(model, device, seed, made[grid.weights]) for model in models
+                _weights_for(part, device, seed, made[grid.weights])
+                for model in models
+                for part in networks_of(model)
             )
             if grid.weights is not None
             else (),
@@ -127,20 +141,17 @@ def _name(grid: Grid, cell: Cell) -> str:
 
 def _weights_for(model: str, device: str, seed: int, trained: Iterable[Cell]) -> str:
     """The training of the longest beginning of a reference: its own, or what it is made of."""
-    fitting = [
-        cell
-        for cell in trained
-        if model == cell.models[0] or model.startswith(f"{cell.models[0]}+")
-    ]
+    wanted = parse(model)
+    fitting = [cell for cell in trained if wanted.begins_with(parse(cell.models[0]))]
     if not fitting:
         raise UsageError(
             f"no training of the study gives weights for '{model}'",
             hint="add it, or what its transforms are applied to, to the models of that grid",
         )
     longest = max(len(cell.models[0]) for cell in fitting)
-    return _same_seed(
-        [cell for cell in fitting if len(cell.models[0]) == longest], device, seed
-    )[0].name
+    return _same_seed([cell for cell in fitting if len(cell.models[0]) == longest], device, seed)[
+        0
+    ].name
 
 
 def _same_seed(cells: Sequence[Cell], device: str, seed: int) -> list[Cell]:

@@ -45,7 +45,7 @@ class Grid:
         data: source of the images; None for the verb's own.
         in_turns: measure all models in one cell, block by block, rather than each in its own.
         weights: id of the earlier grid that trains the weights; None for fresh ones.
-        teacher: id of the earlier grid whose only model teaches; None for none.
+        teacher: id of the earlier grid whose first model teaches; None for none.
         flags: further words of every command.
     """
 
@@ -111,8 +111,6 @@ class StudyPlan:
                         f"'{field}' of grid '{grid.id}' names '{name}', which is no earlier grid "
                         "that trains"
                     )
-            if grid.teacher is not None and len(earlier[grid.teacher].models) > 1:
-                raise ValueError(f"the grid '{grid.teacher}' has more than one model to teach")
             earlier[grid.id] = grid
 
 

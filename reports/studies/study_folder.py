@@ -2,7 +2,7 @@
 
     STUDY/study.json                        what the study is: its title, its paper, its cells
     STUDY/cells/NAME-DIGEST/end.json        what a cell came to; written last
-                           /output.txt      what its command printed; JSON of all kinds but visualize
+                           /output.txt      what its command printed: JSON, or a drawing
                            /log.txt         what its command told on stderr
                            /runs/           of `measure`: folders of runs, as `profiler` stores them
                            /training/       of `train`: the folder of a training
@@ -175,9 +175,7 @@ def read_study(folder: Path) -> StoredStudy:
             hint="name a folder that `python -m reports study` wrote",
         )
     document = _read(path, StudyDocument, "delete that folder and begin the study anew")
-    return StoredStudy(
-        folder=folder, document=document, ends=read_ends(folder, document.cells)
-    )
+    return StoredStudy(folder=folder, document=document, ends=read_ends(folder, document.cells))
 
 
 def read_ends(folder: Path, cells: tuple[Cell, ...]) -> Mapping[str, CellEnd]:
@@ -193,6 +191,20 @@ def read_ends(folder: Path, cells: tuple[Cell, ...]) -> Mapping[str, CellEnd]:
         for name, path in paths.items()
         if path.is_file()
     }
+
+
+def past_of(folder: Path) -> tuple[tuple[Cell, CellEnd], ...]:
+    """The cells that have ended of the study in a folder and of those beside it."""
+    known = []
+    beside = sorted(folder.parent.glob(f"*/{STUDY}")) if folder.parent.is_dir() else []
+    for path in beside:
+        try:
+            study = read_study(path.parent)
+        except StoreError:  # it says nothing about time, and is not what was asked for
+            continue
+        cells = {cell.name: cell for cell in study.document.cells}
+        known += [(cells[name], end) for name, end in study.ends.items()]
+    return tuple(known)
 
 
 def _read(path: Path, kind: Any, hint: str) -> Any:
