@@ -30,6 +30,7 @@ PJ_PER_MAC = "pJ per MAC"
 UNIT = "unit"
 IDLE = "idle power"
 HOST = "host"
+CAUSES = (MACS, PJ_PER_MAC, UNIT, IDLE, HOST)
 PICO = 1e-12
 
 

@@ -13,7 +13,7 @@ PROGRAM = Program(
     exit_codes="0 ok, 1 error, 2 usage, 130 interrupted",
     verbs={
         "list": "every model of the zoo",
-        "visualize": "the modules of one model, with their shapes",
+        "visualize": "the modules of one model or two, with shapes, parameters and MACs",
     },
 )
 

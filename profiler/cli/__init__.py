@@ -20,6 +20,9 @@ VERBS = {
     "runs": "what has been stored",
     "verify": "recompute every joule of a stored run from its raw readings",
     "doctor": "which sensors this machine has, who may read them, how good they are",
+    "check": "stored runs against a budget of joules, latency and size; a gate for CI",
+    "sci": "the Software Carbon Intensity (ISO/IEC 21031) of stored runs",
+    "card": "the co2_eq_emissions entry of a Hugging Face model card, from a run",
     "score": "the efficiency score, from numbers or from a run",
 }
 PROGRAM = Program(

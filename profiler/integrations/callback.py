@@ -10,9 +10,7 @@ from profiler.machine.carbon import carbon_factors
 from profiler.recording.recording import Recording, record
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
-from profiler.values.profile import CarbonFactors
-from profiler.values.quantities import JOULES_PER_KWH, grams
-from profiler.version import __version__
+from profiler.values.model_card import card_entry
 
 from .harmless import Shield
 from .job import JobEnergy
@@ -93,34 +91,22 @@ class EnergyReport:
         energy_j = self.total
         if energy_j is None:
             return None
-        emitted = grams(energy_j.scaled(1 / JOULES_PER_KWH, "kWh"), factors)
         segments = self._job.segments
-        entry = {
-            "emissions": emitted.point,
-            "source": _tell_source(energy_j, emitted, factors),
-            "training_type": training_type,
-            "geographical_location": country,
-            "hardware_used": " + ".join(dict.fromkeys(s.hardware for s in segments if s.hardware)),
-        }
-        return {key: value for key, value in entry.items() if value not in (None, "")}
+        return dict(
+            card_entry(
+                energy_j,
+                factors,
+                training_type=training_type,
+                location=country,
+                hardware=" + ".join(dict.fromkeys(s.hardware for s in segments if s.hardware)),
+            )
+        )
 
     def _write_to(self, find_folder: Callable[[], Path]) -> None:
         """Write the file if it was asked for, on the process that speaks for the job."""
         if self._write and self._job.place.is_first:
             with self.shield(f"write {ENERGY_FILE}"):
                 self._job.write(find_folder() / ENERGY_FILE)
-
-
-def _tell_source(energy_j: Estimate, emitted: Estimate, factors: CarbonFactors) -> str:
-    intensity, pue = factors.intensity_g_per_kwh, factors.pue
-    interval = ""
-    if emitted.low is not None and emitted.high is not None:
-        interval = f", 95 % interval {emitted.low:.3g} to {emitted.high:.3g} g"
-    return (
-        f"wattprof {__version__}: {energy_j.point:.4g} J ({energy_j.basis}: {energy_j.source}) "
-        f"x PUE {pue.point:g} ({pue.basis}) x {intensity.point:g} g/kWh "
-        f"({intensity.basis}: {intensity.source.partition(';')[0]}){interval}"
-    )
 
 
 def for_loggers(values: dict[str, Estimate | None], prefix: str = "energy_j") -> dict[str, float]:

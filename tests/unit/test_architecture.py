@@ -43,8 +43,9 @@ MAY_IMPORT: dict[str, str] = {
     "profiler": "comparison counting layers measurement recording store values variants",
     "profiler.__main__": "cli",
     "models": "",
-    "models.outline": "models",
-    "models.cli": "cli counting variants models models.outline",
+    "models.outline": "counting variants",
+    "models.drawing": "models.outline",
+    "models.cli": "cli counting files values variants models models.drawing models.outline",
     "models.__main__": "models.cli",
     "training.recipe": "values",
     "training.run_folder": "ledger",
@@ -54,7 +55,7 @@ MAY_IMPORT: dict[str, str] = {
     "training.checkpoints": "files inputs values variants workload training.data"
     " training.recipe training.result training.run_folder",
     "training.progress": "values training.recipe training.result",
-    "training.evaluation": "inputs machine meters recording values workload"
+    "training.evaluation": "comparison inputs machine measurement meters recording values workload"
     " training.checkpoints training.data training.distribution",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result training.run_folder",
@@ -62,25 +63,31 @@ MAY_IMPORT: dict[str, str] = {
     " workload"
     " training.checkpoints training.data training.distribution training.evaluation"
     " training.progress training.recipe training.result training.run_folder",
-    "training.cli": "cli files inputs ledger machine render render.formats store values"
+    "training.cli": "cli comparison files inputs ledger machine render render.formats store values"
     " training.checkpoints training.distribution training.evaluation training.experiments"
     " training.progress training.recipe training.result training.run training.run_folder",
     "training.__main__": "training.cli",
     "training": "",
     "reports.data_error": "",
     "reports.toml_file": "values reports.data_error",
-    "reports.studies": "store values reports.data_error reports.toml_file",
+    "reports.engines": "values",
+    "reports.studies": "files store values variants reports.data_error reports.engines"
+    " reports.toml_file training.result training.run_folder",
     "reports.trainings": "values reports.data_error training.experiments training.recipe"
     " training.result training.run_folder",
     "reports.metrics": "values reports.trainings",
+    "reports.factor_split": "values",
     "reports.claims": "values reports.data_error reports.metrics reports.toml_file",
     "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
     "reports.training_section": "render values reports.claims reports.trainings",
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
+    "reports.split_section": "render values reports.claim_rows reports.claims reports.factor_split",
+    "reports.study_sections": "render values reports.studies",
     "reports.build": "files render render.formats values reports.claim_sections reports.claims"
-    " reports.training_section reports.trainings",
-    "reports.cli": "cli render render.formats store reports.build reports.claims reports.studies"
+    " reports.split_section reports.studies reports.study_sections reports.training_section"
     " reports.trainings",
+    "reports.cli": "cli machine render render.formats store values reports.build reports.claims"
+    " reports.engines reports.studies reports.trainings",
     "reports.__main__": "reports.cli",
     "reports": "",
 }

@@ -17,7 +17,8 @@ VERBS = {
     "predict": "what a checkpoint sees in image files",
     "ledger": "where the joules of a run went, also of a running or killed one",
     "list": "what was trained, its accuracy and its joules",
-    "compare": "two trainings beside each other",
+    "compare": "trained models beside each other: accuracy, joules in turns, and a verdict",
+    "card": "the co2_eq_emissions entry of a Hugging Face model card, from a training",
     "experiment": "several models x several seeds, and one table of what they came to",
 }
 PROGRAM = Program(

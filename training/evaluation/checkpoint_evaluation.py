@@ -74,10 +74,12 @@ def evaluate_checkpoint(
         MeasurementError: the model's outputs are not all finite.
     """
     place = find_device(device)
-    network, info, noted = _load_network(
+    network, info, noted = load_network(
         checkpoint, place, model=model, data=data, split=split, image_size=image_size, root=root
     )
-    pixels, description = _labelled(checkpoint, info, data or info.recipe.data, split, place, root)
+    pixels, description = labelled_split(
+        checkpoint, info, data or info.recipe.data, split, place, root
+    )
     dtype = arithmetic(network, dtype, info.recipe.dtype)
     channels_last = info.recipe.channels_last
     found = evaluate(
@@ -95,7 +97,7 @@ def evaluate_checkpoint(
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
 
 
-def _load_network(
+def load_network(
     checkpoint: Path,
     place: Device,
     *,
@@ -118,7 +120,7 @@ def _load_network(
     )  # fmt: skip
 
 
-def _labelled(
+def labelled_split(
     checkpoint: Path,
     info: Info,
     spec: str,

@@ -66,12 +66,37 @@ def test_two_trainings_are_compared_with_intervals(
     assert max(map(len, shown.splitlines())) <= 100
     assert "what another seed would change is in no interval here" in shown
     assert main([*words, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    document = json.loads(capsys.readouterr().out)
+    assert document["side_by_side"] is None
+    (told,) = document["trainings"]
     assert told["energy_ratio"]["point"] == pytest.approx(2.0)
     assert told["time_ratio"]["point"] == pytest.approx(3.0)
     assert told["accuracy_difference"]["point"] == pytest.approx(-0.1)
     assert main(["compare", str(trainings / "base"), str(trainings / "begun")]) == 1
     assert "has no result yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["base"], 2, "there is nothing to compare"),
+        (["base", "lightweight+int8@nowhere.safetensors"], 1, "there is no checkpoint 'nowhere"),
+        (["base", "other", "--max-seconds", "0"], 2, "--max-seconds 0 is not possible"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    trainings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(trainings)
+    assert main(["compare", *words]) == code
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "hint: " in shown
 
 
 def test_the_difference_of_two_accuracies_is_newcombes() -> None:

@@ -1,0 +1,125 @@
+"""Hold stored runs against a budget of joules, latency and size; a gate for CI.
+
+The budget is a TOML file, a table [[budget]] for each model:
+
+    [[budget]]
+    model = "lightweight"
+    batch_size = 1
+    at_most = { energy_per_item_j = "0.5 mJ", latency_s = "3 ms", size_bytes = "1.2 MB" }
+
+Of several runs that a budget is about the newest counts. The exit code is 3 where a whole interval
+is over its bound, 4 where the interval holds the bound or there is no run, 0 otherwise. An absolute
+bound also holds the sensor's own gain error, which cancels in `compare`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiler.comparison.budget import BoundCheck, BoundVerdict, Budget, check_budget
+from profiler.errors import StoreError, UsageError
+from profiler.render.document import Column, Table
+from profiler.render.formats.text import table_text
+from profiler.store import list_runs, load_all
+from profiler.values.codec import FormError, decode, encode
+from profiler.values.plain_text import clean
+from profiler.values.profile import SCHEMA_VERSION, Profile
+
+EXIT_OVER = 3
+EXIT_UNDECIDED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetFile:
+    """What a budget file holds."""
+
+    budget: tuple[Budget, ...]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `check`."""
+    parser.add_argument("budget", type=Path, metavar="BUDGET.TOML", help="the bounds")
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="what is held against them (default: every run)"
+    )
+    parser.add_argument("--root", default="runs", metavar="DIR", help="where runs are looked for")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print a row a bound; the exit code is that of the worst."""
+    budgets = read_budgets(arguments.budget)
+    profiles = _profiles(arguments)
+    checks = [
+        check for budget in budgets for check in check_budget(budget, _newest(budget, profiles))
+    ]
+    if arguments.json:
+        document = {"schema_version": SCHEMA_VERSION, "checks": encode(checks)}
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        print(table_text(_table(arguments.budget, checks)))
+    verdicts = {check.verdict for check in checks}
+    if BoundVerdict.OVER in verdicts:
+        return EXIT_OVER
+    return EXIT_UNDECIDED if BoundVerdict.UNDECIDED in verdicts else 0
+
+
+def read_budgets(path: Path) -> tuple[Budget, ...]:
+    """The budgets of a file.
+
+    Raises:
+        UsageError: it cannot be read, is no TOML (with the line), or a field is not as it must be.
+    """
+    name = clean(str(path))
+    try:
+        found = decode(tomllib.loads(path.read_text(encoding="utf-8-sig")), BudgetFile, strict=True)
+    except OSError as error:
+        raise UsageError(
+            f"there is no budget '{name}': {error.strerror}", hint="see `wattprof check --help`"
+        ) from error
+    except FormError as error:
+        raise UsageError(f"{name}: {error}", hint="see `wattprof check --help`") from error
+    except ValueError as error:
+        raise UsageError(f"{name} is no TOML: {error}", hint="mend that line") from error
+    if not found.budget:
+        raise UsageError(f"{name} has no [[budget]]", hint="see `wattprof check --help`")
+    return found.budget
+
+
+def _profiles(arguments: argparse.Namespace) -> list[Profile]:
+    if arguments.runs:
+        return [one for word in arguments.runs for one in load_all(word, arguments.root)]
+    profiles = []
+    for run in list_runs(arguments.root):
+        if run.complete:
+            try:
+                profiles += load_all(run.path)
+            except StoreError as error:  # a broken run beside the others decides nothing
+                print(f"left out {run.path.name}: {error.message}", file=sys.stderr)
+    return profiles
+
+
+def _newest(budget: Budget, profiles: list[Profile]) -> Profile | None:
+    about = [profile for profile in profiles if budget.is_about(profile)]
+    return max(about, key=lambda profile: profile.created_utc, default=None)
+
+
+def _table(path: Path, checks: list[BoundCheck]) -> Table:
+    columns = (
+        Column(label="budget of"),
+        Column(label="quantity"),
+        Column(label="bound"),
+        Column(label="verdict", role="verdict"),
+        Column(label="seen"),
+    )
+    rows = tuple(
+        (check.about, check.label, check.bound, check.verdict.value, check.reason)
+        for check in checks
+    )
+    return Table(caption=f"Budget {path}", columns=columns, rows=rows)
