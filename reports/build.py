@@ -15,6 +15,7 @@ from profiler.values.profile import Profile
 from .claim_sections import claims_sections
 from .claims import load_claims
 from .split_section import WHY, split_sections
+from .studies.results import evaluated_profiles, networks_of_study
 from .studies.study_folder import StoredStudy
 from .study_sections import study_sections
 from .training_section import TRAININGS, trainings_sections
@@ -67,7 +68,9 @@ def study_document(study: StoredStudy) -> Document:
         StoreError: what a cell stored cannot be read.
     """
     cells = study.document.cells
-    profiles = [profile for cell in cells for profile in study.profiles_of(cell)]
+    profiles = [
+        profile for network in networks_of_study(study) for profile in evaluated_profiles(network)
+    ]
     folders = [folder for cell in cells if (folder := study.training_of(cell)) is not None]
     return build_document(
         profiles,

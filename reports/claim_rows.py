@@ -13,7 +13,13 @@ from profiler.values.quantities import ACCURACY
 from profiler.values.units import NOT_SEEN, show
 
 from .claims import CLASS_COUNTS, Claim, Study
-from .metrics import ACCURACY_PER_MAC, METRICS, TRAINING_METRICS
+from .metrics import (
+    ACCURACY_PER_MAC,
+    ENTRY_METRICS,
+    METRICS,
+    TRAINING_METRICS,
+    best_entry,
+)
 from .trainings import TrainedModel, Training, dataset_of
 
 
@@ -50,7 +56,25 @@ def build_rows(
     claim only if it was reached on the data set that the claim is about.
     """
     known = [_with_accuracy(profile, study, trained) for profile in profiles]
-    return tuple(row for claim in study.claims for row in _rows(claim, known, trained))
+    return tuple(
+        row
+        for claim in study.claims
+        for row in (_of_best_entry(claim, profiles) or _rows(claim, known, trained))
+    )
+
+
+def _of_best_entry(claim: Claim, profiles: Sequence[Profile]) -> list[Row]:
+    """The row of a claim about the best of many networks; [] where it is about another figure."""
+    read = ENTRY_METRICS.get(claim.metric or "")
+    if read is None:
+        return []
+    fitting = [p for p in profiles if _is_on(claim, p) and _has_its_classes(claim, p)]
+    entry = best_entry(fitting)
+    here = None if entry is None else read(entry)
+    if entry is None or here is None:
+        return [Row(claim=claim, setting="", here=None, ratio=None)]
+    setting = f"{entry.workload.model}, {entry.workload.dtype}"
+    return [Row(claim=claim, setting=setting, here=here, ratio=_ratio(claim, here))]
 
 
 def _rows(

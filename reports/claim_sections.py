@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from profiler.render import Column, Section, Table
 from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
-from profiler.values.quantities import ACCURACY
 from profiler.values.units import show
 
 from .claim_rows import Row, build_rows
@@ -104,7 +103,7 @@ def _quoted(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
 def _shown(row: Row) -> str:
     """An accuracy in percent, as the papers write it."""
     here = row.shown_here
-    if here is not None and row.claim.metric == ACCURACY:
+    if here is not None and not here.unit and row.claim.unit == "%":
         here = here.scaled(100, "%")
     return show(here)
 

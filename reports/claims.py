@@ -12,10 +12,11 @@ from profiler.values.codec import FormError, decode, encode
 from profiler.values.estimate import Basis, Estimate
 
 from .data_error import ReportDataError
-from .metrics import METRICS, TRAINING_METRICS
+from .metrics import ENTRY_METRICS, METRICS, TRAINING_METRICS
 from .toml_file import files_in, read_toml, wrong_in
 
 FOLDER = Path(__file__).parent / "claims"
+KNOWN_METRICS = METRICS.keys() | TRAINING_METRICS.keys() | ENTRY_METRICS.keys()
 CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
 
 
@@ -73,8 +74,8 @@ class Claim:
         setting: circumstances the study states ("100 epochs"); None for none.
         epochs: the only length of training to compare with; None for every one.
         device: the only device to compare with: the end of its name, or CPU; None for every one.
-        metric: key of `METRICS` or `TRAINING_METRICS` that measures the same; None where nothing
-            does.
+        metric: key of `METRICS`, `TRAINING_METRICS` or `ENTRY_METRICS` that measures the same; None
+            where nothing does.
         batch_size: the only batch size to compare with; None for every one.
         value: the figure in `unit`; None where only a range is stated.
         low: lower end of a stated range.
@@ -111,7 +112,7 @@ class Claim:
         for name in ("id", "about", "dataset", "label", "method", "here"):
             if not getattr(self, name):
                 raise ValueError(f"'{name}' is empty")
-        if self.metric is not None and self.metric not in {**METRICS, **TRAINING_METRICS}:
+        if self.metric is not None and self.metric not in KNOWN_METRICS:
             raise ValueError(f"'metric' is no known quantity: '{self.metric}'")
         if (self.low is None) != (self.high is None):
             raise ValueError("a range needs both 'low' and 'high'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from profiler.errors import StoreError
 from profiler.values.codec import FormError, decode
@@ -70,6 +70,16 @@ def networks_of_study(study: StoredStudy) -> tuple[StudiedNetwork, ...]:
                 keys.setdefault((model, weights), []).append(cell)
     networks = (_network(study, model, weights, cells) for (model, weights), cells in keys.items())
     return tuple(network for network in networks if network is not None)
+
+
+def evaluated_profiles(network: StudiedNetwork) -> tuple[Profile, ...]:
+    """Its profiles, with the accuracy of its evaluation where they state none of their own."""
+    return tuple(
+        profile
+        if profile.accuracy is not None
+        else replace(profile, accuracy=network.accuracy, accuracy_data=network.accuracy_data)
+        for profile in network.profiles
+    )
 
 
 def _network(

@@ -35,6 +35,8 @@ KNOWN = {
     "python -m profiler stats --model resnet18+depthwise --against resnet18": ("", {0}),
     f"{MEASURE} resnet18 --model lightweight --batch-size 1": (f"{QUICK} --device cpu", {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
+    "python -m reports study seed-b --dry-run": ("--device cpu", {0}),
+    "python -m models visualize lightweight resnet18 --out models.svg": ("", {0}),
 }
 TRAIN = "--device cpu --dtype fp32 --epochs 1 --batch-size 256 --image-size 8 --threads 1"
 CHECKPOINT = "trainings/digits/best.safetensors"
@@ -113,6 +115,15 @@ def test_the_trainings_of_the_readme_run_one_after_the_other(tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
         assert done.stdout, command
         assert "Traceback" not in done.stderr
+
+
+def test_the_budget_of_the_readme_is_one(tmp_path: Path) -> None:
+    from profiler.cli.check import read_budgets
+
+    (text,) = [text for kind, text in BLOCKS if kind == "toml" and "[[budget]]" in text]
+    (tmp_path / "budget.toml").write_text(text)
+    (budget,) = read_budgets(tmp_path / "budget.toml")
+    assert len(budget.at_most) == 3
 
 
 def test_the_studies_scripts_are_command_lines_of_today() -> None:

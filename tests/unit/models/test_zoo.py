@@ -1,13 +1,17 @@
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from models import VARIANTS
 from models.cli import main
+from models.outline import outline, stages
 from profiler.counting import count
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def conv_macs(cases: list[tuple[int, int, int, int]]) -> int:
@@ -85,15 +89,46 @@ def test_visualize_shows_the_seven_by_seven_after_the_pool(capsys):
     assert main(["visualize", "lightweight"]) == 0
     shown = capsys.readouterr().out
     assert "MaxPool2d  -> 32x7x7" in shown
-    assert "Linear  -> 100  12,900 parameters" in shown
+    assert "Linear  -> 100  12,900 parameters  12,800 MACs" in shown
 
 
-def test_an_unknown_name_is_a_usage_error(capsys):
-    assert main(["visualize", "lightwait"]) == 2
+def test_two_models_stand_side_by_side_with_bars_on_one_scale(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "160")
+    out = tmp_path / "both.svg"
+    assert main(["visualize", "lightweight", "resnet18+groups=2", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "lightweight: 258,292 parameters, 12,159,488 MACs" in shown
+    assert "resnet18+groups=2: 5,727,396 parameters" in shown
+    root = ElementTree.fromstring(out.read_text())
+    boxes = [float(box.get("width")) for box in root.iter(f"{SVG}rect") if box.get("x")]
+    assert min(boxes) == 2
+    assert max(boxes) == 388
+    macs = [stage.mac_count for _, stage in stages(outline("lightweight", num_classes=100), 2)]
+    assert sum(macs) == 12_159_488
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    assert any("MaxPool2d \N{RIGHTWARDS ARROW} 32x7x7" in text for text in texts)
+
+
+def test_a_narrow_terminal_has_them_below_each_other(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["visualize", "lightweight", "resnet18"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["lightwait"], 1, "lightwait"),
+        (["lightweight", "resnet18", "lightweight"], 2, "3 models do not fit"),
+        (["lightweight", "--out", "a.png"], 2, "--out a.png is no .svg file"),
+        (["lightweight+int8"], 2, "+int8 changes numbers, not the architecture"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(capsys, words, code, message):
+    assert main(["visualize", *words]) == code
     shown = capsys.readouterr().err
-    assert "'lightwait'" in shown
-    assert "lightweight" in shown
-    assert "hint: see `python -m models visualize --help`" in shown
+    assert message in shown
+    assert "hint: " in shown
 
 
 def test_a_misspelt_verb_is_told_the_near_one(capsys):
