@@ -22,6 +22,8 @@ from . import job as job_module
 from .job import Job, JobEnd, run_job, utc_now
 
 CPU = "wattprof_cpu"
+_STORE_BYTES = 100_000_000
+"""Little passes through it; by itself Ray would take a third of the machine's memory."""
 _AS_HERE = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 """Variables that Ray sets for its workers, which would change what is measured."""
 
@@ -147,6 +149,7 @@ def _start(ray: Any, devices: tuple[str, ...], address: str | None) -> None:
             "include_dashboard": False,
             "_node_ip_address": "127.0.0.1",
             "resources": resources,
+            "object_store_memory": _STORE_BYTES,
         }
     else:
         options["address"] = address

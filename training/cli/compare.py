@@ -107,8 +107,11 @@ def _resolve(word: str) -> ComparedRun:
                 f"there is no checkpoint '{clean(file)}'", hint="write MODEL@FILE.safetensors"
             )
     if path.is_file():
-        beside = read_result(path.parent) if is_run(path.parent) and model is None else None
-        return ComparedRun(label=word, checkpoint=path, model=model, result=beside)
+        is_of_run = is_run(path.parent) and model is None
+        # Of a run's best weights its folder is the name: the file is called so in every run.
+        label = str(path.parent) if is_of_run and path.name == BEST else word
+        beside = read_result(path.parent) if is_of_run else None
+        return ComparedRun(label=label, checkpoint=path, model=model, result=beside)
     folder = find_run(word)
     best = folder / BEST
     return ComparedRun(
