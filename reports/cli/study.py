@@ -11,6 +11,7 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,10 +101,13 @@ def _device_of(word: str) -> str:
 def _run(
     arguments: argparse.Namespace, folder: Path, planned: StudyDocument, cells: tuple[Cell, ...]
 ) -> int:
-    from reports.studies.study_folder import locked, read_study, write_study
+    from reports.studies.study_folder import is_study, locked, read_study, write_study
 
     _check_own(folder, planned.id)
     with locked(folder):
+        if is_study(folder):
+            begun_utc = read_study(folder).document.created_utc
+            planned = replace(planned, created_utc=begun_utc)
         write_study(folder, planned)
         again = shlex.join(_command(arguments))
         try:
@@ -174,11 +178,13 @@ def _report(arguments: argparse.Namespace, study: StoredStudy) -> None:
     """Write the report; print its short form, or the study as JSON."""
     from profiler.values.codec import encode
     from reports.build import shortened, study_document, write_report
+    from reports.studies.study_folder import SCHEMA_VERSION
 
     document = study_document(study)
     written = write_report(document, study.folder / "report")
     if arguments.json:
-        print(json.dumps({"study": encode(study.document), "ends": encode(study.ends)}))
+        told = {"study": encode(study.document), "ends": encode(study.ends)}
+        print(json.dumps({"schema_version": SCHEMA_VERSION, **told}))
     else:
         from profiler.render.formats import render_document
 

@@ -55,6 +55,7 @@ def test_a_class_of_the_folders_own_models_is_theirs(folder):
         ("report", "runs", "--format", "html"),
         ("compare", "runs", "runs"),
         ("runs",),
+        ("sci", "runs"),
         ("run", "--", "true"),
         ("score", "--parameters", "1", "--macs", "1"),
     ],
