@@ -23,8 +23,7 @@ from pathlib import Path
 
 from profiler.comparison.budget import BoundCheck, BoundVerdict, Budget, check_budget
 from profiler.errors import StoreError, UsageError
-from profiler.render.document import Column, Table
-from profiler.render.formats.text import table_text
+from profiler.render.formats.text import paragraph
 from profiler.store import list_runs, load_all
 from profiler.values.codec import FormError, decode, encode
 from profiler.values.plain_text import clean
@@ -52,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print a row a bound; the exit code is that of the worst."""
+    """Print what is said of each bound; the exit code is that of the worst."""
     budgets = read_budgets(arguments.budget)
     profiles = _profiles(arguments)
     checks = [
@@ -63,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
         sys.stdout.write("\n")
     else:
-        print(table_text(_table(arguments.budget, checks)))
+        print("\n".join(map(_text, checks)))
     verdicts = {check.verdict for check in checks}
     if BoundVerdict.OVER in verdicts:
         return EXIT_OVER
@@ -110,16 +109,7 @@ def _newest(budget: Budget, profiles: list[Profile]) -> Profile | None:
     return max(about, key=lambda profile: profile.created_utc, default=None)
 
 
-def _table(path: Path, checks: list[BoundCheck]) -> Table:
-    columns = (
-        Column(label="budget of"),
-        Column(label="quantity"),
-        Column(label="bound"),
-        Column(label="verdict", role="verdict"),
-        Column(label="seen"),
-    )
-    rows = tuple(
-        (check.about, check.label, check.bound, check.verdict.value, check.reason)
-        for check in checks
-    )
-    return Table(caption=f"Budget {path}", columns=columns, rows=rows)
+def _text(check: BoundCheck) -> str:
+    """A bound, what a run says of it, and the numbers on a line of their own."""
+    head = f"{check.verdict.value}: {check.label} of {check.about}, {check.bound}"
+    return f"{paragraph(head)}\n  {clean(check.reason)}"

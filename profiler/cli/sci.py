@@ -18,8 +18,6 @@ from profiler.values.profile import SCHEMA_VERSION, Profile
 from profiler.values.software_carbon import SoftwareCarbon, software_carbon
 from profiler.values.units import NOT_SEEN, show
 
-NOT_MEASURED = "not measured"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `sci`."""
@@ -48,7 +46,6 @@ def execute(arguments: argparse.Namespace) -> int:
         Column(label="R"),
         Column(label="E of R", role="number"),
         Column(label="I", role="number"),
-        Column(label="M"),
         Column(label="SCI of R", role="number"),
         Column(label="basis", role="basis"),
     )
@@ -65,13 +62,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _row(profile: Profile, score: SoftwareCarbon | None) -> tuple[str, ...]:
     if score is None:
-        return (profile.name, "", NOT_SEEN, "", NOT_MEASURED, NOT_SEEN, "")
+        return (profile.name, "", NOT_SEEN, "", NOT_SEEN, "")
     return (
         profile.name,
         score.functional_unit,
         show(score.energy_kwh),
         show(score.intensity_g_per_kwh),
-        NOT_MEASURED,
         f"≥ {show(score.operational_g)}",
         score.operational_g.basis.value,
     )

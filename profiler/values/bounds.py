@@ -50,8 +50,10 @@ def _factor(written: str, unit: str) -> float | None:
         return 1.0
     known = {unit: 1.0, **_OTHER_WORDS.get(unit, {})}
     for base, factor in known.items():
-        prefix = written.removesuffix(base) if base else None
-        if prefix is not None and written.endswith(base) and prefix in _PREFIXES:
+        prefix = written.removesuffix(base)
+        # Of a plain number the small prefixes would be too easily taken for something else.
+        is_allowed = prefix in _PREFIXES and (bool(base) or _PREFIXES[prefix] > 1)
+        if written.endswith(base) and is_allowed:
             return factor * _PREFIXES[prefix]
     return None
 

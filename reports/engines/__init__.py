@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .base import Engine
-from .job import Job, JobEnd
+from .job import EngineJob, JobEnd
 
-__all__ = ["ENGINES", "Engine", "Job", "JobEnd"]
+__all__ = ["ENGINES", "Engine", "EngineJob", "JobEnd"]
 
 
 def _local(devices: tuple[str, ...], address: str | None) -> Engine:

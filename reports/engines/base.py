@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .job import Job, JobEnd
+from .job import EngineJob, JobEnd
 
 
 class Engine(Protocol):
     """Takes jobs and gives back how they ended."""
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: EngineJob) -> None:
         """Run a job as soon as its device is free."""
 
     def wait(self, timeout_s: float) -> tuple[JobEnd, ...]:

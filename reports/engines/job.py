@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class EngineJob:
     """A command to run.
 
     Args:
@@ -70,7 +70,7 @@ class JobEnd:
     reason: str = ""
 
 
-def run_job(job: Job, is_stopped: Callable[[], bool]) -> JobEnd:
+def run_job(job: EngineJob, is_stopped: Callable[[], bool]) -> JobEnd:
     """Wait for the device, run the command, and say how it ended.
 
     Args:
@@ -108,7 +108,7 @@ def run_job(job: Job, is_stopped: Callable[[], bool]) -> JobEnd:
     )
 
 
-def stopped(job: Job) -> JobEnd:
+def stopped(job: EngineJob) -> JobEnd:
     """The end of a job that was not begun."""
     return JobEnd(
         name=job.name, exit_code=None, started_utc=utc_now(), duration_s=0.0, reason="was stopped"
@@ -181,7 +181,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment(job: EngineJob) -> dict[str, str]:
     wanted = {**os.environ, **job.environment}
     return {name: value for name, value in wanted.items() if value is not None}
 

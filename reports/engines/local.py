@@ -8,19 +8,19 @@ import threading
 from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
-from .job import Job, JobEnd, run_job, stopped, utc_now
+from .job import EngineJob, JobEnd, run_job, stopped, utc_now
 
 
 class LocalEngine:
     """Runs jobs in processes of this machine."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, queue.Queue[Job | None]] = {}
+        self._waiting: dict[str, queue.Queue[EngineJob | None]] = {}
         self._ended: queue.Queue[JobEnd] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: EngineJob) -> None:
         if job.device not in self._waiting:
             waiting = self._waiting[job.device] = queue.Queue()
             thread = threading.Thread(target=self._work, args=(waiting,), name=job.device)
@@ -44,11 +44,11 @@ class LocalEngine:
         for thread in self._threads:
             thread.join()
 
-    def _work(self, waiting: queue.Queue[Job | None]) -> None:
+    def _work(self, waiting: queue.Queue[EngineJob | None]) -> None:
         while (job := waiting.get()) is not None:
             self._ended.put(stopped(job) if self._stop.is_set() else self._end_of(job))
 
-    def _end_of(self, job: Job) -> JobEnd:
+    def _end_of(self, job: EngineJob) -> JobEnd:
         try:
             return run_job(job, self._stop.is_set)
         except Exception as error:  # a job's row says what befell it; the others go on

@@ -19,7 +19,7 @@ from profiler.interruption import heed_interruption
 from profiler.values.plain_text import one_line
 
 from . import job as job_module
-from .job import Job, JobEnd, run_job, utc_now
+from .job import EngineJob, JobEnd, run_job, utc_now
 
 CPU = "wattprof_cpu"
 _STORE_BYTES = 100_000_000
@@ -42,7 +42,7 @@ class RayEngine:
     def __init__(self, devices: tuple[str, ...], address: str | None = None) -> None:
         self._ray = _import_ray()
         self._is_own = address is None
-        self._running: dict[Any, tuple[Job, float]] = {}
+        self._running: dict[Any, tuple[EngineJob, float]] = {}
         _start(self._ray, devices, address)
         try:
             if address is not None:
@@ -54,7 +54,7 @@ class RayEngine:
         self._ray.cloudpickle.register_pickle_by_value(job_module)
         self._task = self._ray.remote(num_cpus=0, max_retries=0)(_run)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: EngineJob) -> None:
         environment: dict[str, str | None] = {name: os.environ.get(name) for name in _AS_HERE}
         if not self._is_own:
             del environment["CUDA_VISIBLE_DEVICES"]  # which is Ray's choice there
@@ -119,7 +119,7 @@ class RayEngine:
                 )
 
 
-def _run(job: Job) -> JobEnd:
+def _run(job: EngineJob) -> JobEnd:
     """What a worker does; Ray interrupts it where it is to stop."""
     return run_job(job, lambda: False)
 

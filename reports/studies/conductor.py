@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from profiler.values.plain_text import clean
-from reports.engines import Engine, Job, JobEnd
+from reports.engines import Engine, EngineJob, JobEnd
 
 from .cell import Cell, CellEnd, CellState, digests
 from .commands import command_of
@@ -112,7 +112,7 @@ class Conductor:
         self._submitted[cell.name] = cell
         path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
         self._engine.submit(
-            Job(
+            EngineJob(
                 name=cell.name,
                 device=cell.device,
                 command=command_of(cell, self._folders),

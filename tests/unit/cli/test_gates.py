@@ -88,7 +88,8 @@ def test_sci_is_energy_times_intensity_without_what_nobody_measured(runs, capsys
     assert score.functional_unit == "1 image"
     assert main(["sci", runs.name]) == 0
     shown = capsys.readouterr().out
-    assert "not measured" in shown
+    assert "M, embodied emissions, is not measured" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert "≥" in shown
     assert main(["sci", runs.name, "--json"]) == 0
     (run,) = json.loads(capsys.readouterr().out)["runs"]

@@ -29,7 +29,7 @@ def test_a_bound_is_brought_to_the_unit_of_its_quantity(text, unit, value):
 @pytest.mark.parametrize(
     ("text", "unit"),
     [("mJ", "J"), ("-1 J", "J"), ("0 J", "J"), ("nan J", "J"), ("3 ms", "J"), ("3", "s"),
-     ("1e999 J", "J"), ("3 Js", "J"), ("5 xJ", "J"), ("90 %", "s")],
+     ("1e999 J", "J"), ("3 Js", "J"), ("5 xJ", "J"), ("90 %", "s"), ("3 m", "")],
 )  # fmt: skip
 def test_what_is_no_bound_is_refused_with_an_example(text, unit):
     with pytest.raises(UsageError) as refused:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.engines import ENGINES, Engine, Job, JobEnd
+from reports.engines import ENGINES, Engine, EngineJob, JobEnd
 
 DEVICES = ("first", "second")
 RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
@@ -27,8 +27,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made.close()
 
 
-def job(folder: Path, name: str, code: str, device: str = "first") -> Job:
-    return Job(
+def job(folder: Path, name: str, code: str, device: str = "first") -> EngineJob:
+    return EngineJob(
         name=name,
         device=f"{device}",
         command=("-c", code),
@@ -117,7 +117,7 @@ def test_the_variables_that_are_asked_for_reach_the_command(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    asked = Job(
+    asked = EngineJob(
         name="variables",
         device="first",
         command=("-c", "import os; print(os.environ.get('OMP_NUM_THREADS'), os.environ['X'])"),

@@ -13,7 +13,7 @@ from profiler.values.codec import encode
 from profiler.values.estimate import Basis, stated
 from reports import engines
 from reports.cli import main
-from reports.engines import Job, JobEnd
+from reports.engines import EngineJob, JobEnd
 from reports.studies.results import networks_of_study
 from reports.studies.study_folder import read_study
 from tests.sample import resnet18, sample_profile
@@ -57,7 +57,7 @@ class FakeEngine:
         self.run, self.failing, self.pressed, self._ends = [], set(), False, []
         self.closed = 0
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: EngineJob) -> None:
         self.run.append(job.name)
         is_failing = any(name in job.name for name in self.failing)
         if is_failing:
@@ -73,7 +73,7 @@ class FakeEngine:
             )
         )
 
-    def _leave(self, job: Job) -> None:
+    def _leave(self, job: EngineJob) -> None:
         (job.folder / "log.txt").write_text("")
         if job.name.startswith("measure"):
             for profile in (sample_profile(cpu=True), resnet18()):
