@@ -173,3 +173,44 @@ def test_build_without_such_a_run_is_one_sentence(tmp_path, capsys):
     assert main(["build", str(tmp_path / "none"), "--out", str(tmp_path / "report")]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_best_entry_is_the_lowest_score_that_reaches_ninety_percent():
+    journey = next(study for study in load_claims() if study.id == "resnet18-journey")
+
+    def entry(name, accuracy, score, data="cifar10: test split"):
+        return replace(
+            sample_profile(name),
+            accuracy=counted(accuracy, "", "test split"),
+            accuracy_data=data,
+            score=counted(score, "", "formula"),
+        )
+
+    entries = [
+        entry("too-weak", 0.89, 0.01),
+        entry("best", 0.92, 0.03),
+        entry("large", 0.95, 2.0),
+        entry("other-images", 0.99, 0.001, "digits: test split"),
+    ]
+    rows = rows_of(journey, *entries)
+    (accuracy,), (score,) = rows["best-accuracy"], rows["best-score"]
+    assert (accuracy.here.point, accuracy.setting) == (0.92, "best, fp32")
+    assert accuracy.ratio.point == pytest.approx(0.92 / 0.9347)
+    assert score.here.point == 0.03
+    assert score.ratio.basis is Basis.QUOTED
+    assert rows["goal-accuracy"][0].here.point == 0.92
+    assert rows_of(journey, entries[0])["best-score"][0].here is None
+
+
+def test_the_scores_constants_are_half_of_what_is_counted():
+    journey = next(study for study in load_claims() if study.id == "resnet18-journey")
+    dense = resnet18()
+    dense = replace(
+        dense,
+        workload=replace(dense.workload, batch_size=1, class_count=10),
+        parameter_count=counted(11_173_962, "", "counted"),
+        mac_count=counted(555_422_720, "MAC", "counted"),
+    )
+    rows = rows_of(journey, dense)
+    assert rows["reference-parameters"][0].here.point == 5_586_981
+    assert rows["reference-macs"][0].ratio.point == pytest.approx(277_711_360 / 280e6)
