@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from profiler.render import Column, Section, Table
-from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
 from profiler.values.quantities import per_item
 from profiler.values.units import NOT_SEEN, show, show_short
@@ -47,24 +46,22 @@ def _rows(network: StudiedNetwork) -> list[tuple[str, ...]]:
     accuracy = network.accuracy
     shown = show(None if accuracy is None else accuracy.scaled(100, "%"))
     ledger = None if network.training is None else network.training.ledger.energy_j
-    measured: list[Profile | None] = [*network.profiles] or [None]
-    return [
-        (
-            network.label,
-            "not measured" if profile is None else _setting(profile),
-            shown,
-            show(joules := None if profile is None else per_item(profile.energy_j, profile, "J")),
-            NOT_SEEN if joules is None else joules.basis.value,
-            show_short(None if profile is None else profile.score),
-            show_short(_macs(profile)),
-            "" if network.training is None else show(ledger),
-        )
-        for profile in measured
-    ]
+    trained = "" if network.training is None else show(ledger)
+    if not network.profiles:
+        return [(network.label, "not measured", shown, "", "", "", "", trained)]
+    return [(network.label, *_measured(profile, shown), trained) for profile in network.profiles]
 
 
-def _macs(profile: Profile | None) -> Estimate | None:
-    return None if profile is None else per_item(profile.mac_count, profile, "MAC")
+def _measured(profile: Profile, accuracy: str) -> tuple[str, ...]:
+    joules = per_item(profile.energy_j, profile, "J")
+    return (
+        _setting(profile),
+        accuracy,
+        show(joules),
+        NOT_SEEN if joules is None else joules.basis.value,
+        show_short(profile.score),
+        show_short(per_item(profile.mac_count, profile, "MAC")),
+    )
 
 
 def _setting(profile: Profile) -> str:
