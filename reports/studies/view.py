@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Result = Callable[[Cell], str]
+REDRAW_PERIOD_S = 2.0
 WAITING = "waiting"
 RUNNING = "running"
 
@@ -73,6 +74,8 @@ class LiveWatch(PlainWatch):
 
         super().__init__(result, past)
         self._since_s: dict[str, float] = {}
+        self._title = ""
+        self._drawn_s = 0.0
         console = Console(stderr=True)
         # Drawn when something is looked at: a thread that redraws would disturb what is measured.
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -80,16 +83,25 @@ class LiveWatch(PlainWatch):
 
     def begin(self, cells: Sequence[Cell], ends: Mapping[str, CellEnd]) -> None:
         self._cells, self._ends = tuple(cells), dict(ends)
-        self.look(())
+        self._title = self._state()
+        self._draw(time.monotonic())
 
     def look(self, running: Sequence[str]) -> None:
         now_s = time.monotonic()
+        has_changed = set(running) != self._since_s.keys()
         self._since_s = {name: self._since_s.get(name, now_s) for name in running}
-        self._live.update(self._table(now_s), refresh=True)
+        # Drawing takes time from the core that may be the one that is measured.
+        if has_changed or now_s - self._drawn_s >= REDRAW_PERIOD_S:
+            self._draw(now_s)
 
     def ended(self, cell: Cell, end: CellEnd) -> None:
         super().ended(cell, end)
+        self._title = self._state()
         self.look([name for name in self._since_s if name != cell.name])
+
+    def _draw(self, now_s: float) -> None:
+        self._drawn_s = now_s
+        self._live.update(self._table(now_s), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
@@ -97,7 +109,7 @@ class LiveWatch(PlainWatch):
     def _table(self, now_s: float) -> Table:
         from rich.table import Table
 
-        table = Table(title=clean(self._state()), title_justify="left", expand=False)
+        table = Table(title=clean(self._title), title_justify="left", expand=False)
         table.add_column("cell", overflow="fold")
         table.add_column("device")
         table.add_column("state")
