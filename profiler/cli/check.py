@@ -94,7 +94,7 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
 def _profiles(arguments: argparse.Namespace) -> list[Profile]:
     if arguments.runs:
         return [one for word in arguments.runs for one in load_all(word, arguments.root)]
-    profiles = []
+    profiles: list[Profile] = []
     for run in list_runs(arguments.root):
         if run.complete:
             try:

@@ -123,7 +123,8 @@ class LiveWatch(PlainWatch):
         return table
 
     def _rows(self, now_s: float) -> list[tuple[str, ...]]:
-        running, waiting = [], []
+        running: list[tuple[str, ...]] = []
+        waiting: list[tuple[str, ...]] = []
         for cell in self._cells:
             if cell.name in self._since_s:
                 seconds = show_duration(now_s - self._since_s[cell.name])
