@@ -117,20 +117,21 @@ def split_energy(claim: ProxyClaim, profile: Profile) -> FactorSplit | None:
         profile: the same network, measured; with its parts where there is more than one.
 
     Returns:
-        None where MACs, items or joules are not known, or where idle power takes all of the joules.
+        None where MACs, items or joules are not known.
     """
     items, macs = profile.workload.batch_size, profile.mac_count
     gross, net, host = _processor_and_host(profile)
     if not items or macs is None or gross is None or macs.point <= 0:
         return None
-    if net is None or net.point <= 0:
-        return None
+    # Without net joules idle power stays inside the picojoules, and that is said.
+    is_told_apart = net is not None and net.point > 0
+    own = net if net is not None and net.point > 0 else gross
     mac_count = macs.point / items
     seen = total([gross, *host], source="processor and host")
     whole = None if seen is None else seen.scaled(1 / items / claim.stated_j, "x")
-    pj_here = net.scaled(1 / items / mac_count / PICO, "pJ")
-    idle = quotient(gross, net, unit="x", source="gross / net joules of the processor")
-    if whole is None or idle is None or seen is None:
+    pj_here = own.scaled(1 / items / mac_count / PICO, "pJ")
+    idle = _over(gross, own, "gross / net joules of the processor")
+    if whole is None or seen is None:
         return None
     by_macs = counted(mac_count / claim.mac_count, "x", "counted here / the study's count")
     by_unit = stated(
@@ -148,8 +149,18 @@ def split_energy(claim: ProxyClaim, profile: Profile) -> FactorSplit | None:
         Factor(
             UNIT, by_unit, f"{claim.energy_kwh:g} kWh", f"{computed_kwh:.3g} kWh by its own numbers"
         ),
-        Factor(IDLE, idle, "none", _share(1 - net.point / gross.point)),
-        Factor(HOST, _of_gross(seen, gross), "none", _share(1 - gross.point / seen.point)),
+        Factor(
+            IDLE,
+            idle,
+            "none",
+            _share(1 - own.point / gross.point) if is_told_apart else "inside pJ per MAC",
+        ),
+        Factor(
+            HOST,
+            _over(seen, gross, "joules of machine / processor"),
+            "none",
+            _share(1 - gross.point / seen.point),
+        ),
     )
     basis = weakest((whole.basis, Basis.QUOTED))
     return FactorSplit(
@@ -200,12 +211,10 @@ def _is_cpu(device: str) -> bool:
     return device.startswith("cpu")
 
 
-def _of_gross(seen: Estimate, gross: Estimate) -> Estimate:
-    if seen.point == gross.point:
-        return counted(1.0, "x", "nothing beside the processor was seen")
-    ratio = quotient(seen, gross, unit="x", source="machine / processor")
-    assert ratio is not None  # gross is positive where net is
-    return ratio
+def _over(whole: Estimate, part: Estimate, source: str) -> Estimate:
+    """The ratio of two joules of one run; exactly 1 where there is nothing beside the part."""
+    ratio = None if whole.point == part.point else quotient(whole, part, unit="x", source=source)
+    return ratio or counted(1.0, "x", f"{source}: the same joules")
 
 
 def _share(share: float) -> str:

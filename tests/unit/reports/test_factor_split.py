@@ -86,10 +86,20 @@ def test_the_memory_of_a_cpu_is_its_host():
     assert by[IDLE] == pytest.approx(1)
 
 
-def test_without_idle_joules_macs_or_items_there_is_no_split():
+def test_without_net_joules_idle_power_is_said_to_be_inside_the_picojoules():
     profile = on_gpu(2e-3, 1e-3, 0.1)
-    part = replace(profile.energy_parts[0], net_energy_j=None)
-    assert split_energy(CLAIM, replace(profile, energy_parts=(part,))) is None
+    for net in (None, counted(0.0, "J", "nothing left")):
+        part = replace(profile.energy_parts[0], net_energy_j=net)
+        split = split_energy(CLAIM, replace(profile, energy_parts=(part,)))
+        by = {factor.cause: factor for factor in split.factors}
+        assert by[IDLE].ratio.point == by[HOST].ratio.point == 1
+        assert by[IDLE].here == "inside pJ per MAC"
+        assert by[PJ_PER_MAC].ratio.point == pytest.approx(2e-3 / 12_159_488 / 4.6e-12)
+        assert math.prod(f.ratio.point for f in split.factors) == pytest.approx(split.whole.point)
+
+
+def test_without_macs_or_items_there_is_no_split():
+    profile = on_gpu(2e-3, 1e-3, 0.1)
     assert split_energy(CLAIM, replace(profile, mac_count=None)) is None
     commandlike = replace(profile.workload, batch_size=None)
     assert split_energy(CLAIM, replace(profile, workload=commandlike)) is None
