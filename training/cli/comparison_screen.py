@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.comparison.judging import LESS
+from profiler.comparison.verdicts import Comparison, compare
 from profiler.render.document import Column, Table
 from profiler.render.formats.text import bullet, paragraph, table_text
 from profiler.values.estimate import Basis, Estimate, quotient, stated
@@ -20,7 +21,6 @@ from training.progress.words import as_percent
 from training.result import TrainingResult
 
 if TYPE_CHECKING:
-    from profiler.comparison.verdicts import Comparison
     from training.evaluation.side_by_side import SideBySide
 
 SAME = ("epochs", "batch_size", "data", "image_size", "dtype")
@@ -93,30 +93,31 @@ def verdict(found: SideBySide) -> str:
     """One sentence: of those that are not detectably less accurate than the best, the frugalest."""
     results = found.results
     best = max(results, key=lambda one: _point(one.profile.accuracy))
-    from profiler.comparison.verdicts import compare
-
     fit = []
     for one in results:
         row = compare(best.profile, one.profile).of(ACCURACY) if one is not best else None
         if row is None or row.verdict != LESS:
             fit.append(one)
-    seen = [one for one in fit if one.profile.energy_j is not None]
-    if not seen:
-        return paragraph(f"Verdict: {best.label} is the most accurate; no joules were seen.")
-    least = min(seen, key=lambda one: _point(_joules(one.profile)))
-    if least is best:
-        rest = "it is the most accurate, and none that is as accurate as far as can be told " \
-            "takes fewer joules"  # fmt: skip
-    else:
-        against = compare(best.profile, least.profile)
-        energy = against.energy_ratio
-        row = against.of(ENERGY)
-        said = "no verdict on joules" if row is None or row.verdict is None else row.verdict
-        rest = (
-            f"not detectably less accurate than the most accurate ({best.label}), at "
-            f"{show(energy)} its joules ({said})"
+    if any(comparison.is_contended for comparison in found.comparisons):
+        return paragraph(
+            f"Verdict: {best.label} is the most accurate; there is none on joules, since other "
+            "work took the CPUs."
         )
-    return paragraph(f"Verdict: {least.label}: {rest}.")
+    fewer = []
+    for one in fit:
+        row = None if one is best else compare(best.profile, one.profile).of(ENERGY)
+        if row is not None and row.verdict == LESS and row.ratio is not None:
+            fewer.append((row.ratio.point, one.label, row.ratio))
+    if not fewer:
+        return paragraph(
+            f"Verdict: {best.label} is the most accurate, and no model that is as accurate as far "
+            "as can be told takes detectably fewer joules."
+        )
+    _, label, ratio = min(fewer, key=lambda one: one[0])
+    return paragraph(
+        f"Verdict: {label} is not detectably less accurate than the most accurate ({best.label}), "
+        f"at {show(ratio)} its joules."
+    )
 
 
 def _models(found: SideBySide) -> str:
@@ -177,7 +178,7 @@ def _sentences(found: SideBySide) -> list[str]:
 def _said(comparison: Comparison, key: str, name: str) -> str:
     row = comparison.of(key)
     if row is None or row.ratio is None:
-        return f"{name} {NOT_SEEN}"
+        return f"{name} {NOT_SEEN if row is None else 'without a ratio'}"
     how = f" ({row.ratio.source})" if key == ACCURACY else ""
     return f"{name} {show(row.ratio)}, {row.verdict or 'no verdict'}{how}"
 
