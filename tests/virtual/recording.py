@@ -56,7 +56,12 @@ class VirtualRecorder(Recorder):
 
     def _take_turn(self, turn: int, instant_s: float) -> None:
         self._sensor_clock.advance_to(max(self._sensor_clock.now_s(), instant_s))
-        self._due_s[turn] = self._samplers[turn].step(self._edges_s)
+        self._due_s[turn] = self._samplers[turn].step(self._windows.edges_s)
+
+    def _look(self) -> None:
+        super()._look()
+        if self.started_s is None:  # the first reads are the caller's own, who waits for them
+            self.clock.advance_to(self._sensor_clock.now_s())
 
     def _launch(self) -> None:
         self._hurry()
@@ -68,8 +73,7 @@ class VirtualRecorder(Recorder):
                 self._take_turn(turn, self.clock.now_s())
 
     def _land(self) -> None:
-        for sampler in self._samplers:
-            sampler.look_now()
+        self._look()
 
     def _pause(self, duration_s: float) -> None:
         self.pass_time(duration_s)
