@@ -62,7 +62,7 @@ class Recorder:
         """
         if self.started_s is not None:
             raise UsageError("this recording has been started before", hint="make a new one")
-        self._look()
+        self._look_first()
         self.started_s = self.clock.now_s()
         _alive.add(self)
         self._launch()
@@ -83,9 +83,9 @@ class Recorder:
             self._land()
         _alive.discard(self)
 
-    def _look(self) -> None:
+    def _look_first(self) -> None:
         for sampler in self._samplers:
-            sampler.look_now()
+            sampler.look_first()
 
     def _launch(self) -> None:
         for sampler, wake in zip(self._samplers, self._wakes, strict=True):

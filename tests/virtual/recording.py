@@ -58,10 +58,10 @@ class VirtualRecorder(Recorder):
         self._sensor_clock.advance_to(max(self._sensor_clock.now_s(), instant_s))
         self._due_s[turn] = self._samplers[turn].step(self._windows.edges_s)
 
-    def _look(self) -> None:
-        super()._look()
-        if self.started_s is None:  # the first reads are the caller's own, who waits for them
-            self.clock.advance_to(self._sensor_clock.now_s())
+    def _look_first(self) -> None:
+        begun_s = self._sensor_clock.now_s()
+        super()._look_first()
+        self.clock.advance(self._sensor_clock.now_s() - begun_s)  # the caller waits for these reads
 
     def _launch(self) -> None:
         self._hurry()
@@ -73,7 +73,8 @@ class VirtualRecorder(Recorder):
                 self._take_turn(turn, self.clock.now_s())
 
     def _land(self) -> None:
-        self._look()
+        for sampler in self._samplers:
+            sampler.look_now()
 
     def _pause(self, duration_s: float) -> None:
         self.pass_time(duration_s)
