@@ -51,6 +51,7 @@ check: $(VENV)/.installed-dev
 
 bench-energy: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.energy
+	$(BIN)/python -m tests.bench.real_time --seconds 120
 	$(BIN)/python -m tests.bench.faults
 	$(BIN)/python -m tests.bench.overhead
 

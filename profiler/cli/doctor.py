@@ -22,6 +22,7 @@ from profiler.values.units import NOT_SEEN, show_number
 from .options import number
 
 if TYPE_CHECKING:
+    from profiler.machine.allocator import FreedMemory
     from profiler.machine.diagnosis import Diagnosis, SensorReport
     from profiler.values.hardware import HardwareBest
 
@@ -79,6 +80,7 @@ def _calibrated(device: str) -> HardwareBest:
 def _document(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "machine": diagnosis.facts,
+        "memory": asdict(diagnosis.memory),
         "sensors": [
             {
                 **asdict(sensor.channel),
@@ -98,6 +100,7 @@ def _text(diagnosis: Diagnosis) -> str:
             f"{diagnosis.facts['cpu']}, {diagnosis.facts['cpu_count']} CPUs, "
             f"virtual machine: {diagnosis.facts['virtual_machine']}, "
             f"container: {diagnosis.facts['container']}",
+            _told_memory(diagnosis.memory),
         ),
         tables=(_sensors(diagnosis), _sources(diagnosis)) if diagnosis.sensors else (),
         notes=(
@@ -111,6 +114,19 @@ def _text(diagnosis: Diagnosis) -> str:
     if diagnosis.findings:
         blocks += section_blocks(_remedies(diagnosis))
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _told_memory(memory: FreedMemory) -> str:
+    """What freed memory costs here, and which flag decides it."""
+    return (
+        f"Freed memory: {memory.block_mib} MiB that are freed and asked for again cost "
+        f"{memory.fault_count:,} page faults and {show_number(memory.elapsed_s, 's')} in a process "
+        f"like this one (allocator: {memory.allocator}). A model's calls free and ask for as much, "
+        "and whether the C library keeps the pages or hands them back is settled by chance in the "
+        "first calls. So measure starts processes that keep them, as servers do: "
+        "--allocator steady, the default. --allocator system leaves it to chance, and a finding "
+        "then counts the page faults a call."
+    )
 
 
 def _sensors(diagnosis: Diagnosis) -> Table:

@@ -17,7 +17,7 @@ from profiler.values.findings import Finding, no_second_opinion
 from profiler.values.quantities import JOULES_PER_KWH
 from profiler.values.trace import Channel, Window
 
-from .combine import sum_devices
+from .combine import DeviceSum
 from .energies import TargetEnergy
 
 AGREEMENT = 0.1
@@ -99,7 +99,7 @@ def _own_kwh(
     """What was inferred here for the same devices, nothing counted twice."""
     alike = [channel for channel in channels if _is_of(channel, device, reading)]
     names = {channel.device for channel in alike}
-    own = sum_devices({name: energy.devices[name] for name in names}, alike).energy_j
+    own = DeviceSum(alike).of({name: energy.devices[name] for name in names}).energy_j
     return None if own is None or own.point <= 0 else own.scaled(1 / JOULES_PER_KWH, "kWh")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from profiler.values.estimate import Basis, total
@@ -13,7 +13,8 @@ from . import findings as judgement
 from .containment import contents, outermost
 from .energies import ChannelEnergy, TargetEnergy
 from .energy_counter import infer_counter
-from .silence import machine_remarks, silent_devices
+from .question import Question
+from .silence import machine_remarks, silent_devices, was_suspended
 from .timeline import closed_span
 from .trapezoids import integrate_power
 
@@ -43,37 +44,36 @@ def infer_energies(
         by_device.setdefault(trace.channel.device, []).append(trace)
     # The matrices are small: threads would only wait for each other, and for the user's own.
     with threadpool_limits(1, "blas"):
-        columns = {
-            device: _infer_device(own, targets, windows, now_s) for device, own in by_device.items()
-        }
+        question = Question(targets, windows, now_s)
+        columns = {device: _infer_device(own, question) for device, own in by_device.items()}
     channels = [trace.channel for trace in traces]
     spans = [[closed_span(window, now_s) for window in target] for target in targets]
     start_s = min((start for target in spans for start, _ in target), default=0.0)
     silent = silent_devices(by_device, min([start_s, *(window.start_s for window in windows)]))
-    sums = (
-        sum_devices({device: column[i] for device, column in columns.items()}, channels, silent)
+    summed = DeviceSum(channels, silent)
+    sums = [
+        summed.of({device: column[i] for device, column in columns.items()})
         for i in range(len(targets))
-    )
+    ]
+    if not any(was_suspended(trace) for trace in traces):
+        return tuple(sums)
     return tuple(
-        replace(energy, findings=(*energy.findings, *remarks)) if remarks else energy
+        replace(energy, findings=(*energy.findings, *machine_remarks(traces, target)))
         for energy, target in zip(sums, spans, strict=True)
-        for remarks in [machine_remarks(traces, target)]
     )
 
 
-def _infer_device(
-    traces: Sequence[Trace],
-    targets: Sequence[Sequence[Window]],
-    windows: Sequence[Window],
-    now_s: float | None,
-) -> tuple[ChannelEnergy, ...]:
+def _infer_device(traces: Sequence[Trace], question: Question) -> tuple[ChannelEnergy, ...]:
+    targets, windows, now_s = question.targets, question.windows, question.now_s
     ranked = sorted(traces, key=lambda trace: trace.channel.basis.weakness)
     counters = [trace for trace in ranked if isinstance(trace, CounterTrace)]
     powers = [trace for trace in ranked if isinstance(trace, PowerTrace)]
     best: tuple[ChannelEnergy, ...] = ()
     if counters:
         guard = powers[0] if powers else None
-        best = infer_counter(counters[0], targets, windows, power=guard, now_s=now_s)
+        best = infer_counter(
+            counters[0], targets, windows, power=guard, now_s=now_s, question=question
+        )
     for trace in powers:
         if best and all(energy.energy_j is not None for energy in best):
             break
@@ -97,51 +97,66 @@ def _fill(
     return tuple(filled)
 
 
-def sum_devices(
-    devices: Mapping[str, ChannelEnergy],
-    channels: Sequence[Channel],
-    silent: Collection[str] = (),
-) -> TargetEnergy:
-    """The sum over devices by what their channels say of one another, nothing counted twice.
+class DeviceSum:
+    """Sums over devices by what their channels say of one another, nothing counted twice.
 
     Args:
-        devices: joules of one target by device.
         channels: all channels of these devices.
-        silent: devices whose sensors showed nothing all the while; the sum is given without them,
-            and says so.
+        silent: devices whose sensors showed nothing all the while; a sum is given without them, and
+            says so.
     """
-    findings: list[Finding] = []
-    for device in devices.values():
-        findings += [finding for finding in device.findings if finding not in findings]
-    countable = {channel.device for channel in channels if channel.uncountable is None}
-    inside = contents(channels)
-    seen = {name for name in countable if devices[name].energy_j is not None}
-    # A measured total is not diluted by a model's estimate, which stands beside it.
-    estimated = {c.device for c in channels if c.basis.weakness > Basis.MEASURED.weakness}
-    if seen - estimated and countable & estimated:
-        findings.append(judgement.beside(sorted(countable & estimated)))
-        countable, seen = countable - estimated, seen - estimated
-    energies_j = {name: energy for name in seen if (energy := devices[name].energy_j) is not None}
-    counted, contradicted = outermost(energies_j, inside)
-    findings += contradicted
-    held = {part for name in counted for part in inside.get(name, ())}
-    blind = {name for name in countable - seen - held if not set(inside.get(name, ())) & seen}
-    if not counted:
-        return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
-    if blind & set(silent):
-        findings.append(judgement.without_silent(sorted(blind & set(silent))))
-    if blind - set(silent):
-        findings.append(judgement.incomplete(sorted(blind - set(silent))))
-        return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
-    parts = [energies_j[name] for name in counted]
-    source = " + ".join(_unique(part.source for part in parts))
-    return TargetEnergy(
-        energy_j=parts[0] if len(parts) == 1 else total(parts, source=source),
-        devices=devices,
-        findings=tuple(findings),
-        counted=tuple(counted),
-    )
 
+    def __init__(self, channels: Sequence[Channel], silent: Collection[str] = ()) -> None:
+        self._silent = set(silent)
+        self._inside = contents(channels)
+        self._countable = {c.device for c in channels if c.uncountable is None}
+        self._estimated = {c.device for c in channels if c.basis.weakness > Basis.MEASURED.weakness}
 
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+    def of(self, devices: Mapping[str, ChannelEnergy]) -> TargetEnergy:
+        """The sum of one target's joules by device."""
+        findings: dict[Finding, None] = {}
+        for device in devices.values():
+            findings.update(dict.fromkeys(device.findings))
+        countable = self._countable
+        energies_j = {
+            name: device.energy_j
+            for name, device in devices.items()
+            if device.energy_j is not None and name in countable
+        }
+        # A measured total is not diluted by a model's estimate, which stands beside it.
+        estimated = countable & self._estimated
+        if estimated and energies_j.keys() - estimated:
+            findings[judgement.beside(sorted(estimated))] = None
+            countable = countable - estimated
+            energies_j = {n: energy for n, energy in energies_j.items() if n not in estimated}
+        counted, contradicted = outermost(energies_j, self._inside)
+        findings.update(dict.fromkeys(contradicted))
+        if not counted:
+            return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
+        blind = self._blind(countable, energies_j, counted)
+        if blind & self._silent:
+            findings[judgement.without_silent(sorted(blind & self._silent))] = None
+        if blind - self._silent:
+            findings[judgement.incomplete(sorted(blind - self._silent))] = None
+            return TargetEnergy(energy_j=None, devices=devices, findings=tuple(findings))
+        parts = [energies_j[name] for name in counted]
+        source = " + ".join(dict.fromkeys(part.source for part in parts))
+        return TargetEnergy(
+            energy_j=parts[0] if len(parts) == 1 else total(parts, source=source),
+            devices=devices,
+            findings=tuple(findings),
+            counted=tuple(counted),
+        )
+
+    def _blind(
+        self, countable: set[str], seen: Collection[str], counted: Sequence[str]
+    ) -> set[str]:
+        """Devices that nothing speaks for: neither they, nor what holds them, nor their parts."""
+        if len(seen) == len(countable):
+            return set()
+        held = {part for name in counted for part in self._inside.get(name, ())}
+        return {
+            name
+            for name in countable.difference(seen, held)
+            if not self._inside.get(name, set()).intersection(seen)
+        }

@@ -7,7 +7,7 @@ from profiler.values.trace import CounterTrace, PowerTrace
 
 from . import findings as judgement
 from .moves import Moves
-from .trapezoids import integral
+from .power_samples import PowerSamples
 
 DEFAULT_GAIN_ERROR = 0.05
 SHORTEST_PERIODS = 10
@@ -26,10 +26,7 @@ def compare_sources(
         return ()
     first, last = int(chosen[0]), int(chosen[-1])
     span = (float(middle_s[first]), float(middle_s[last]))
-    summed = integral(power, [span])
-    if summed is None:
-        return ()
-    power_j, half_width_j = summed
+    power_j, half_width_j = PowerSamples(power).integral([span])
     counter_j = float(moves.energy_j[last] - moves.energy_j[first])
     gains = [
         DEFAULT_GAIN_ERROR if channel.gain_error is None else channel.gain_error

@@ -13,19 +13,19 @@ from profiler.values.statistics import t_quantile
 from profiler.values.trace import CounterTrace, FaultKind, PowerTrace, Window
 
 from . import findings as judgement
-from .anchors import Spans, lay_spans
+from .anchors import Spans
 from .bracket import guaranteed_bounds
 from .coverage import PATIENCE_PERIODS, TargetCoverage, measure_coverage, unseen_j
 from .cross_check import compare_sources
 from .energies import ChannelEnergy
 from .lag import lagging
 from .moves import Floats, Moves, load_moves
+from .question import Question
 from .solve import solve
-from .timeline import Timeline
 
 # Numbers by another estimator are told apart by this name (`profiler verify`): it changes whenever
 # the same readings give another number.
-ESTIMATOR = "segment model 2"
+ESTIMATOR = "segment model 3"
 CONFIDENCE = 0.95
 # Below it a lag cannot be told from a load that strays a little from its windows.
 LEAST_LAG_S = 5e-3
@@ -42,6 +42,7 @@ def infer_counter(
     *,
     power: PowerTrace | None = None,
     now_s: float | None = None,
+    question: Question | None = None,
 ) -> tuple[ChannelEnergy, ...]:
     """Joules of each target, with the guaranteed bracket and the segment model inside it.
 
@@ -51,8 +52,10 @@ def infer_counter(
         windows: all windows of the recording; their edges are where power may change.
         power: samples of the same device, which guard what the counter says.
         now_s: end of windows that are still open.
+        question: the same targets and windows, where they have been laid out for another counter.
     """
-    moves, spans = load_moves(trace), lay_spans(targets, now_s)
+    question = question or Question(targets, windows, now_s)
+    moves, spans = load_moves(trace), question.spans
     if len(moves) < 2:
         return _unmoved(trace, moves, spans, now_s)
     cover = measure_coverage(moves, spans)
@@ -62,7 +65,7 @@ def infer_counter(
     intervals_j = np.full((spans.target_count, 3), np.nan)
     solution = None
     if chosen.any():
-        solution = solve(moves, Timeline(windows, now_s), spans.of_targets(chosen))
+        solution = solve(moves, question.timeline, spans.of_targets(chosen))
         true_moves = lagging(moves, solution.lag)
         if solution.lag.lag_s >= LEAST_LAG_S:
             shared = (*shared, judgement.lagging_counter(trace.channel, solution.lag.lag_s))

@@ -30,11 +30,15 @@ def excerpt(traces: Sequence[Trace], targets: Sequence[Window]) -> tuple[Trace, 
     )
 
 
-def beside(windows: Sequence[Window], targets: Sequence[Window]) -> tuple[Window, ...]:
+def beside(
+    windows: Sequence[Window], targets: Sequence[Window], margin_s: float = MARGIN_S
+) -> tuple[Window, ...]:
     """The windows that begin or end within a few seconds of a target's edge."""
     edges_s = sorted(edge for window in targets for edge in _edges_s(window))
     return tuple(
-        window for window in windows if any(_is_near(edge, edges_s) for edge in _edges_s(window))
+        window
+        for window in windows
+        if any(_is_near(edge, edges_s, margin_s) for edge in _edges_s(window))
     )
 
 
@@ -42,9 +46,9 @@ def _edges_s(window: Window) -> tuple[float, ...]:
     return (window.start_s,) if window.end_s is None else (window.start_s, window.end_s)
 
 
-def _is_near(edge_s: float, edges_s: Sequence[float]) -> bool:
-    after = bisect_left(edges_s, edge_s - MARGIN_S)
-    return after < len(edges_s) and edges_s[after] <= edge_s + MARGIN_S
+def _is_near(edge_s: float, edges_s: Sequence[float], margin_s: float) -> bool:
+    after = bisect_left(edges_s, edge_s - margin_s)
+    return after < len(edges_s) and edges_s[after] <= edge_s + margin_s
 
 
 def _shortened(trace: CounterTrace, edges_s: Sequence[float]) -> CounterTrace:

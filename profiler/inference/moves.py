@@ -21,6 +21,7 @@ LONGEST_LAG_S = 0.03
 SLOPE_COUNT = 97
 FAST_S = 5e-3
 ALIKE_S = 0.15
+LATE_PERIODS = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,8 @@ def _lost_energy(
         return np.zeros(count, dtype=bool)
     still_s = earliest_s[1:] - latest_s[:-1]
     power_w = np.diff(energy_j) / np.maximum(np.diff(latest_s), 1e-9)
-    usual = still_s < 2 * period_s
+    # The step from a value that was seen late tells no power: the first read of all is such a one.
+    usual = (still_s < 2 * period_s) & ((latest_s - earliest_s)[:-1] <= LATE_PERIODS * period_s)
     if not usual.any():
         return np.zeros(count, dtype=bool)
     floor_w = 0.7 * float(np.min(power_w[usual]))
@@ -152,9 +154,7 @@ def locate(moves: Moves, first: int, last: int) -> Instants:
     mean_s = (earliest_s + latest_s) / 2
     covariance_s2 = np.diag(width_s**2 / 12)
     if moves.held_s is not None:
-        # Reads in steady steps come at much the same phase of the counter: errors close to each
-        # other are alike.
-        alike = np.exp(-np.abs(mean_s[:, None] - mean_s) / ALIKE_S)
+        alike = _alike_phase(mean_s[:, None] - mean_s, moves.held_s)
         covariance_s2 = np.outer(width_s, width_s) / 12 * (alike + np.eye(len(mean_s))) / 2
     # A short run passes through jittering brackets by chance: only a short trace may use it.
     lengths = FIT_LENGTHS if len(mean_s) >= FIT_LENGTHS[-1] else SHORT_FIT_LENGTHS
@@ -178,6 +178,19 @@ def locate(moves: Moves, first: int, last: int) -> Instants:
             )
         start = stop
     return Instants(mean_s=np.maximum.accumulate(mean_s), covariance_s2=covariance_s2)
+
+
+def _alike_phase(apart_s: Floats, held_s: float) -> Floats:
+    """Correlation of how old two values are, of a counter that moves every `held_s`.
+
+    Age is a sawtooth of the time: reads a whole number of periods apart show values of one age,
+    reads half a period off, such as at the edge of a window, nearly the opposite. The correlation
+    of a sawtooth with itself, u of a period apart, is 1 - 6 u (1 - u). The counter's own clock is
+    known for a while only.
+    """
+    phase = apart_s / held_s - np.floor(apart_s / held_s)
+    correlation: Floats = np.exp(-np.abs(apart_s) / ALIKE_S) * (1 - 6 * phase * (1 - phase))
+    return correlation
 
 
 def _may_be_periodic(moves: Moves, width_s: Floats) -> bool:

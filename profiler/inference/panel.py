@@ -96,7 +96,9 @@ def build_panel(
     shown_s = instants.mean_s + 1e-9 * np.arange(last - first)
     times_s = shown_s - lag_s
     own = references - first
-    edges_s = _strictly_between(timeline.edges_s, shown_s[0], shown_s[-1])
+    # Where the energy is asked for beside no edge, the intervals around it tell its power as well.
+    asked_s = np.union1d(timeline.edges_s, instants_s)
+    edges_s = _strictly_between(asked_s, shown_s[0], shown_s[-1])
     pairs = _equations(shown_s, edges_s, moves.solid[first : last - 1])
     kept = np.unique(np.concatenate([np.ravel(pairs), own]))
     ends_s = np.array([min(times_s[0], instants_s.min()), max(times_s[-1], instants_s.max())])

@@ -18,13 +18,13 @@ import numpy as np
 
 from .moves import Floats
 from .panel import Panel
+from .strays import Strays
 
 SHORT_S = 0.012
 LONG_S = 0.12
 GAP_S = 0.03
 SETTLING_S = (0.015, 0.045, 0.13)
 UNSEEN_SHARE = 0.5
-LEAST_STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ PARTS = (
     Part(name="fluctuation in a gap", grid=_POWER_GRID, start=2),
     Part(name="settling of a window", grid=_SETTLING_GRID, start=1),
     Part(name="settling of a gap", grid=_SETTLING_GRID, start=2),
-    Part(name="stray of the edges, s", grid=(2e-5, 1e-4, 4e-4, 1.5e-3, 5e-3), start=1),
+    Part(name="stray of the edges, s", grid=(2e-5, 1e-4, 4e-4, 1e-3, 2e-3, 5e-3), start=1),
 )
 SEGMENTS, FLUCTUATIONS, STRAY = (0, 1), (2, 3, 4), len(PARTS) - 1
 USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
@@ -89,10 +89,11 @@ class Model:
         # nearly constant within a segment, finds both.
         power_w = _rough_power(panel, scale_w)
         self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
-        self._parts_j2.append(np.diag(_stray_w2(panel, power_w, scale_w)))
+        self._strays = Strays(panel, power_w, scale_w)
         power_w = np.maximum(self.cell_energies_j(USUAL_STRENGTHS) / panel.duration_s, 0.0)
         self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
-        self._parts_j2[STRAY] = np.diag(_stray_w2(panel, power_w, scale_w))
+        self._strays = Strays(panel, power_w, scale_w)
+        self._known_strays_j2: dict[float, Floats] = {}
 
     @functools.cached_property
     def _known_parts_j2(self) -> Floats:
@@ -110,8 +111,9 @@ class Model:
     def log_densities(self, strengths: Floats) -> Floats:
         """Log density of each known joule given those before it, up to a constant, shape (e,)."""
         parts = self._known_parts_j2
-        weights = np.append(strengths**2, 1.0)
+        weights = np.append(strengths[:STRAY] ** 2, 1.0)
         known: Floats = (weights @ parts.reshape(len(parts), -1)).reshape(parts[0].shape)
+        known += self._known_stray_j2(float(strengths[STRAY]))
         try:
             factor = np.linalg.cholesky(known)
         except np.linalg.LinAlgError:
@@ -119,6 +121,14 @@ class Model:
         white: Floats = np.linalg.solve(factor, self._residual_j)
         densities: Floats = -0.5 * white**2 - np.log(np.diag(factor))
         return densities
+
+    def _known_stray_j2(self, stray_s: float) -> Floats:
+        """Covariance of the equations by edges that stray, shape (e, e)."""
+        if stray_s not in self._known_strays_j2:
+            cells = np.diag(self._strays.variance_j2(stray_s))
+            count = self._panel.equation_count
+            self._known_strays_j2[stray_s] = _row_covariance(self._panel, cells, count)
+        return self._known_strays_j2[stray_s]
 
     def posterior(self, strengths: Floats) -> Posterior:
         """Mean and covariance of the anchors, and the score of every equation.
@@ -151,9 +161,11 @@ class Model:
     def _cells_j2(self, strengths: Floats) -> Floats:
         """Prior covariance of the cells, shape (c, c)."""
         cells_j2 = self._fixed_j2.copy()
-        for strength, part in zip(strengths, self._parts_j2, strict=True):
+        for strength, part in zip(strengths[:STRAY], self._parts_j2, strict=True):
             if strength > 0:
                 cells_j2 += strength**2 * part
+        diagonal = np.diag_indices(len(cells_j2))
+        cells_j2[diagonal] += self._strays.variance_j2(float(strengths[STRAY]))
         return cells_j2
 
 
@@ -250,20 +262,6 @@ def _settling(panel: Panel, duration_s: Floats) -> Floats:
     return np.stack(
         [-s * np.exp(-since_s / s) * np.expm1(-duration_s / s) for s in SETTLING_S], axis=1
     )
-
-
-def _stray_w2(panel: Panel, power_w: Floats, scale_w: float) -> Floats:
-    """Variance of the joules in each cell for a second of stray of the edges, shape (c,).
-
-    What a window is about never begins and ends on the dot: some energy lies on the wrong side, by
-    as much as power changes there.
-    """
-    last = np.flatnonzero(np.diff(panel.segment) != 0)
-    step_w = np.maximum(np.abs(power_w[last + 1] - power_w[last]), LEAST_STEP * scale_w)
-    variance_w2 = np.zeros(len(power_w))
-    variance_w2[last] += step_w**2
-    variance_w2[last + 1] += step_w**2
-    return variance_w2
 
 
 def _timing_noise(panel: Panel, power_w: Floats) -> Floats:

@@ -47,6 +47,11 @@ def _is_silent(trace: Trace, start_s: float) -> bool:
     return len(trace.power_w) >= FEWEST_ZEROS and max(trace.power_w) <= 0.0
 
 
+def was_suspended(trace: Trace) -> bool:
+    """Whether the machine was suspended while this was recorded."""
+    return any(fault.kind is FaultKind.SUSPENDED for fault in trace.faults)
+
+
 def machine_remarks(traces: Sequence[Trace], spans: Sequence[Span]) -> tuple[Finding, ...]:
     """That the machine was suspended inside a target, by the channel that shows the longest."""
     found = [

@@ -49,18 +49,23 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
     groups = _group(anchors, knots.timeline.edges_s)
     posteriors, panels, lag = _posteriors(moves, knots.timeline, anchors, groups)
     means_j = np.concatenate([posterior.mean_j for posterior in posteriors])
-    widths = _widths(panels, posteriors)
+    widths, surprises = _widths(panels, posteriors)
+    surprise_j = np.zeros(spans.target_count)
     variance_j2 = np.zeros(spans.target_count)
-    for group, posterior, width in zip(groups, posteriors, widths, strict=True):
+    for group, posterior, width, surprise in zip(
+        groups, posteriors, widths, surprises, strict=True
+    ):
         covariance_j2 = posterior.covariance_j2 * np.outer(width, width)
         weights = anchors.weights[:, group].tocoo()
         rows, place = np.unique(weights.coords[0], return_inverse=True)
         dense = np.zeros((len(rows), len(width)))
         dense[place, weights.coords[1]] = weights.data
+        own_j = surprise * np.sqrt(np.maximum(np.diag(posterior.covariance_j2), 0.0))
+        surprise_j[rows] += np.abs(dense) @ own_j
         variance_j2[rows] += np.maximum(np.sum((dense @ covariance_j2) * dense, axis=1), 0.0)
     return Solution(
         mean_j=anchors.base_j + anchors.weights @ means_j,
-        deviation_j=np.hypot(np.sqrt(variance_j2), anchors.untold_j),
+        deviation_j=np.sqrt(variance_j2 + anchors.untold_j**2 + surprise_j**2),
         lag=lag,
     )
 
@@ -112,13 +117,20 @@ def _panels(
     return panels
 
 
-def _widths(panels: Sequence[Panel], posteriors: Sequence[Posterior]) -> list[Floats]:
+def _widths(
+    panels: Sequence[Panel], posteriors: Sequence[Posterior]
+) -> tuple[list[Floats], list[Floats]]:
     """By how much the deviation of each anchor is widened, by what its interval shows.
 
     Every interval is predicted from all the others. That alike intervals miss by more than the
     model thinks widens all of them, and an interval that misses by more than its like is itself
     wider: its own variance has an inverse gamma prior around theirs (West, Journal of the Royal
     Statistical Society B 46, 1984, p. 431).
+
+    Returns:
+        Factors for errors that are independent of each other, and further ones for anchors in
+        intervals that the model does not explain at all. These errors have a cause, such as a
+        thread that opens and closes its windows late, and may go the same way in all of a target.
     """
     kinds, scores, owners = [], [], []
     for panel, posterior in zip(panels, posteriors, strict=True):
@@ -132,15 +144,18 @@ def _widths(panels: Sequence[Panel], posteriors: Sequence[Posterior]) -> list[Fl
         first = np.concatenate([[True], np.diff(own) != 0])
         owners.append(first & (own >= 0))
     kind, score, owner = (np.concatenate(parts) for parts in (kinds, scores, owners))
-    widths = np.ones(len(score))
+    widths, surprises = np.ones(len(score)), np.zeros(len(score))
     for of_kind in range(1, 4):
         alike = kind == of_kind
         seen = np.minimum(np.abs(score[alike & owner]), MOST_SCORE)
         # The strengths were found from the same intervals: each takes a degree of freedom.
         shared2 = max((len(PARTS) + seen @ seen) / max(len(seen), len(PARTS)), 1.0)
         own2 = (LOCAL_FREEDOM + score[alike] ** 2 / shared2) / (LOCAL_FREEDOM + 1)
-        widths[alike] = np.sqrt(shared2 * own2)
-    return np.split(widths, np.cumsum([len(panel.own_equation) for panel in panels])[:-1])
+        usual2 = np.minimum(own2, (LOCAL_FREEDOM + MOST_SCORE**2) / (LOCAL_FREEDOM + 1))
+        widths[alike] = np.sqrt(shared2 * usual2)
+        surprises[alike] = np.sqrt(shared2 * (own2 - usual2))
+    places = np.cumsum([len(panel.own_equation) for panel in panels])[:-1]
+    return np.split(widths, places), np.split(surprises, places)
 
 
 def _group(anchors: Anchors, edges_s: Floats) -> list[slice]:

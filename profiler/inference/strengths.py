@@ -13,6 +13,8 @@ from .moves import Floats
 from .segment_model import PARTS, STRAY, Model
 
 SWEEP_COUNT = 2
+INDIFFERENT = 3.0
+"""Log of the odds below which one strength is as likely as another."""
 
 
 def likeliest_strengths(models: Sequence[Model]) -> Floats:
@@ -37,7 +39,11 @@ def likeliest_strengths(models: Sequence[Model]) -> Floats:
                 line = [(*best[:place], i, *best[place + 1 :]) for i in range(count)]
                 best = max(line, key=evidence)
         found.append(best)
-    return _strengths(max(found, key=evidence))
+    best = max(found, key=evidence)
+    # How far edges stray shows only where the powers beside them are known: as far as the recording
+    # does not speak against is allowed for.
+    farther = [(*best[:STRAY], i) for i in range(best[STRAY], len(PARTS[STRAY].grid))]
+    return _strengths(max(c for c in farther if evidence(c) >= evidence(best) - INDIFFERENT))
 
 
 def _strengths(choice: tuple[int, ...]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,10 +50,11 @@ class Timeline:
                 opening[start].append(window.name)
                 closing[end].append(window.name)
         numbers: dict[Label, int] = {GAP: 0}
-        open_now: Counter[str] = Counter()
+        open_now: dict[str, int] = {}
         label_of = [0]
         for opened, closed in zip(opening, closing, strict=True):
-            open_now.update(opened)
+            for name in opened:
+                open_now[name] = open_now.get(name, 0) + 1
             for name in closed:
                 open_now[name] -= 1
                 if not open_now[name]:

@@ -14,6 +14,7 @@ from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding, cpu_not_measured, no_sensor
 from profiler.values.trace import Channel, ChannelKind
 
+from .allocator import FreedMemory, reuse_memory
 from .environment import cpu_name, host_facts
 from .sensor_probe import ProbedChannel, probe
 
@@ -69,9 +70,10 @@ class SensorReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The machine, its sensors, and what stands in the way of better ones."""
+    """The machine, its memory, its sensors, and what stands in the way of better ones."""
 
     facts: dict[str, str]
+    memory: FreedMemory
     sensors: tuple[SensorReport, ...]
     findings: tuple[Finding, ...]
 
@@ -96,6 +98,7 @@ def diagnose(
         meter.close()
     return Diagnosis(
         facts={"device": cpu_name(), **host_facts()},
+        memory=reuse_memory(),
         sensors=sensors,
         findings=(*opened.findings, *_judge(sensors, _why_no_counter(opened.findings))),
     )

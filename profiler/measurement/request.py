@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from profiler.machine.device import Device
     from profiler.runtimes.deploy import AgreementSamples
+    from profiler.runtimes.shared_export import SharedExport
     from profiler.workload.prepared import PreparedModel
 
 
@@ -54,8 +55,14 @@ class Request:
     workload: Workload | None = None
 
 
-def prepare_request(request: Request) -> tuple[PreparedModel, Device]:
+def prepare_request(
+    request: Request, shared: SharedExport | None = None
+) -> tuple[PreparedModel, Device]:
     """Lay out the model on its device, ready to be called.
+
+    Args:
+        request: what to lay out.
+        shared: where the files are that a run-time loads in several processes.
 
     Raises:
         UsageError: an argument is out of its range.
@@ -82,7 +89,10 @@ def prepare_request(request: Request) -> tuple[PreparedModel, Device]:
         channels_last=request.channels_last,
         runtime=runtime,
     )
-    return deploy(prepared, device, runtime=runtime, samples=request.agreement_on), device
+    deployed = deploy(
+        prepared, device, runtime=runtime, samples=request.agreement_on, shared=shared
+    )
+    return deployed, device
 
 
 def facts_of(request: Request, prepared: PreparedModel, device: Device) -> ModelFacts:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from profiler.interruption import heed_interruption
@@ -48,9 +49,15 @@ def main(socket_fd: int) -> None:
 
 def _prepared(message: dict[str, Any]) -> tuple[LocalRunner, list[Any]]:
     """The models laid out, and what is known of them where this is asked for."""
+    from profiler.runtimes.shared_export import SharedExport
+
     load: Loader = _function(message["loader"])
-    ready = [(request, *prepare_request(request)) for request in load(message["options"])]
-    facts = [encode(facts_of(*item)) for item in ready] if message["counts"] else []
+    shared = SharedExport(folder=Path(message["exports"]), is_first=message["is_first"])
+    ready = [
+        (request, *prepare_request(request, shared.of_model(number)))
+        for number, request in enumerate(load(message["options"]))
+    ]
+    facts = [encode(facts_of(*item)) for item in ready] if message["is_first"] else []
     runner = LocalRunner(
         calls=[prepared.call for _, prepared, _ in ready],
         synchronize=ready[0][2].synchronize,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from profiler.errors import DeviceError, MeasurementError
@@ -73,11 +74,12 @@ def measure_in_processes(
     with ExitStack() as stack:
         if conditions.progress is not None:
             conditions.progress("preparing", 0.0)
+        exports = stack.enter_context(TemporaryDirectory(prefix="wattprof-"))
         workers = [_start(environment) for _ in range(fresh.count)]
         for worker in workers:
             stack.callback(worker.end)
         for number, worker in enumerate(workers):
-            worker.ask_to_prepare(fresh, is_first=number == 0)
+            worker.ask_to_prepare(fresh, exports, is_first=number == 0)
         facts = decode(workers[0].answer()["facts"], tuple[ModelFacts, ...])
         ready, findings = _those_prepared(workers, is_gpu=facts[0].gpu_identity is not None)
         profiles = conduct(facts, ready, conditions, is_fresh=True, findings=findings)
@@ -111,9 +113,10 @@ class RemoteRunner:
     questions: IO[str]
     answers: IO[str]
 
-    def ask_to_prepare(self, fresh: FreshProcesses, *, is_first: bool) -> None:
-        """Have it load and lay out the models; the first one counts them as well."""
-        self._ask({"loader": fresh.loader, "options": fresh.options, "counts": is_first})
+    def ask_to_prepare(self, fresh: FreshProcesses, exports: str, *, is_first: bool) -> None:
+        """Have it load and lay out the models; the first one exports and counts them as well."""
+        where = {"exports": exports, "is_first": is_first}
+        self._ask({"loader": fresh.loader, "options": fresh.options, **where})
 
     def run(self, model: int, call_count: int, lead_count: int = 0) -> TimedSpan:
         before_s = time.process_time()

@@ -55,7 +55,7 @@ class HwmonMeter:
         found: list[Found] = []
         gpus: list[Gpu] = []
         counts: dict[str, int] = {}
-        for folder in self._reader.folders(self._root):
+        for folder in map(self._reader.real, self._reader.folders(self._root)):
             driver = self._files.text(folder / "name")
             if driver is None:
                 continue

@@ -55,6 +55,7 @@ class RaplMeter:
         self._host_root = host_root
         self._reader = reader or SysfsReader()
         self._files: dict[str, Path] = {}
+        self._nameless: list[Path] = []
 
     def open(self) -> tuple[Channel, ...]:
         found = self._domains()
@@ -70,7 +71,7 @@ class RaplMeter:
                 f"--security-opt unmask={MASKED}), on a host where this user may read them",
             )
         domains = self._without_mirrored_dies(without_mirrors(found))
-        denied: list[Path] = []
+        denied = list(self._nameless)
         channels: list[Channel] = []
         for domain in domains:
             counter = domain.folder / "energy_uj"
@@ -86,14 +87,15 @@ class RaplMeter:
             else:
                 channels.append(self._kept(domain, domains))
         if denied and not channels:
-            raise SensorError(f"{denied[0]} may be read by root only", hint=_remedy(self._root))
+            hint = _remedy(self._root, *{file.name for file in denied})
+            raise SensorError(f"{denied[0]} may be read by root only", hint=hint)
         if denied:
             self.findings += (
                 Finding(
                     kind="sensor-unreadable",
                     observed=f"{len(denied)} of {len(denied) + len(channels)} RAPL counters may "
                     f"not be read, {denied[0]} among them",
-                    remedy=_remedy(self._root),
+                    remedy=_remedy(self._root, *{file.name for file in denied}),
                 ),
             )
         return with_contents(channels, domains)
@@ -116,6 +118,7 @@ class RaplMeter:
 
     def _domains(self) -> list[Domain]:
         domains: list[Domain] = []
+        self._nameless = []
         for folder in self._reader.folders(self._root):
             interface, *numbers = folder.name.split(":")
             if not interface.startswith("intel-rapl") or not numbers:
@@ -123,6 +126,9 @@ class RaplMeter:
             try:
                 place = tuple(int(number) for number in numbers)
                 name = self._reader.text(folder / "name")
+            except PermissionError:
+                self._nameless.append(folder / "name")
+                continue
             except (OSError, ValueError):
                 continue  # a domain may vanish while it is listed
             domains.append(Domain(folder=folder, place=place, name=name))
@@ -185,8 +191,9 @@ class RaplMeter:
         )
 
 
-def _remedy(root: Path) -> str:
+def _remedy(root: Path, *names: str) -> str:
+    files = " ".join(f"{root}/*/{name}" for name in sorted(names) or ["energy_uj"])
     return permission_remedy(
-        f"sudo chmod a+r {root}/*/energy_uj",
+        f"sudo chmod a+r {files}",
         f"echo '{UDEV_RULE}' | sudo tee /etc/udev/rules.d/70-rapl.rules",
     )

@@ -31,6 +31,13 @@ class SysfsReader:
         except OSError:
             return []
 
+    def real(self, folder: Path) -> Path:
+        """Where the links to a folder lead, which goes on to mean the same device.
+
+        A driver that is loaded again has another number, and its old one may be given away.
+        """
+        return folder.resolve()
+
     def has(self, path: Path) -> bool:
         """Whether the file exists."""
         return path.exists()

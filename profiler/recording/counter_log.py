@@ -21,6 +21,7 @@ LEAST_CEILING_W = 1000.0
 UNKNOWN_PERIOD_S = 0.1
 RECENT_MOVES = 64
 FROZEN_SHARE = 0.7
+LATE_PERIODS = 1.5
 
 
 class CounterLog:
@@ -115,13 +116,21 @@ class CounterLog:
         self._is_broken, self._anchor = self._raw_j is not None, None
 
     def _begin(self, start_s: float, end_s: float, raw_j: float) -> None:
-        """Take the value for the first, of all or after a suspension."""
+        """Take the value for the first, of all or after a suspension.
+
+        It was reached within the last update period, twice which is allowed for. So the energy up
+        to the first move that is seen has a beginning, however late that is.
+        """
         known_j = self._energy_j[-1] if self._energy_j else 0.0
         self._current_epoch += self._is_broken
         self._is_broken = False
         self._offset_j = known_j - raw_j
-        if self._streaming:
-            self._append(start_s, end_s, known_j)
+        earliest_s = start_s
+        if not self._moves_when_read:
+            earliest_s -= 2 * (self.channel.update_period_s or UNKNOWN_PERIOD_S)
+        if self._latest_s:
+            earliest_s = min(max(earliest_s, self._latest_s[-1]), start_s)
+        self._append(earliest_s, end_s, known_j)
 
     def _take_back_slip(self, start_s: float, end_s: float, raw_j: float) -> bool:
         """Where the value goes on from before a slip, forget what was noted since.
@@ -215,6 +224,8 @@ class CounterLog:
         if period_s is None or self._streaming or not self._energy_j:
             return
         last_s = self._latest_s[-1]
+        if last_s - self._earliest_s[-1] > LATE_PERIODS * period_s:
+            return  # that value may be older than its read: no power follows from this step
         power_w = (energy_j - self._energy_j[-1]) / max(end_s - last_s, 1e-9)
         still_s = earliest_s - last_s
         if still_s < 2 * period_s:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from profiler.inference.combine import sum_devices
+from profiler.inference.combine import DeviceSum
 from profiler.inference.energies import ChannelEnergy
 from profiler.values.estimate import Estimate
 from profiler.values.trace import Channel, CounterTrace, PowerTrace, Trace
@@ -34,7 +34,10 @@ class _Gauge:
     recent: deque[tuple[float, float]] = field(default_factory=deque)
 
     def feed(self, trace: Trace) -> None:
-        points = _moves(trace) if isinstance(trace, CounterTrace) else self._integrated(trace)
+        if isinstance(trace, CounterTrace):
+            points = _moves(trace, from_start=self.first_s is None)
+        else:
+            points = self._integrated(trace)
         for time_s, energy_j in points:
             if self.first_s is None:
                 self.first_s, self.offset_j = time_s, energy_j
@@ -95,8 +98,9 @@ class _Gauge:
         )
 
 
-def _moves(trace: CounterTrace) -> list[tuple[float, float]]:
-    return list(zip(trace.latest_s, trace.energy_j, strict=True))
+def _moves(trace: CounterTrace, *, from_start: bool) -> list[tuple[float, float]]:
+    """Moves as points; the first read of all is none, because its value may be a period old."""
+    return list(zip(trace.latest_s, trace.energy_j, strict=True))[from_start:]
 
 
 class RunningTotal:
@@ -150,4 +154,4 @@ class RunningTotal:
         is_early = now_s - self._started_s < SILENCE_S
         spoke = {g.channel.device for g in self._gauges.values() if len(g.recent) > 1}
         silent = set() if is_early else set(devices) - spoke
-        return sum_devices(devices, channels, silent).energy_j if devices else None
+        return DeviceSum(channels, silent).of(devices).energy_j if devices else None

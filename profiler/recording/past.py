@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -57,6 +57,24 @@ class PastRecorder:
     def windows(self) -> tuple[Window, ...]:
         """All windows, in the order in which they were opened."""
         return self.opened
+
+    @property
+    def window_count(self) -> int:
+        """How many there are."""
+        return len(self.opened)
+
+    def windows_named(self, name: str) -> tuple[Window, ...]:
+        """Those of one name, in the order in which they were opened; `KeyError` without any."""
+        found = tuple(window for window in self.opened if window.name == name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def windows_beside(self, targets: Sequence[Window], margin_s: float) -> tuple[Window, ...]:
+        """Those that begin or end within so many seconds of an edge of a target."""
+        from profiler.inference.excerpt import beside
+
+        return beside(self.opened, targets, margin_s)
 
     def traces(self, after_s: Mapping[str, float] | None = None) -> tuple[Trace, ...]:
         """What every channel saw, or what it saw after an instant, by channel key."""

@@ -11,10 +11,8 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from profiler.errors import UsageError
 from profiler.meters import OpenMeter
@@ -22,35 +20,10 @@ from profiler.meters.clock import Clock, MonotonicClock
 from profiler.values.trace import Channel, Trace, Window
 
 from .sampler import MeterSampler
+from .window_log import WindowLog
 
 LONGEST_SLEEP_S = 0.1
 AWAIT_STEP_S = 0.005
-WINDOW_CAPACITY = 200_000
-
-
-@dataclass(slots=True)
-class _OpenWindow:
-    """A window that is still growing."""
-
-    name: str
-    start_s: float
-    thread_id: int
-    end_s: float | None = None
-    iteration_count: int | None = None
-    item_count: int | None = None
-    _frozen: Window | None = None
-
-    def frozen(self) -> Window:
-        if self._frozen is not None and self._frozen.end_s is not None:
-            return self._frozen
-        self._frozen = Window(
-            name=self.name,
-            start_s=self.start_s,
-            end_s=self.end_s,
-            iteration_count=self.iteration_count,
-            item_count=self.item_count,
-        )
-        return self._frozen
 
 
 _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
@@ -72,23 +45,24 @@ class Recorder:
         self.started_s: float | None = None
         self.stopped_s: float | None = None
         self.forked = False
-        self.dropped_count = 0
         self.unsampled: dict[str, str] = {}
         """By meter, why it is not sampled."""
         self._wait = wait
         self._samplers = [MeterSampler(meter, chans, self.clock) for meter, chans in meters]
         self._wakes = [threading.Event() for _ in self._samplers]
         self._threads: list[threading.Thread] = []
-        self._spans: dict[int, _OpenWindow] = {}
-        self._open: dict[str, list[_OpenWindow]] = {}
-        self._opened_count = 0
-        self._spans_lock = threading.Lock()
+        self._windows = WindowLog()
         self._stopping = False
 
     def start(self) -> Recorder:
-        """Begin to sample; returns at once."""
+        """Read every sensor once, then sample in the background; returns in milliseconds.
+
+        What the counters show before the first instant of the recording bounds its energy, however
+        long the sampling threads have to wait for a CPU.
+        """
         if self.started_s is not None:
             raise UsageError("this recording has been started before", hint="make a new one")
+        self._look_first()
         self.started_s = self.clock.now_s()
         _alive.add(self)
         self._launch()
@@ -103,15 +77,15 @@ class Recorder:
         if self.stopped_s is not None or self.started_s is None:
             return
         self.stopped_s = now_s = self.clock.now_s()
-        with self._spans_lock:
-            for spans in self._open.values():
-                for span in spans:
-                    span.end_s = now_s
-            self._open.clear()
+        self._windows.close_all(now_s)
         if not self.forked:
             self._await_moves(now_s)
             self._land()
         _alive.discard(self)
+
+    def _look_first(self) -> None:
+        for sampler in self._samplers:
+            sampler.look_first()
 
     def _launch(self) -> None:
         for sampler, wake in zip(self._samplers, self._wakes, strict=True):
@@ -140,14 +114,7 @@ class Recorder:
             name: any.
             at_s: an earlier instant, for a window that is named only after it began.
         """
-        start_s = self.clock.now_s() if at_s is None else at_s
-        span = _OpenWindow(name, start_s, threading.get_ident())
-        with self._spans_lock:
-            self._spans[self._opened_count] = span
-            self._opened_count += 1
-            self._open.setdefault(name, []).append(span)
-            if len(self._spans) > WINDOW_CAPACITY:
-                self._forget()
+        self._windows.begin(name, self.clock.now_s() if at_s is None else at_s)
         self._hurry()
 
     def end(
@@ -163,20 +130,7 @@ class Recorder:
         Now, or at the earlier instant `at_s`.
         """
         end_s = self.clock.now_s() if at_s is None else at_s
-        thread_id = threading.get_ident()
-        with self._spans_lock:
-            spans = self._open.get(name)
-            if not spans:
-                raise UsageError(
-                    f"no window named {name!r} is open", hint=f'open it with begin("{name}")'
-                )
-            own = [index for index, span in enumerate(spans) if span.thread_id == thread_id]
-            span = spans.pop(own[-1] if own else -1)
-            if not spans:
-                del self._open[name]
-            span.iteration_count = iteration_count
-            span.item_count = item_count
-            span.end_s = end_s  # last: whoever reads a window that has ended may keep it
+        self._windows.end(name, end_s, iteration_count, item_count)
         self._hurry()
         if self._wait and not self.forked:
             self._await_moves(end_s)
@@ -197,16 +151,29 @@ class Recorder:
 
     def windows(self) -> tuple[Window, ...]:
         """All windows so far, in the order in which they were opened."""
-        with self._spans_lock:
-            spans = list(self._spans.values())
-        return tuple(span.frozen() for span in spans)
+        return self._windows.all()
+
+    @property
+    def window_count(self) -> int:
+        """How many there are."""
+        return len(self._windows)
+
+    def windows_named(self, name: str) -> tuple[Window, ...]:
+        """Those of one name, in the order in which they were opened; `KeyError` without any."""
+        return self._windows.named(name)
+
+    def windows_beside(self, targets: Sequence[Window], margin_s: float) -> tuple[Window, ...]:
+        """Those that begin or end within so many seconds of an edge of a target."""
+        return self._windows.beside(targets, margin_s)
 
     def windows_since(self, count: int, among: Iterable[int]) -> dict[int, Window]:
         """By their number, windows opened after the first `count`, and those of `among`."""
-        with self._spans_lock:
-            fresh = range(count, self._opened_count)
-            spans = {n: self._spans[n] for n in (*among, *fresh) if n in self._spans}
-        return {number: span.frozen() for number, span in spans.items()}
+        return self._windows.since(count, among)
+
+    @property
+    def dropped_count(self) -> int:
+        """Windows that were forgotten to save memory."""
+        return self._windows.dropped_count
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -221,26 +188,9 @@ class Recorder:
             for channel in sampler.channels
         )
 
-    def _forget(self) -> None:
-        """Drop a quarter of the closed windows: of names used most often, and the oldest first.
-
-        So a window in every step of a run of days does not fill the memory, nor drive out the few
-        windows around its epochs.
-        """
-        newer: Counter[str] = Counter()
-        ranked: list[tuple[int, int]] = []
-        for number, span in reversed(self._spans.items()):
-            newer[span.name] += 1
-            if span.end_s is not None:
-                ranked.append((-newer[span.name], number))
-        dropped = sorted(ranked)[: WINDOW_CAPACITY // 4]
-        for _, number in dropped:
-            del self._spans[number]
-        self.dropped_count += len(dropped)
-
     def _sample(self, sampler: MeterSampler, wake: threading.Event) -> None:
         while not self._stopping:
-            pause_s = sampler.step(self._edges_s) - self.clock.now_s()
+            pause_s = sampler.step(self._windows.edges_s) - self.clock.now_s()
             if sampler.streaming:
                 wake.wait(max(0.0, pause_s))
                 wake.clear()
@@ -248,11 +198,6 @@ class Recorder:
                 # Half the cost of an event's timed wait, and nobody has to wake this thread.
                 time.sleep(min(pause_s, LONGEST_SLEEP_S))
         sampler.look_now()
-
-    def _edges_s(self) -> list[float]:
-        windows = self.windows()
-        starts_s = [window.start_s for window in windows]
-        return starts_s + [window.end_s for window in windows if window.end_s is not None]
 
     def _hurry(self) -> None:
         for sampler, wake in zip(self._samplers, self._wakes, strict=True):
@@ -278,7 +223,7 @@ def _after_fork_in_child() -> None:
     """Threads do not survive a fork: a child keeps its windows, and says that nobody sampled."""
     for recorder in list(_alive):
         recorder.forked = True
-        recorder._spans_lock = threading.Lock()
+        recorder._windows.renew_lock()
         recorder._samplers = []
         recorder._wakes = []
         recorder._threads = []

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 WHOLE = "whole recording"
 FEW_WINDOWS = 500
-MANY_MOVES = 2_000
-"""Moves of a counter (minutes) from which on those far from any edge asked for are merged."""
+MANY_MOVES, MANY_WINDOWS = 2_000, 2_000
+"""Moves of a counter (minutes), or windows, from which on those far from a target are left out."""
 
 
 class Recording:
@@ -169,11 +169,12 @@ class Recording:
 
     def energies(self, names: Sequence[str] | None = None) -> tuple[WindowEnergy, ...]:
         """Several names, or all, inferred together: quicker than one by one."""
+        if names is not None:
+            return self._infer(names, [self._running().windows_named(name) for name in names])
         by_name: dict[str, list[Window]] = {}
         for window in self.windows:
             by_name.setdefault(window.name, []).append(window)
-        chosen = list(by_name) if names is None else names
-        return self._infer(chosen, [tuple(by_name[name]) for name in chosen])
+        return self._infer(list(by_name), [tuple(windows) for windows in by_name.values()])
 
     @property
     def total(self) -> WindowEnergy:
@@ -252,15 +253,17 @@ class Recording:
         self, names: Sequence[str], targets: Sequence[tuple[Window, ...]]
     ) -> tuple[WindowEnergy, ...]:
         from profiler.inference import infer_energies
-        from profiler.inference.excerpt import beside, excerpt
+        from profiler.inference.excerpt import MARGIN_S, excerpt
 
         recorder = self._running()
         now_s = recorder.now_s
-        traces, windows = recorder.traces(), recorder.windows()
+        traces = recorder.traces()
         moves = [len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)]
-        if max(moves, default=0) > MANY_MOVES:
-            asked = [window for target in targets for window in target]
-            traces, windows = excerpt(traces, asked), beside(windows, asked)
+        asked = [window for target in targets for window in target]
+        if max(moves, default=0) <= MANY_MOVES and recorder.window_count <= MANY_WINDOWS:
+            windows = recorder.windows()
+        else:
+            traces, windows = excerpt(traces, asked), recorder.windows_beside(asked, MARGIN_S)
         energies = infer_energies(traces, targets, windows, now_s=now_s)
         return tuple(
             self._result(name, target, energy, now_s)

@@ -28,6 +28,7 @@ from .schedule import (
 MODEL_PERIODS = 1.1
 EDGE_LOOKS_PER_S = 50.0
 EDGE_LOOKS_AT_ONCE = 20.0
+LONGEST_FIRST_LOOK_S = 0.02
 ASLEEP_STEP_S = 0.2  # to ask whether a device is awake is cheap
 
 
@@ -150,6 +151,10 @@ class ChannelSampler:
             self._edge_credit -= 1
             self.due_s = min(self.due_s, now_s)
 
+    def reads_within(self, longest_s: float) -> bool:
+        """Whether a read takes no longer, as far as is known."""
+        return (self.channel.read_cost_s or 0.0) <= longest_s
+
     def settled(self, until_s: float) -> bool:
         """Whether what happened up to `until_s` is enclosed: joules are between two moves."""
         if isinstance(self.log, CounterLog):
@@ -189,6 +194,12 @@ class MeterSampler:
                 moved |= channel.look()
                 channel.thin(edges_s)
         return min((channel.due_s for channel in self.channels), default=now_s + 1.0)
+
+    def look_first(self) -> None:
+        """Read the counters before a recording begins, save those that would hold the caller up."""
+        for channel in self.channels:
+            if isinstance(channel.log, CounterLog) and channel.reads_within(LONGEST_FIRST_LOOK_S):
+                channel.look()
 
     def look_now(self) -> None:
         """Read every channel at once, due or not."""

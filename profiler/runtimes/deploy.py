@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from profiler.workload.transformed import left_to_runtime, source_of
 
 from .agreement import agreement, check_agreement
 from .job import Executable, Exported, Job, Layers, size_of, with_items
+from .shared_export import SharedExport
 from .table import COMPILE, EAGER, check, find
 
 ITEMS_A_CALL = 32
@@ -79,7 +81,12 @@ def runtime_of(model: nn.Module, asked: str | None) -> str:
 
 
 def deploy(
-    bench: PreparedModel, device: Device, *, runtime: str, samples: AgreementSamples | None = None
+    bench: PreparedModel,
+    device: Device,
+    *,
+    runtime: str,
+    samples: AgreementSamples | None = None,
+    shared: SharedExport | None = None,
 ) -> PreparedModel:
     """The same call, made by a run-time; eager torch's is handed back as it came.
 
@@ -88,6 +95,7 @@ def deploy(
         device: that it was laid out on.
         runtime: see `runtime_of`.
         samples: to compare answers on; by default the inputs of the call.
+        shared: where the files are that the processes of a measurement have in common.
 
     Raises:
         UsageError: the run-time does not do this precision, layout or device.
@@ -99,7 +107,7 @@ def deploy(
     check_layout(bench, runtime)
     with TemporaryDirectory(prefix="wattprof-") as folder, explained(device):
         job = job_of(bench, runtime)
-        executable, deployment, _ = carry_out(job, Path(folder))
+        executable, deployment, _ = carry_out(job, Path(folder), shared)
     deployment = compared(bench, executable, deployment, samples)
     arguments, keywords = job.ordered
     run = executable.call
@@ -147,8 +155,10 @@ def job_of(bench: PreparedModel, runtime: str) -> Job:
     )
 
 
-def carry_out(job: Job, folder: Path) -> tuple[Executable, Deployment, Exported | None]:
-    """Export into a folder, and load what was written there.
+def carry_out(
+    job: Job, folder: Path, shared: SharedExport | None = None
+) -> tuple[Executable, Deployment, Exported | None]:
+    """Export into a folder, or into a shared one once, and load what was written there.
 
     Raises:
         ExportError: one of the two failed, or nothing in the model runs in the precision.
@@ -157,7 +167,11 @@ def carry_out(job: Job, folder: Path) -> tuple[Executable, Deployment, Exported 
     if not find(job.runtime).is_torch:
         job.check_form()
     begun_s = time.monotonic()
-    exported: Exported | None = home.export(job, folder)
+    exported: Exported | None
+    if shared is None or find(job.runtime).is_torch:
+        exported = home.export(job, folder)
+    else:
+        exported = shared.exported(partial(home.export, job))
     executable: Executable = home.load(job, None if exported is None else exported.file)
     export_s = time.monotonic() - begun_s
     layers = executable.layers or (exported and exported.layers) or Layers(as_asked_count=None)

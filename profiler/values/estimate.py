@@ -61,9 +61,9 @@ class Estimate:
     estimated_share: float = 0.0
 
     def __post_init__(self) -> None:
-        values = (self.point, self.low, self.high)
-        if any(value is not None and math.isnan(value) for value in values):
-            raise ValueError(f"an Estimate cannot hold NaN: {values}")
+        # Spelt out: a recording may have 100,000 windows.
+        if math.isnan(self.point) or _is_nan(self.low) or _is_nan(self.high):
+            raise ValueError(f"an Estimate cannot hold NaN: {(self.point, self.low, self.high)}")
         if (self.low is None) != (self.high is None):
             raise ValueError(f"an interval has two ends: low={self.low}, high={self.high}")
         if self.low is not None and self.high is not None:
@@ -108,6 +108,10 @@ class Estimate:
             high=None if self.high is None else self.high * factor,
             unit=unit,
         )
+
+
+def _is_nan(value: float | None) -> bool:
+    return value is not None and math.isnan(value)
 
 
 def counted(value: float, unit: str, source: str) -> Estimate:

@@ -23,6 +23,7 @@ from tests.bench.coverage import print_coverage
 from tests.bench.scenarios import Load, Scenario, make
 from tests.bench.virtual_recording import record_load
 
+LAGS_S = (0.0, 0.005, 0.01, 0.025)
 Method = Callable[[CounterTrace, Window], float]
 
 
@@ -127,6 +128,29 @@ def print_errors(seeds: Sequence[int], jitter_s: float) -> None:
         print(f"{row.title:34}{row.goal:>6}" + "".join(f"{cell:>20}" for cell in cells))
 
 
+def print_lags(seeds: Sequence[int]) -> None:
+    """Counters that show the energy of an instant some ms before a move."""
+    print(f"\n{'counter that lags, H100':34}{'mean error in %':>16}{'holds in %':>12}{'found':>8}")
+    for lag_s in LAGS_S:
+        held: list[bool] = []
+        off: list[float] = []
+        found_count = 0
+        for seed in seeds:
+            load = make(scenarios.short_with_gaps, seed)
+            traces = record_load(load, seed, lag_s=lag_s)
+            found = infer_energies(traces, [(window,) for window in load.windows], load.windows)
+            for energy, truth_j in zip(found, load.truths_j, strict=True):
+                if energy.energy_j is not None:
+                    off.append(100 * abs(energy.energy_j.point / truth_j - 1))
+                    low_j, high_j = energy.energy_j.low or 0.0, energy.energy_j.high or 0.0
+                    held.append(low_j <= truth_j <= high_j)
+            found_count += any(f.kind == "counter-lags" for f in found[0].findings)
+        print(
+            f"{f'by {1e3 * lag_s:g} ms':34}{statistics.fmean(off):>16.3f}"
+            f"{100 * statistics.fmean(held):>12.1f}{found_count:>4} of {len(seeds)}"
+        )
+
+
 def print_cost(window_count: int) -> None:
     """What it costs to read windows of 2 ms, one by one and under one name, by their number."""
     print(f"\n{'windows of 2 ms':34}{'one by one':>14}{'under one name':>18}{'memory':>10}")
@@ -179,6 +203,7 @@ def main() -> None:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for jitter_s in (0.0, 5e-4):
         print_errors(seeds, jitter_s)
+    print_lags(seeds)
     print_cost(100_000)
     # The last table is of seeds that nothing was tuned to: new ones at every run.
     print_coverage(scenarios.EVERY_KIND, options.windows, random.SystemRandom().randrange(10**6))

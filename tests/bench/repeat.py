@@ -1,317 +1,204 @@
 """Does a number come out the same again? Runs against themselves, beside neighbours of our own.
 
 Every run is a real `measure` of its own. Each result is a line in OUT/results.jsonl as soon as it
-is there, and is not measured again: a bench that was stopped goes on where it was.
+is there, and is not measured again: a bench that was stopped goes on where it was. With --minutes
+no run is started that would not end in time, so that it may be run in pieces; the table at the end
+shows what is there by then.
 
-    python -m tests.bench.repeat [--full] [--only same coverage beside work gate] [--out DIR]
+    python -m tests.bench.repeat --only same --beside quiet 5s-of-20s --runs 10 --minutes 5
+    python -m tests.bench.repeat --full
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from profiler.comparison.verdicts import Comparison, compare
-from profiler.store import load_all
-from profiler.values.estimate import Estimate
-from profiler.values.profile import Profile
+from tests.bench.repeat_runs import NEIGHBOURS, QUIET, ROOT, OutOfTimeError, Results, Runs
 
-ROOT = Path(__file__).resolve().parents[2]
 NETS = ROOT / "tests" / "bench" / "repeat_nets.py"
-BURN = """
-import sys, time
-busy_s, period_s, disk = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
-file = open(disk, "wb") if disk else None
-while True:
-    start_s = time.monotonic()
-    while time.monotonic() < start_s + busy_s:
-        if file:
-            file.seek(0); file.write(bytes(1 << 22)); file.flush()
-    time.sleep(max(0.0, period_s - busy_s))
-"""
-QUIET = "quiet"
-# Seconds busy, of every so many, in how many processes.
-NEIGHBOURS = {
-    "5 s of every 20 s": (5.0, 20.0, 1),
-    "20 % of one core": (0.02, 0.1, 1),
-    "50 ms bursts": (0.05, 1.0, 1),
-    "both cores, 5 s of 20 s": (5.0, 20.0, 2),
-    "disk": (1.0, 4.0, 1),
-}
 PARTS = ("same", "coverage", "beside", "work", "gate")
+START_UP_S = 20.0  # what a measurement takes beside its budget, at most
+Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How much is run: repetitions of each part, and the budget of a run."""
+class Task:
+    """Runs of one kind: their name, how many, how one is made, and how many `measure` it takes."""
 
-    pairs: int
-    coverage: int
-    beside: int
-    work: int
-    gate: int
-    max_seconds: float
-    neighbours: tuple[str, ...]
-    batch_sizes: tuple[int, ...]
+    key: str
+    count: int
+    make: Callable[[int], dict[str, Any]]
+    measure_count: int = 1
 
 
-SMALL = Size(
-    pairs=2, coverage=5, beside=2, work=2, gate=2, max_seconds=15.0,
-    neighbours=tuple(NEIGHBOURS)[:2], batch_sizes=(1,),
-)  # fmt: skip
-FULL = Size(
-    pairs=40, coverage=20, beside=20, work=20, gate=20, max_seconds=60.0,
-    neighbours=tuple(NEIGHBOURS), batch_sizes=(1, 64),
-)  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """One line of the table; `share` in %, None where nothing tells yet."""
+
+    title: str
+    reached: str
+    share: float | None
+    count: int
+    goal: str
+    low: float
+    high: float = 100.0
+
+    def line(self) -> str:
+        verdict = "" if self.share is None or self.low <= self.share <= self.high else "  MISSED"
+        return f"{self.title:56}{self.reached:>22}{self.count:>5}  {self.goal}{verdict}"
 
 
-class Results:
-    """What has been measured, on disk line by line."""
-
-    def __init__(self, folder: Path, max_seconds: float) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.runs = folder / "runs"
-        self._path = folder / "results.jsonl"
-        self._prefix = f"{max_seconds:g} s/"
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        # The last line of a bench that was stopped may be half a line.
-        self._known = {line["key"]: line for line in map(_parsed, lines) if line}
-
-    def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of that name, measured now where it is not there yet."""
-        key = self._prefix + key
-        if key not in self._known:
-            print(f"measuring {key}", file=sys.stderr, flush=True)
-            shutil.rmtree(self.runs, ignore_errors=True)
-            self._known[key] = {"key": key, **make()}
-            with self._path.open("a") as file:
-                file.write("\n" + json.dumps(self._known[key]))
-        return self._known[key]
-
-    def known(self, start: str) -> list[dict[str, Any]]:
-        """Results whose names begin so."""
-        prefix = self._prefix + start
-        return [row for key, row in self._known.items() if key.startswith(prefix)]
+def of_tasks(part: str, options: argparse.Namespace, runs: Runs) -> Iterator[Task]:
+    """What one part measures, in the order of its worth."""
+    count, ten = options.runs, f"{NETS}:ten"
+    if part == "same":
+        for where in options.beside:
+            for size in options.batch_size:
+                yield Task(
+                    key=f"same/{where}/{size}/", count=count, measure_count=2,
+                    make=partial(runs.pair, where, size),
+                )  # fmt: skip
+    elif part == "coverage":
+        yield Task(key="coverage/", count=count, make=runs.alone)
+    elif part == "beside":
+        for where in options.beside:
+            make = partial(runs.together, where, "resnet18", "lightweight")
+            yield Task(key=f"beside/{where}/", count=count, make=make)
+    else:
+        other = f"{NETS}:eleven" if part == "work" else f"{NETS}:ten_again"
+        make = partial(runs.together, QUIET, ten, other)
+        yield Task(key=f"{part}/", count=count, make=make)
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        return json.loads(line)  # type: ignore[no-any-return]  # our own lines
-    except ValueError:
-        return None
+def measure(tasks: Sequence[Task], results: Results, max_seconds: float) -> None:
+    """One run of each task after the other, round by round, so that every line grows alike."""
+    for number in range(max((task.count for task in tasks), default=0)):
+        for task in tasks:
+            if number < task.count:
+                expected_s = task.measure_count * (max_seconds + START_UP_S)
+                results.fill(task.key, number, expected_s, task.make)
 
 
-@contextmanager
-def neighbour(name: str, folder: Path) -> Iterator[None]:
-    """A burner of that name beside what runs inside; nothing for "quiet"."""
-    with ExitStack() as stack:
-        busy_s, period_s, count = NEIGHBOURS.get(name, (0.0, 0.0, 0))
-        disk = str(folder / "burner.bin") if name == "disk" else ""
-        for _ in range(count):
-            words = [sys.executable, "-c", BURN, str(busy_s), str(period_s), disk]
-            process = subprocess.Popen(words)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-        yield
+def goal(title: str, hits: Sequence[bool], text: str, low: float, high: float = 100.0) -> Goal:
+    """A share of the runs against its goal in %."""
+    share = 100 * sum(hits) / len(hits) if hits else None
+    reached = f"{sum(hits)} of {len(hits)}" if hits else "nothing"
+    return Goal(
+        title=title, reached=reached, share=share, count=len(hits), goal=text, low=low, high=high
+    )
 
 
-@dataclass(slots=True)
-class Bench:
-    """One bench: its size, its results, and how a run is made."""
-
-    size: Size
-    results: Results
-
-    def measure(self, *models: str, batch_size: int, seed: int) -> tuple[Profile, ...]:
-        """One `measure` of its own, several models in turns."""
-        out = self.results.runs / f"{seed}"
-        words = [word for model in models for word in ("--model", model)]
-        words += ["--batch-size", str(batch_size), "--max-seconds", str(self.size.max_seconds)]
-        words += ["--data", "synthetic", "--device", "cpu", "--seed", str(seed), "--quiet"]
-        command = [sys.executable, "-m", "profiler", "measure", *words, "--out", str(out)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
-        order = {model: place for place, model in enumerate(models)}
-        return tuple(sorted(load_all(out), key=lambda item: order[item.workload.model]))
-
-    def pair(self, where: str, batch_size: int, number: int) -> dict[str, Any]:
-        """The same model in two runs, one after the other."""
-        with neighbour(where, self.results.runs.parent):
-            first, second = (
-                self.measure("lightweight", batch_size=batch_size, seed=2 * number + k)[0]
-                for k in (0, 1)
-            )
-        return {**told(compare(first, second)), "joules": interval(first.energy_j)}
-
-    def together(self, where: str, first: str, second: str, number: int) -> dict[str, Any]:
-        """Two models in turns, and the exit code of the gate."""
-        with neighbour(where, self.results.runs.parent):
-            profiles = self.measure(first, second, batch_size=1, seed=number)
-        comparison = compare(*profiles)
-        return {**told(comparison), "joules": interval(profiles[0].energy_j)} | {
-            "exit": gate_code(self.results.runs / str(number), profiles)
-        }
+def goals(results: Results) -> Iterator[Goal]:
+    """Every goal that anything has been measured for."""
+    for where in (QUIET, *NEIGHBOURS):
+        for size in (1, 64):
+            yield from _same(results, where, size)
+    yield from _coverage(results.known("coverage/"))
+    for where in (QUIET, *NEIGHBOURS):
+        yield from _beside(results, where)
+    more = results.known("work/")
+    yield goal("1.10x as much work: found", [r["verdict"] == "more" for r in more], "90 %", 90)
+    yield goal("  --fail-above 5% exits 3", [r["exit"] == 3 for r in more], "90 %", 90)
+    gate = results.known("gate/")
+    yield goal("A against A: --fail-above 5% exits 0", [r["exit"] == 0 for r in gate], "95 %", 95)
 
 
-def told(comparison: Comparison) -> dict[str, Any]:
-    """Ratios and verdict, as JSON holds them."""
-    return {
-        "verdict": comparison.verdict,
-        "energy": interval(comparison.energy_ratio),
-        "latency": interval(comparison.latency_ratio),
-        "contended": comparison.is_contended,
-    }
-
-
-def interval(estimate: Estimate | None) -> list[float | None] | None:
-    return None if estimate is None else [estimate.low, estimate.point, estimate.high]
-
-
-def gate_code(folder: Path, profiles: tuple[Profile, ...]) -> int:
-    """Exit code of `compare --fail-above 5%` on what was stored, in the order of measuring."""
-    names = {load_all(path)[0].workload.model: str(path) for path in folder.iterdir()}
-    paths = [names[profile.workload.model] for profile in profiles]
-    command = [sys.executable, "-m", "profiler", "compare", *paths, "--fail-above", "5%"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
-    return done.returncode
-
-
-def share(hits: list[bool]) -> str:
-    return f"{sum(hits)} of {len(hits)}" if hits else "nothing measured"
-
-
-def same(bench: Bench) -> None:
-    """A model against itself in two runs."""
-    for where in (QUIET, *bench.size.neighbours):
-        for batch_size in bench.size.batch_sizes:
-            rows = [
-                bench.results.get(
-                    f"same/{where}/{batch_size}/{k}",
-                    lambda where=where, size=batch_size, k=k: bench.pair(where, size, k),
-                )
-                for k in range(bench.size.pairs)
-            ]
-            right = [row["verdict"] not in ("less", "more") for row in rows]
-            ratios = [row["latency"] for row in rows if row["latency"]]
-            holds = [low <= 1 <= high for low, _, high in ratios if low is not None]
-            print(
-                f"A against A, batch {batch_size}, {where}: no difference claimed in "
-                f"{share(right)} (goal 95 %); intervals hold 1 in {share(holds)} (goal 93-99 %); "
-                f"{sum(row['contended'] for row in rows)} contended"
-            )
-            if where != QUIET:
-                _print_joules(bench, f"same/{QUIET}/{batch_size}/", where, rows)
-
-
-def _print_joules(bench: Bench, quiet: str, where: str, rows: list[dict[str, Any]]) -> None:
-    """Widths of the joules' intervals beside a neighbour, over the quiet ones'."""
-    known = bench.results.known(quiet)
-    base = [row["joules"] for row in known if row["joules"]]
+def _same(results: Results, where: str, size: int) -> Iterator[Goal]:
+    rows = results.known(f"same/{where}/{size}/")
+    right = [row["verdict"] not in ("less", "more") for row in rows]
+    yield goal(f"A against A, batch {size}, {where}: no difference", right, "95 %", 95)
+    for what in ("latency", "energy"):
+        ratios = [row[what] for row in rows if row[what]]
+        holds = [low <= 1 <= high for low, _, high in ratios if low is not None]
+        yield goal(f"  {what} ratio's interval holds 1", holds, "93-99 %", 93, 100)
+    contended = [not row["contended"] for row in rows]
+    yield goal("  not contended", contended, "", 0)
+    quiet = [r["joules"] for r in results.known(f"same/{QUIET}/{size}/") if r["joules"]]
     beside = [row["joules"] for row in rows if row["joules"] and not row["contended"]]
-    if not base or not beside:
+    if where == QUIET or not quiet or not beside:
         return
-    centre = sum(point for _, point, _ in base) / len(base)
-    wide = [(high - low) for low, _, high in beside]
-    usual = sum(high - low for low, _, high in base) / len(base)
+    ratio = _width(beside) / _width(quiet)
+    yield Goal(
+        title="  joules' interval over the quiet one's", reached=f"{ratio:.2f}x",
+        share=100 * ratio, count=len(beside), goal="2x", low=0, high=200,
+    )  # fmt: skip
+    centre = statistics.fmean(point for _, point, _ in quiet)
     holds = [low <= centre <= high for low, _, high in beside]
-    print(
-        f"  joules {where}: intervals {sum(wide) / len(wide) / usual:.1f}x the quiet ones "
-        f"(goal 2), hold the quiet mean in {share(holds)}"
-    )
+    yield goal("  and holds the quiet mean", holds, "93-99 %", 93)
 
 
-def coverage(bench: Bench) -> None:
-    """Intervals of many runs of one model against their grand mean."""
-    rows = [
-        bench.results.get(
-            f"coverage/{k}",
-            lambda k=k: {
-                "latency": interval(bench.measure("lightweight", batch_size=1, seed=k)[0].latency_s)
-            },
-        )["latency"]
-        for k in range(bench.size.coverage)
-    ]
-    grand = sum(point for _, point, _ in rows) / len(rows)
-    holds = [low <= grand <= high for low, _, high in rows if low is not None]
-    widths = [(high - low) / 2 / point for low, point, high in rows]
-    print(
-        f"latency of lightweight in {len(rows)} runs: intervals hold the grand mean in "
-        f"{share(holds)} (goal 90-99 %), half width {100 * sum(widths) / len(widths):.2g} %"
-    )
+def _width(intervals: Sequence[tuple[float, float, float]]) -> float:
+    return statistics.fmean(high - low for low, _, high in intervals)
 
 
-def beside(bench: Bench) -> None:
-    """Lightweight against resnet18, quiet and with each neighbour."""
-    quiet: float | None = None
-    for where in (QUIET, *bench.size.neighbours):
-        rows = [
-            bench.results.get(
-                f"beside/{where}/{k}",
-                lambda where=where, k=k: bench.together(where, "resnet18", "lightweight", k),
-            )
-            for k in range(bench.size.beside)
-        ]
-        points = [row["energy"][1] for row in rows if row["energy"]]
-        right = [row["verdict"] == "less" for row in rows]
-        mean = sum(points) / len(points) if points else None
-        quiet = mean if where == QUIET else quiet
-        text = "no ratio" if mean is None else f"ratio {mean:.3g}x"
-        if mean is not None and quiet:
-            text += f", {100 * (mean / quiet - 1):+.1f} % off the quiet one (goal 10 %)"
-        print(
-            f"lightweight / resnet18, {where}: {text}; verdict right in {share(right)} (goal all)"
-        )
+def _coverage(rows: Rows) -> Iterator[Goal]:
+    known = [row["latency"] for row in rows if row["latency"][0] is not None]
+    if not known:
+        return
+    grand = statistics.fmean(point for _, point, _ in known)
+    holds = [low <= grand <= high for low, _, high in known]
+    width = 100 * _width(known) / 2 / grand
+    yield goal(f"runs hold the grand mean (half width {width:.2g} %)", holds, "90-99 %", 90)
 
 
-def work(bench: Bench) -> None:
-    """Ten per cent more work, in turns."""
-    rows = [
-        bench.results.get(
-            f"work/{k}",
-            lambda k=k: bench.together(QUIET, f"{NETS}:ten", f"{NETS}:eleven", k),
-        )
-        for k in range(bench.size.work)
-    ]
-    found = [row["verdict"] == "more" for row in rows]
-    print(
-        f"1.10x as much work: found in {share(found)} (goal 18 of 20), --fail-above 5% exits 3 in "
-        f"{share([row['exit'] == 3 for row in rows])}"
-    )
+def _beside(results: Results, where: str) -> Iterator[Goal]:
+    rows = results.known(f"beside/{where}/")
+    right = [row["verdict"] == "less" for row in rows]
+    yield goal(f"lightweight / resnet18, {where}: less", right, "all", 100)
+    quiet = [row["energy"][1] for row in results.known(f"beside/{QUIET}/") if row["energy"]]
+    points = [row["energy"][1] for row in rows if row["energy"]]
+    if points and quiet:
+        off = 100 * (statistics.fmean(points) / statistics.fmean(quiet) - 1)
+        yield Goal(
+            title=f"  ratio {statistics.fmean(points):.3g}x, off the quiet one by",
+            reached=f"{off:+.1f} %", share=off, count=len(points), goal="10 %", low=-10, high=10,
+        )  # fmt: skip
 
 
-def gate(bench: Bench) -> None:
-    """A model against itself, in turns, through the gate."""
-    rows = [
-        bench.results.get(
-            f"gate/{k}", lambda k=k: bench.together(QUIET, f"{NETS}:ten", f"{NETS}:ten_again", k)
-        )
-        for k in range(bench.size.gate)
-    ]
-    passed = [row["exit"] == 0 for row in rows]
-    print(f"A against A, --fail-above 5%: exits 0 in {share(passed)} (goal 19 of 20)")
+def print_goals(results: Results) -> None:
+    print(f"{'':56}{'reached':>22}{'n':>5}  goal")
+    for row in goals(results):
+        if row.count:
+            print(row.line())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="as many runs as the goals name: a day")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench-repeat")
-    arguments = parser.parse_args()
-    size = FULL if arguments.full else SMALL
-    bench = Bench(size, Results(arguments.out, size.max_seconds))
-    parts = {"same": same, "coverage": coverage, "beside": beside, "work": work, "gate": gate}
-    for name in arguments.only:
-        parts[name](bench)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add("--full", action="store_true", help="as many runs as the goals name: days")
+    add("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    places = (QUIET, *NEIGHBOURS)
+    add("--beside", nargs="+", choices=places, metavar="NEIGHBOUR", help=", ".join(places))
+    add("--batch-size", nargs="+", type=int, choices=(1, 64))
+    add("--runs", type=int, help="of each kind (pairs of runs, for `same`)")
+    add("--max-seconds", type=float, help="budget of one `measure`")
+    add("--minutes", type=float, help="start no run that would not end within them")
+    add("--out", type=Path, default=ROOT / "build" / "bench-repeat")
+    options = parser.parse_args()
+    options.beside = options.beside or (places if options.full else places[:3])
+    options.batch_size = options.batch_size or ((1, 64) if options.full else (1,))
+    options.max_seconds = options.max_seconds or (60.0 if options.full else 15.0)
+    results = Results(options.out, options.max_seconds, options.minutes)
+    runs = Runs(results, options.max_seconds)
+    usual = {"same": 40} if options.full else {"coverage": 5}
+    asked = options.runs
+    try:
+        for part in options.only:
+            options.runs = asked or usual.get(part, 20 if options.full else 2)
+            measure(list(of_tasks(part, options, runs)), results, options.max_seconds)
+    except OutOfTimeError:
+        print(f"not all within {options.minutes:g} minutes: the same command goes on from here\n")
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here\n")
+    print_goals(results)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,21 @@ class Builder:
         early_s, late_s = (self.draw.uniform(-loose_s, loose_s) for _ in range(2))
         self.place(name, start_s + early_s, self.now_s + late_s)
 
+    def come_late(self) -> None:
+        """Every edge comes late, as a thread wakes: by half a millisecond, now and then by five."""
+        edges_s = sorted({e for w in self._windows for e in (w.start_s, w.end_s or w.start_s)})
+        late_s: dict[float, float] = {}
+        last_s = 0.0
+        for edge_s in edges_s:
+            delay_s = self.draw.expovariate(1 / 5e-4)
+            if self.draw.random() < 0.15:
+                delay_s += self.draw.expovariate(1 / 5e-3)
+            late_s[edge_s] = last_s = max(edge_s + delay_s, last_s + 1e-5)
+        self._windows = [
+            Window(name=w.name, start_s=late_s[w.start_s], end_s=late_s[w.end_s or w.start_s])
+            for w in self._windows
+        ]
+
     def finished(self) -> Load:
         return Load(PowerScript(tuple(self._pieces)), tuple(self._windows))
 
@@ -256,6 +271,18 @@ def loose_edges(b: Builder) -> None:
         b.idle(b.draw.uniform(0.05, 0.4))
 
 
+def late_with_gaps(b: Builder) -> None:
+    """Windows of a thread that sleeps in between, on work that does not wait for it."""
+    short_with_gaps(b)
+    b.come_late()
+
+
+def late_rough(b: Builder) -> None:
+    """The same on work whose power is nowhere alike."""
+    rough(b)
+    b.come_late()
+
+
 def overhang(b: Builder) -> None:
     """A single window that stays open some time after its work."""
 
@@ -302,5 +329,11 @@ ALIGNED_KINDS: tuple[Scenario, ...] = (
     everything,
 )
 
-LOOSE_KINDS: tuple[Scenario, ...] = (loose_edges, overhang, unrelated_load)
+LOOSE_KINDS: tuple[Scenario, ...] = (
+    loose_edges,
+    late_with_gaps,
+    late_rough,
+    overhang,
+    unrelated_load,
+)
 EVERY_KIND = ALIGNED_KINDS + LOOSE_KINDS

@@ -56,7 +56,12 @@ class VirtualRecorder(Recorder):
 
     def _take_turn(self, turn: int, instant_s: float) -> None:
         self._sensor_clock.advance_to(max(self._sensor_clock.now_s(), instant_s))
-        self._due_s[turn] = self._samplers[turn].step(self._edges_s)
+        self._due_s[turn] = self._samplers[turn].step(self._windows.edges_s)
+
+    def _look_first(self) -> None:
+        begun_s = self._sensor_clock.now_s()
+        super()._look_first()
+        self.clock.advance(self._sensor_clock.now_s() - begun_s)  # the caller waits for these reads
 
     def _launch(self) -> None:
         self._hurry()

@@ -19,8 +19,6 @@ from profiler.integrations.huggingface import EnergyCallback
 from tests.integration.hosts.sensor import broken, recording, samplers, told
 
 VOCABULARY = 32
-# The first moves may be missed while torch is imported: a small share of a run as long as this.
-LONG_ENOUGH_S = 1.0
 PATIENCE_S = 30.0
 
 
@@ -35,7 +33,6 @@ class Tokens(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 
 class FailingTokens(Tokens):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        time.sleep(LONG_ENOUGH_S)
         raise ValueError("the user's own")
 
 
@@ -65,7 +62,7 @@ class Resting(TrainerCallback):
     """Makes epochs long enough for a counter of 20 ms to tell them when a checkpoint is saved."""
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        time.sleep(1.0)
+        time.sleep(0.1)
 
 
 def model() -> GPT2LMHeadModel:
@@ -142,7 +139,6 @@ class TooLarge(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.tries += 1
         if self.tries == 1:
-            time.sleep(LONG_ENOUGH_S)
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
 

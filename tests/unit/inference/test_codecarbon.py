@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from profiler.inference import ChannelEnergy, TargetEnergy
 from profiler.inference.codecarbon import opinion_of, span_of
-from profiler.inference.combine import sum_devices
+from profiler.inference.combine import DeviceSum
 from profiler.values.codecarbon import CodeCarbonOpinion, TrackerReading
 from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.findings import Finding
@@ -48,7 +48,7 @@ def beside(
         c.device: ChannelEnergy(energy_j=measured(energy_j, c.basis), bracket_j=None)
         for c, energy_j in seen.items()
     }
-    whole: TargetEnergy = sum_devices(devices, list(seen))
+    whole: TargetEnergy = DeviceSum(list(seen)).of(devices)
     return opinion_of(theirs, whole, list(seen))
 
 

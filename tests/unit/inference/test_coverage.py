@@ -10,6 +10,7 @@ from tests.bench.scenarios import (
     ALIGNED_KINDS,
     EVERY_KIND,
     back_to_back_spaced,
+    late_rough,
     loose_edges,
     make,
     rough,
@@ -32,7 +33,7 @@ def test_errors_stay_within_the_goals(scenario) -> None:
     assert sum(points_j) == pytest.approx(sum(load.truths_j), rel=0.007)
 
 
-@pytest.mark.parametrize("scenario", [back_to_back_spaced, steps_4ms_apart, rough])
+@pytest.mark.parametrize("scenario", [back_to_back_spaced, steps_4ms_apart, rough, late_rough])
 @pytest.mark.parametrize("sensor", [H100, V100, RAPL], ids=lambda sensor: sensor.name)
 def test_gaps_in_which_the_load_goes_on_and_rough_windows_are_held(scenario, sensor) -> None:
     held = count = 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from profiler.inference.moves import load_moves, locate
@@ -43,3 +45,18 @@ def test_an_irregular_counter_keeps_the_middle_of_its_brackets() -> None:
     assert np.allclose(found.mean_s, moves.middle_s)
     assert np.all(found.mean_s >= moves.earliest_s)
     assert np.all(found.mean_s <= moves.latest_s)
+
+
+def test_reads_of_a_fast_counter_are_alike_where_they_are_whole_periods_apart() -> None:
+    """A read half a period off the others, such as at an edge, shows a value of another age."""
+    trace = counter_trace(constant(100.0), until_s=1.0, period_s=0.01, phase_s=0.0)
+    reads_s = np.array([0.1, 0.12, 0.1405])
+    fast = replace(
+        trace, channel=replace(trace.channel, update_period_s=1e-3), energy_j=(0.0, 2.0, 4.0),
+        earliest_s=tuple(reads_s - 1e-3), latest_s=tuple(reads_s), epoch=(0, 0, 0),
+    )  # fmt: skip
+    found = locate(load_moves(fast), 0, 3).covariance_s2
+    age_s2 = 1e-6 / 12
+    assert np.allclose(np.diag(found), age_s2)
+    assert found[0, 1] > 0.4 * age_s2
+    assert -0.25 * age_s2 < found[0, 2] < -0.1 * age_s2

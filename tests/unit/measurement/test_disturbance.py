@@ -58,6 +58,19 @@ def test_a_small_load_that_never_ends_disturbs_no_block_but_is_usual() -> None:
     assert disturbed([block(k, other_cpu_s=0.04, run_queue_wait_s=0.02) for k in range(12)]) == []
 
 
+def test_a_neighbour_on_a_fifth_of_a_core_is_part_of_the_machine_and_bursts_beside_it_are_not() -> (
+    None
+):
+    """A fifth of a core and what an idle machine does by itself are a quarter now and then."""
+    burst = {4: 0.2, 9: 0.12}
+    blocks = [block(k, other_cpu_s=0.05 + 0.03 * (k % 2) + burst.get(k, 0.0)) for k in range(12)]
+    assert disturbed(blocks) == [4, 9]
+
+
+def test_a_whole_core_that_is_always_taken_is_no_part_of_the_machine() -> None:
+    assert len(disturbed([block(k, other_cpu_s=0.19) for k in range(12)])) == 12
+
+
 def test_what_the_kernel_does_not_tell_is_not_held_against_a_block() -> None:
     assert disturbed([block(k) for k in range(4)]) == []
 

@@ -219,3 +219,24 @@ def test_other_drivers_are_no_power_sensors(tree) -> None:
     tree.add("hwmon/hwmon0/name", "nvme")
     tree.add("hwmon/hwmon0/temp1_input", 40_000)
     assert opened(tree)[1] == {}
+
+
+def test_a_number_that_is_given_away_is_no_longer_read(tree, clock) -> None:
+    """The GPU's driver is loaded again as hwmon7, and a fan controller gets its hwmon3."""
+    script = constant(250).at(clock.now_s())
+    gpu, board = "devices/0000:03:00.0/hwmon/hwmon3", "devices/isa/hwmon/hwmon4"
+    tree.add(f"{gpu}/name", "amdgpu")
+    tree.add(f"{gpu}/power1_average", power_uw(script))
+    tree.add(f"{board}/name", "nct6775")
+    tree.add(f"{board}/power1_average", power_uw(script, share=0.1))
+    link = tree.root / "hwmon" / "hwmon3"
+    link.parent.mkdir()
+    link.symlink_to(tree.root / gpu)
+    meter, channels = opened(tree)
+    channel = channels["gpu:amdgpu-0:power"]
+    assert meter.read(channel) == 250
+    link.unlink()
+    link.symlink_to(tree.root / board)
+    tree.remove(gpu)
+    with pytest.raises(SensorError, match="gpu:amdgpu-0"):
+        meter.read(channel)

@@ -172,3 +172,14 @@ def test_files_written_by_tick_read_the_same_without_the_stand_in(tree, clock) -
     clock.advance(3)
     tree.tick()
     assert plain.read(package) - before_j == pytest.approx(300)
+
+
+def test_a_counter_whose_name_may_not_be_read_is_told(tree, clock) -> None:
+    add_rapl(tree, constant(100).at(clock.now_s()))
+    tree.deny("intel-rapl:1/name")
+    meter, channels = opened(tree)
+    assert "psys" not in channels
+    (finding,) = meter.findings
+    assert finding.kind == "sensor-unreadable"
+    assert "intel-rapl:1/name" in finding.observed
+    assert f"chmod a+r {tree.root}/*/name" in finding.remedy

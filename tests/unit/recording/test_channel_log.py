@@ -33,14 +33,31 @@ def filled(raws_j: list[float], *, channel: Channel = SLOW, step_s: float = 0.1)
 
 def test_energy_counts_from_the_first_reading() -> None:
     trace = filled([5000.0, 5010.0, 5020.0]).trace()
-    assert trace.energy_j == (10.0, 20.0)
-    assert trace.earliest_s == (0.0, 0.1)
-    assert trace.latest_s == pytest.approx((0.1001, 0.2001))
+    assert trace.energy_j == (0.0, 10.0, 20.0)
+    assert trace.earliest_s[1:] == (0.0, 0.1)
+    assert trace.latest_s == pytest.approx((0.0001, 0.1001, 0.2001))
+
+
+def test_the_first_value_was_reached_within_the_last_two_periods() -> None:
+    trace = filled([5000.0, 5010.0]).trace()
+    assert trace.earliest_s[0] == pytest.approx(-0.2)
+    model = CounterLog(SLOW, moves_when_read=True)
+    model.observe(1.0, 1.1, 5000.0)
+    assert model.trace().earliest_s == (1.0,)
+
+
+def test_a_first_step_of_unknown_power_is_no_measure_for_a_freeze() -> None:
+    """Read just before a move, it looks like kilowatts beside what comes after it."""
+    log = CounterLog(SLOW)
+    log.observe(0.099, 0.0991, 0.0)
+    log.observe(0.101, 0.1011, 10.0)
+    log.observe(0.501, 0.5011, 50.0)
+    assert log.trace().faults == ()
 
 
 def test_a_value_that_stands_still_is_no_move() -> None:
     log = filled([5.0, 5.0, 5.0])
-    assert len(log) == 0
+    assert len(log) == 1
     assert log.last_seen_s == pytest.approx(0.2001)
 
 
@@ -79,12 +96,12 @@ def test_a_fall_close_below_the_wrap_is_a_wrap_only_if_it_fits_the_power() -> No
 
 def test_a_reset_loses_no_joule_that_was_known_and_invents_none() -> None:
     trace = filled([5000.0, 5010.0, 5020.0, 0.0, 10.0]).trace()
-    assert trace.energy_j == (10.0, 20.0, 20.0, 30.0)
-    assert trace.epoch == (0, 0, 1, 1)
+    assert trace.energy_j == (0.0, 10.0, 20.0, 20.0, 30.0)
+    assert trace.epoch == (0, 0, 0, 1, 1)
 
 
 def test_a_step_no_device_can_draw_begins_an_epoch() -> None:
-    assert filled([0.0, 10.0, 1e6]).trace().epoch == (0, 1)
+    assert filled([0.0, 10.0, 1e6]).trace().epoch == (0, 0, 1)
 
 
 def test_a_big_step_inside_a_sharp_bracket_is_the_energy_of_a_whole_period() -> None:
@@ -210,7 +227,7 @@ def test_ever_so_many_edges_do_not_keep_a_log_from_thinning() -> None:
     log.observe(1e4, 1e4 + 1e-4, 1e9)
     log.thin([k * 0.01 for k in range(200_000)])
     assert len(log) < 0.9 * CAPACITY
-    assert log.trace().energy_j[0] == 10.0
+    assert log.trace().energy_j[:2] == (0.0, 20.0)
 
 
 def test_only_what_is_new_can_be_asked_for() -> None:

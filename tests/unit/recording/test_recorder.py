@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from profiler.errors import UsageError
+from profiler.inference import infer_energies
 from profiler.meters import OpenMeter
 from profiler.meters.synthetic import SyntheticMeter
 from profiler.recording.recorder import Recorder
-from profiler.values.trace import Channel, CounterTrace, Reading
+from profiler.values.trace import Channel, CounterTrace, Reading, Window
 from tests.virtual import recording
 from tests.virtual.clock import FakeClock
 
@@ -111,7 +112,7 @@ def test_stopping_closes_what_is_open() -> None:
 def test_windows_take_bounded_memory_and_the_rare_names_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("profiler.recording.recorder.WINDOW_CAPACITY", 1000)
+    monkeypatch.setattr("profiler.recording.window_log.WINDOW_CAPACITY", 1000)
     recorder = Recorder(no_meters()).start()
     with recorder.window("run"):
         for _ in range(10):
@@ -220,3 +221,24 @@ def test_a_forked_child_neither_hangs_nor_invents() -> None:
     assert isinstance(trace, CounterTrace)
     assert len(trace.energy_j) >= 3
     assert not recorder.forked
+
+
+def test_the_sensors_are_read_before_the_first_instant_of_the_recording() -> None:
+    """A sampling thread that gets no CPU for 150 ms loses nothing of a run that begins at once."""
+    clock = FakeClock(5.0)
+    meter = SyntheticMeter([(1.0, 100.0)], phase_s=0.03, clock=clock)
+    recorder = Recorder([(meter, meter.open())], clock=clock)
+    recorder._launch = lambda: None  # type: ignore[method-assign]  # the test is the thread
+    recorder.start()
+    started_s = clock.now_s()
+    (sampler,) = recorder._samplers
+    clock.advance(0.15)
+    while clock.now_s() < started_s + 1.0:
+        clock.advance_to(max(sampler.step(), clock.now_s()) + 1e-5)
+    windows = (Window(name="run", start_s=started_s, end_s=started_s + 0.6),)
+    (energy,) = infer_energies(recorder.traces(), [windows], windows)
+    assert energy.energy_j is not None
+    assert energy.energy_j.low is not None
+    assert energy.energy_j.high is not None
+    assert energy.energy_j.low <= 60.0 <= energy.energy_j.high <= 75.0
+    assert "not-opened-yet" not in [finding.kind for finding in energy.findings]

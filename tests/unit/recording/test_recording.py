@@ -199,3 +199,22 @@ def test_a_recording_prints_its_windows_and_goes_to_pandas() -> None:
     frame = recording.to_pandas()
     assert list(frame["window"]) == ["whole recording", "a"]
     assert frame["energy_j"].isna().all()
+
+
+def test_a_window_among_thousands_is_read_from_those_beside_it(monkeypatch) -> None:
+    """While the recording goes on: the cost of a read does not grow with the steps before it."""
+    clock, seen = FakeClock(), []
+    real = profiler.inference.infer_energies
+
+    def noted(traces, targets, windows, **options):
+        seen.append(len(windows))
+        return real(traces, targets, windows, **options)
+
+    monkeypatch.setattr("profiler.inference.infer_energies", noted)
+    with profiler.record([], clock=clock) as recording:
+        for step in range(5000):
+            with recording.window(f"step {step}"):
+                clock.advance(0.01)
+        assert recording["step 4999"].duration_s == pytest.approx(0.01)
+        assert recording["step 100"].count == 1
+    assert max(seen) < 1100

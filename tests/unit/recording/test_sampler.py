@@ -28,8 +28,8 @@ def test_a_hundred_watts_for_two_seconds_are_two_hundred_joules() -> None:
     run(sampler, clock, 2.2)
     (trace,) = sampler.traces()
     assert isinstance(trace, CounterTrace)
-    moved_j = trace.energy_j[-1] - trace.energy_j[0]
-    moved_s = (len(trace.energy_j) - 1) * 0.1
+    moved_j = trace.energy_j[-1] - trace.energy_j[1]
+    moved_s = (len(trace.energy_j) - 2) * 0.1
     assert moved_j == pytest.approx(100 * moved_s)
     assert moved_s == pytest.approx(2.0, abs=0.11)
 
