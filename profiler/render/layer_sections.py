@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from profiler.values.layer_cost import LayerCost
@@ -159,6 +160,21 @@ def layer_document(report: LayerReport, rows: Sequence[LayerCost]) -> Document:
     return Document(title=f"Layers of {name}", lead=_lead(report), sections=tuple(sections))
 
 
+def joined_layer_document(documents: Sequence[Document]) -> Document:
+    """Reports of several workloads of one model, one behind the other."""
+    if len(documents) == 1:
+        return documents[0]
+    return Document(
+        title=" and ".join(document.title for document in documents),
+        lead=tuple(line for document in documents for line in document.lead),
+        sections=tuple(
+            replace(section, title=f"{section.title} ({document.title.removeprefix('Layers of ')})")
+            for document in documents
+            for section in document.sections
+        ),
+    )
+
+
 def _lead(report: LayerReport) -> tuple[str, ...]:
     energy = report.energy_j
     joules = "no sensor saw its energy" if energy is None else f"{show(energy)} ({energy.basis})"
@@ -168,9 +184,25 @@ def _lead(report: LayerReport) -> tuple[str, ...]:
     return (
         f"{report.name}: {show(report.latency_s)} a call, {joules}.",
         f"Sum of the layers over the whole model: {', '.join(closures)}.",
-        f"Run on {report.device_name} ({report.device}, {report.dtype}), "
-        f"{report.run_count:,} instrumented calls, ended by: {report.stopped_by}.",
+        f"Run on {report.device_name} ({', '.join(_conditions(report))}), "
+        f"{report.run_count:,} instrumented calls{_among(report)}, ended by: {report.stopped_by}.",
     )
+
+
+def _conditions(report: LayerReport) -> list[str]:
+    """Device, dtype, threads, shapes and data: what the numbers hold for."""
+    threads = f"{report.threads} thread{'' if report.threads == 1 else 's'}"
+    return [
+        report.device,
+        report.dtype,
+        *([threads] if report.threads is not None and report.device == "cpu" else []),
+        *([" and ".join(report.input_shapes)] if report.input_shapes else []),
+        *([report.data] if report.data else []),
+    ]
+
+
+def _among(report: LayerReport) -> str:
+    return f" in {report.process_count} processes" if report.process_count > 1 else ""
 
 
 def _energy_notes(report: LayerReport) -> tuple[str, ...]:

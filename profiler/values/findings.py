@@ -192,6 +192,15 @@ def macs_at_least(mac_count: int, uncounted: tuple[str, ...]) -> Finding:
     )
 
 
+def counted_by_rules(rules: tuple[str, ...]) -> Finding:
+    """Part of the MACs is what the caller says."""
+    return Finding(
+        kind="counted-by-rules",
+        observed=f"the MACs are not all counted: {', '.join(rules)}",
+        remedy="leave out `rules` for the count of the operators alone",
+    )
+
+
 def fourier_beside(operation_count: int) -> Finding:
     """Fourier transforms do work that is no MAC."""
     return Finding(
