@@ -88,7 +88,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     with stdout_to_stderr():
-        reports = _measure(arguments)
+        reports = measure(arguments)
     text = _printed(arguments, reports)
     if arguments.out is None:
         sys.stdout.write(text)
@@ -112,7 +112,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _measure(arguments: argparse.Namespace) -> list[LayerReport]:
+def measure(arguments: argparse.Namespace) -> list[LayerReport]:
     """A report of the model, or with --cache-length of its prefill and of its decoding."""
     from .progress import shown_progress
 

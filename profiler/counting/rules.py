@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -63,6 +62,7 @@ class RuleBook:
                     hint="give a function, or None to leave the module out",
                 )
         self._outermost: torch.nn.Module | None = None
+        self._depth = 0
         self._applied: dict[str, None] = {}
 
     @property
@@ -85,26 +85,36 @@ class RuleBook:
         def enter(module: torch.nn.Module, args: Any) -> None:
             if self._outermost is None and not is_backward() and self._kind(module) is not None:
                 self._outermost, ruled.is_ruled = module, True
+            if module is self._outermost:
+                self._depth += 1  # a module may call itself
             if ruled.is_ruled:
                 ruled.ruled_modules.add(id(module))
 
-        def leave(
+        def apply(
             module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
         ) -> None:
-            if module is self._outermost:
-                self._outermost, ruled.is_ruled = None, False
-                has_raised = output is None and sys.exc_info()[0] is not None
-                if not has_raised:
-                    self._apply(module, args, kwargs, output, ruled)
+            if module is self._outermost and self._depth == 1:
+                ruled.is_ruled = False
+                self._apply(module, args, kwargs, output, ruled)
 
-        before = register_module_forward_pre_hook(enter)
-        after = register_module_forward_hook(leave, with_kwargs=True, always_call=True)
+        def leave(module: torch.nn.Module, args: Any, output: Any) -> None:
+            if module is self._outermost:
+                self._depth -= 1
+                if not self._depth:
+                    self._outermost, ruled.is_ruled = None, False
+
+        # Two hooks, because torch hands no keywords to one that is called after an exception.
+        handles = (
+            register_module_forward_pre_hook(enter),
+            register_module_forward_hook(apply, with_kwargs=True),
+            register_module_forward_hook(leave, always_call=True),
+        )
         try:
             yield
         finally:
-            self._outermost, ruled.is_ruled = None, False
-            after.remove()
-            before.remove()
+            self._outermost, self._depth, ruled.is_ruled = None, 0, False
+            for handle in handles:
+                handle.remove()
 
     def _kind(self, module: torch.nn.Module) -> type[torch.nn.Module] | None:
         """The nearest class of the module's that has a rule."""

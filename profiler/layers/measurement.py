@@ -80,16 +80,22 @@ def measure_layers(
         start_s=start_s, max_seconds=max_seconds, method=method, seed=seed, given_meters=meters,
         tell=progress or _silent, rules=rules,
     )  # fmt: skip
+    return conduct_here(session, hardware)
+
+
+def conduct_here(session: LayerSession, hardware: HardwareBest | None) -> LayerReport:
+    """Measure the layers in this process alone, by the clock of the session."""
     try:
         return conduct_layers(
             session,
             [session],
             is_replayed=session.begin(hardware),
-            precision=precision,
-            start_s=start_s,
-            max_seconds=max_seconds,
-            seed=seed,
+            precision=session.precision,
+            start_s=session.start_s,
+            max_seconds=session.max_seconds,
+            seed=session.seed,
             tell=session.tell,
+            clock=session.clock,
         )
     finally:
         session.end()

@@ -10,8 +10,9 @@ from torch import nn
 
 from profiler.counting import Costs, Rules, count
 from profiler.errors import MeasurementError
+from profiler.values.counting_findings import counted_by_rules, fourier_beside, macs_at_least
 from profiler.values.estimate import Estimate
-from profiler.values.findings import Finding, counted_by_rules, fourier_beside, macs_at_least
+from profiler.values.findings import Finding
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
 

@@ -65,6 +65,7 @@ class Timing:
         summary: seconds; None where no call ran the modules of the survey.
         positions: shape (calls,), of the module of each call in the survey.
         round_count: rounds that it comes from.
+        round_s: how long the last one took.
         is_full: whether no more of them would tell anything new.
         run_count: calls with stamps that were used.
         strange_count: calls of the model whose modules did not run in the order of the survey.
@@ -77,6 +78,7 @@ class Timing:
     summary: Summary | None
     positions: tuple[int, ...]
     round_count: int
+    round_s: float
     is_full: bool
     run_count: int
     strange_count: int
@@ -119,9 +121,9 @@ class InSitu:
         while True:
             round_s = self._round(self._run_count, self._cost, generator)
             if self.clock.now_s() + round_s > end_s or rounds.is_full:
-                return self._timing(self._cost)
+                return self._timing(self._cost, round_s)
 
-    def _timing(self, cost: StampCost) -> Timing:
+    def _timing(self, cost: StampCost, round_s: float) -> Timing:
         rounds, summary, observed_s = self._rounds, None, 0.0
         if rounds.own_s:
             summary = summarize(rounds.whole_s, rounds.own_s, self.structure.row_of, self.seed)
@@ -131,6 +133,7 @@ class InSitu:
             summary=summary,
             positions=tuple(self.structure.row_of.tolist()),
             round_count=len(rounds.own_s),
+            round_s=round_s,
             is_full=rounds.is_full,
             run_count=rounds.run_count,
             strange_count=rounds.strange_count,

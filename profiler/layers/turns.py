@@ -91,39 +91,41 @@ def time_by_turns(
     findings: tuple[Finding, ...] = ()
     longest_s = FIRST_TURN_S
     while True:
-        usual_s, longest_s = min(span_s / TURNS / len(timers), longest_s), 2 * longest_s
+        left_s = max(0.0, deadline_s - clock.now_s())
+        turn_s = min(span_s / TURNS, left_s, longest_s * len(timers)) / len(timers)
         for number in generator.sample(range(len(timers)), len(timers)):
-            started_s = clock.now_s()
-            turn_s = min(usual_s, max(0.0, deadline_s - started_s))
             latest[number] = timers[number].advance(turn_s)
-            took_s = clock.now_s() - started_s
             tell(min(1.0, (clock.now_s() - begun_s) / max(span_s, 1e-9)))
-            if len(latest) < len(timers) and took_s * len(timers) > span_s:
-                findings = (one_slow_process(len(timers), took_s, span_s),)
+            round_s = latest[number].round_s
+            if len(latest) < len(timers) and 2 * round_s * len(timers) > span_s:
+                findings = (one_slow_process(len(timers), round_s, span_s),)
                 timers, latest = [timers[number]], {0: latest[number]}
                 break
+        longest_s *= 2
         timings = tuple(latest.values())
         if all(timing.round_count >= FEWEST_ROUNDS for timing in timings):
             joint = over_processes(_summaries(timings))
             if joint.precise(precision, SMALL_ROW_SHARE):
-                return JointTiming(
-                    summary=joint, timings=timings, stopped_by="precision", findings=findings
-                )
-        next_s = took_s if all(not timing.is_full for timing in timings) else np.inf
-        if clock.now_s() + next_s > deadline_s:
-            summaries = _summaries(timings)
-            if not summaries:
-                raise Structure.changes_from_call_to_call()
-            return JointTiming(
-                summary=over_processes(summaries), timings=timings, stopped_by="budget",
-                findings=findings,
-            )  # fmt: skip
+                return _joined(joint, timings, "precision", findings)
+        next_s = sum(timing.round_s for timing in timings)
+        is_full = any(timing.is_full for timing in timings)
+        if is_full or clock.now_s() + next_s > deadline_s:
+            return _joined(over_processes(_summaries(timings)), timings, "budget", findings)
+
+
+def _joined(
+    summary: Summary, timings: tuple[Timing, ...], stopped_by: str, findings: tuple[Finding, ...]
+) -> JointTiming:
+    return JointTiming(summary=summary, timings=timings, stopped_by=stopped_by, findings=findings)
 
 
 def _summaries(timings: Sequence[Timing]) -> list[Summary]:
     if len({timing.positions for timing in timings}) > 1:
         raise Structure.changes_from_call_to_call()
-    return [timing.summary for timing in timings if timing.summary is not None]
+    summaries = [timing.summary for timing in timings if timing.summary is not None]
+    if not summaries:
+        raise Structure.changes_from_call_to_call()
+    return summaries
 
 
 def over_processes(summaries: Sequence[Summary]) -> Summary:

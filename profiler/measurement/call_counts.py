@@ -18,15 +18,15 @@ from profiler.values.applied_transform import (
     score_of_variant,
     zero_share,
 )
-from profiler.values.estimate import Basis, Estimate, counted
-from profiler.values.findings import (
-    Finding,
+from profiler.values.counting_findings import (
     counted_by_rules,
     fourier_beside,
     macs_at_least,
     not_counted,
     second_count_differs,
 )
+from profiler.values.estimate import Basis, Estimate, counted
+from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
 from profiler.values.score import BITS, REFERENCE_BITS
 from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
