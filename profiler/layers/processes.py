@@ -171,12 +171,11 @@ def _summary_document(summary: Summary) -> dict[str, Any]:
 
 
 def _summary_from(document: Mapping[str, Any]) -> Summary:
-    return Summary(
-        **{
-            name: np.array(value) if isinstance(value, list) else value
-            for name, value in document.items()
-        }
-    )
+    fields: dict[str, Any] = {
+        name: np.array(value) if isinstance(value, list) else value
+        for name, value in document.items()
+    }
+    return Summary(**fields)
 
 
 def _timing_document(timing: Timing) -> dict[str, Any]:
