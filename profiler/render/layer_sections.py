@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from profiler.values.layer_cost import LayerCost
+from profiler.values.shapes import shapes_in_words
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 
 from .document import Column, Document, Section, Table
@@ -196,7 +197,7 @@ def _conditions(report: LayerReport) -> list[str]:
         report.device,
         report.dtype,
         *([threads] if report.threads is not None and report.device == "cpu" else []),
-        *([" and ".join(report.input_shapes)] if report.input_shapes else []),
+        *([shapes_in_words(report.input_shapes)] if report.input_shapes else []),
         *([report.data] if report.data else []),
     ]
 
