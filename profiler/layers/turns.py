@@ -142,7 +142,9 @@ def over_processes(summaries: Sequence[Summary]) -> Summary:
         spread = np.std(points, axis=0, ddof=1)
         between = t_quantile(0.975, count - 1) * spread / np.sqrt(count)
         within = np.sqrt(np.square(halves).sum(axis=0)) / count
-        return np.mean(points, axis=0), np.maximum(between, within)
+        # One round alone has no interval of its own; the processes have one all the same.
+        half = np.where(np.isfinite(within), np.maximum(between, within), between)
+        return np.mean(points, axis=0), half
 
     rows_s, rows_half_s = joined(
         [part.rows_s for part in summaries], [part.rows_half_s for part in summaries]

@@ -69,6 +69,11 @@ def test_the_interval_is_never_narrower_than_that_of_the_processes_themselves() 
     assert found.rows_half_s == pytest.approx([0.3 / 3**0.5] * 2)
 
 
+def test_processes_of_one_round_each_have_the_interval_of_their_differences() -> None:
+    found = over_processes([summary([1.0, 2.0], np.inf), summary([1.0, 2.2], np.inf)])
+    assert found.rows_half_s == pytest.approx([0.0, 12.706 * 0.1], rel=1e-3)
+
+
 def test_processes_that_agree_are_enough_early_and_each_had_its_turn() -> None:
     clock = FakeClock()
     processes = [Process(clock, [1e-3, 2e-3]) for _ in range(3)]
