@@ -1,7 +1,8 @@
 """Seconds and joules of every layer inside one call of a model, and whether they add up.
 
-Time is taken inside whole-model runs; watts while each layer is replayed alone. With no sensor that
-measures the device, joules are each layer's share of the time of an estimate, and say so.
+Time is taken inside whole-model runs, which several fresh processes make by turns; watts are seen
+while each layer is replayed alone in one of them. With no sensor that measures the device, joules
+are each layer's share of the time of an estimate, and say so.
 """
 
 from __future__ import annotations
