@@ -16,7 +16,7 @@ from profiler.values.findings import Finding
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
 
-from .joules import seconds_of
+from .joules import seconds_of, share_of
 from .survey import Survey
 from .trimmed_mean import Summary
 
@@ -136,7 +136,12 @@ def measured_rows(
         latency_s = seconds_of(
             float(summary.rows_s[position]), float(summary.rows_half_s[position]), source
         )
-        measured = replace(row, latency_s=latency_s, energy_j=joules.get(position))
+        time_share = share_of(
+            float(summary.shares[position]), float(summary.shares_half[position]), source
+        )
+        measured = replace(
+            row, latency_s=latency_s, energy_j=joules.get(position), time_share=time_share
+        )
         filled.append(replace(measured, **_floor(measured, hardware, dtype)))
     return tuple(filled)
 

@@ -149,6 +149,9 @@ def over_processes(summaries: Sequence[Summary]) -> Summary:
     rows_s, rows_half_s = joined(
         [part.rows_s for part in summaries], [part.rows_half_s for part in summaries]
     )
+    _, shares_half = joined(
+        [part.shares for part in summaries], [part.shares_half for part in summaries]
+    )
     (whole_s, _), (whole_half_s, closure_half) = joined(
         [np.array([part.whole_s, part.closure]) for part in summaries],
         [np.array([part.whole_half_s, part.closure_half]) for part in summaries],
@@ -159,6 +162,7 @@ def over_processes(summaries: Sequence[Summary]) -> Summary:
         own_s=np.mean([part.own_s for part in summaries], axis=0),
         rows_s=rows_s,
         rows_half_s=rows_half_s,
+        shares_half=shares_half,
         closure=float(rows_s.sum() / whole_s),
         closure_half=float(closure_half),
     )

@@ -97,6 +97,8 @@ def _counted(row: LayerCost) -> list[str]:
 def _share(row: LayerCost, whole_s: float) -> str:
     if row.latency_s is None:
         return ""
+    if row.time_share is not None:
+        return show_share(row.time_share.point, row.time_share.half_width)
     return show_share(row.latency_s.point / whole_s if whole_s else None)
 
 

@@ -18,7 +18,8 @@ def summary(rows_s: list[float], half_s: float = 0.0) -> Summary:
     rows = np.array(rows_s)
     return Summary(
         whole_s=float(rows.sum()), whole_half_s=half_s, own_s=rows, rows_s=rows,
-        rows_half_s=np.full(len(rows), half_s), closure=1.0, closure_half=0.0,
+        rows_half_s=np.full(len(rows), half_s), shares_half=np.zeros(len(rows)), closure=1.0,
+        closure_half=0.0,
     )  # fmt: skip
 
 
@@ -62,6 +63,13 @@ def test_rows_are_means_over_processes_whose_difference_is_in_the_interval() -> 
     # Student's t of three values: 4.303 standard deviations over the root of 3.
     spread = np.std([3.1, 1.1, 1.2], ddof=1)
     assert found.rows_half_s[1] == pytest.approx(4.303 * spread / 3**0.5, rel=1e-3)
+
+
+def test_what_makes_a_process_slower_as_a_whole_cancels_in_the_shares() -> None:
+    found = over_processes([summary([1.0, 3.0]), summary([1.1, 3.3]), summary([0.9, 2.7])])
+    assert found.rows_half_s[1] > 0.5
+    assert found.shares == pytest.approx([0.25, 0.75])
+    assert found.shares_half == pytest.approx([0.0, 0.0], abs=1e-12)
 
 
 def test_the_interval_is_never_narrower_than_that_of_the_processes_themselves() -> None:
