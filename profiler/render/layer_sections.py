@@ -11,6 +11,8 @@ from profiler.values.shapes import shapes_in_words
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 
 from .document import Column, Document, Section, Table
+from .glossary import TITLE as WORDS
+from .glossary import glossary
 from .layer_groups import group_by_depth, group_by_kind, sort_layers
 from .roofline import roofline_of
 
@@ -160,6 +162,7 @@ def layer_document(report: LayerReport, rows: Sequence[LayerCost]) -> Document:
         cells = tuple((item.kind, item.observed, item.remedy) for item in report.findings)
         table = Table(caption="What to know before trusting a number", columns=columns, rows=cells)
         sections.append(Section(title="Findings", tables=(table,)))
+    sections.append(glossary("stamps", "closure", "segment model"))
     return Document(title=f"Layers of {name}", lead=_lead(report), sections=tuple(sections))
 
 
@@ -174,7 +177,9 @@ def joined_layer_document(documents: Sequence[Document]) -> Document:
             replace(section, title=f"{section.title} ({document.title.removeprefix('Layers of ')})")
             for document in documents
             for section in document.sections
-        ),
+            if section.title != WORDS
+        )
+        + documents[-1].sections[-1:],
     )
 
 
