@@ -35,6 +35,7 @@ class Summary:
         shares_half: shape (positions,), of each row's share of their sum: what makes all rows
             slower alike, such as a CPU's clock, cancels in it.
         closure, closure_half: sum of the rows over the whole.
+        freedom: degrees of freedom of the half widths; 0 where these are infinite.
     """
 
     whole_s: float
@@ -45,6 +46,7 @@ class Summary:
     shares_half: Floats
     closure: float
     closure_half: float
+    freedom: float
 
     @property
     def shares(self) -> Floats:
@@ -74,6 +76,7 @@ def summarize(
     columns = np.column_stack([np.concatenate(whole_s), rows])
     keep = _kept(columns.sum(axis=1))
     point = keep @ columns
+    freedom = _freedom(len(whole_s))
     half, shares_half = _half_widths(columns, np.array([len(part) for part in whole_s]), seed)
     return Summary(
         whole_s=float(point[0]),
@@ -84,6 +87,7 @@ def summarize(
         shares_half=shares_half,
         closure=float(point[1:].sum() / point[0]),
         closure_half=float(half[-1]),
+        freedom=freedom,
     )
 
 
@@ -94,6 +98,15 @@ def _kept(totals: Floats) -> Floats:
     weights = np.zeros(count)
     weights[np.argsort(totals, kind="stable")[first:last]] = 1 / (last - first)
     return weights
+
+
+def _stretch_length(round_count: int) -> int:
+    return max(1, round(round_count ** (1 / 3)))
+
+
+def _freedom(round_count: int) -> float:
+    """One less than the stretches that do not overlap; 0 for a single round."""
+    return max(round_count / _stretch_length(round_count), 2.0) - 1 if round_count > 1 else 0.0
 
 
 def _half_widths(columns: Floats, sizes: Whole, seed: int) -> tuple[Floats, Floats]:
@@ -108,7 +121,7 @@ def _half_widths(columns: Floats, sizes: Whole, seed: int) -> tuple[Floats, Floa
     ends = np.cumsum(sizes)
     members = [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     totals = columns.sum(axis=1)
-    length = max(1, round(round_count ** (1 / 3)))
+    length = _stretch_length(round_count)
     stretch_count = -(-round_count // length)
     weights = np.zeros((DRAW_COUNT, len(columns)))
     for draw in range(DRAW_COUNT):
@@ -120,7 +133,7 @@ def _half_widths(columns: Floats, sizes: Whole, seed: int) -> tuple[Floats, Floa
     sums = means[:, 1:].sum(axis=1)
     shares = means[:, 1:] / sums[:, None]
     deviation = np.column_stack([means, sums / means[:, 0], shares]).std(axis=0, ddof=1)
-    independent = max(round_count / length, 2.0)
-    factor = t_quantile(0.975, independent - 1) * np.sqrt(independent / (independent - 1))
+    freedom = _freedom(round_count)
+    factor = t_quantile(0.975, freedom) * np.sqrt((freedom + 1) / freedom)
     half = np.asarray(deviation * factor)
     return half[: columns.shape[1] + 1], half[columns.shape[1] + 1 :]

@@ -19,6 +19,7 @@ from profiler.values.findings import Finding
 from profiler.values.repetition_findings import one_slow_process
 from profiler.values.statistics import t_quantile
 
+from .shared_spread import half_widths_of_shares
 from .structure import Structure
 from .timing import Timing
 from .trimmed_mean import Floats, Summary
@@ -132,32 +133,27 @@ def over_processes(summaries: Sequence[Summary]) -> Summary:
     """Means over processes: random effects, Student's t, never narrower than their own intervals.
 
     The processes run by turns. What drifts moves all of them alike and is seen inside each only, so
-    that the half width is at least that of the mean of their own ones.
+    that the half width is at least that of the mean of their own ones, whose degrees of freedom add
+    up. Shares of the time have intervals by the spread of all rows (`shared_spread.py`).
     """
     if len(summaries) == 1:
         return summaries[0]
-
-    def joined(points: list[Floats], halves: list[Floats]) -> tuple[Floats, Floats]:
-        count = len(points)
-        spread = np.std(points, axis=0, ddof=1)
-        between = t_quantile(0.975, count - 1) * spread / np.sqrt(count)
-        within = np.sqrt(np.square(halves).sum(axis=0)) / count
-        # One round alone has no interval of its own; the processes have one all the same.
-        half = np.where(np.isfinite(within), np.maximum(between, within), between)
-        return np.mean(points, axis=0), half
-
-    rows_s, rows_half_s = joined(
-        [part.rows_s for part in summaries], [part.rows_half_s for part in summaries]
+    rows = np.array([part.rows_s for part in summaries])
+    wholes = np.array([[part.whole_s, part.closure] for part in summaries])
+    shares = np.array([part.shares for part in summaries])
+    rows_half_s = _wider(
+        _between(rows), _within(summaries, [part.rows_half_s for part in summaries])
     )
-    _, shares_half = joined(
-        [part.shares for part in summaries], [part.shares_half for part in summaries]
+    shares_half = _wider(
+        half_widths_of_shares(shares), _within(summaries, [part.shares_half for part in summaries])
     )
-    (whole_s, _), (whole_half_s, closure_half) = joined(
-        [np.array([part.whole_s, part.closure]) for part in summaries],
-        [np.array([part.whole_half_s, part.closure_half]) for part in summaries],
+    whole_half_s, closure_half = _wider(
+        _between(wholes),
+        _within(summaries, [np.array([p.whole_half_s, p.closure_half]) for p in summaries]),
     )
+    rows_s, whole_s = rows.mean(axis=0), float(wholes[:, 0].mean())
     return Summary(
-        whole_s=float(whole_s),
+        whole_s=whole_s,
         whole_half_s=float(whole_half_s),
         own_s=np.mean([part.own_s for part in summaries], axis=0),
         rows_s=rows_s,
@@ -165,4 +161,28 @@ def over_processes(summaries: Sequence[Summary]) -> Summary:
         shares_half=shares_half,
         closure=float(rows_s.sum() / whole_s),
         closure_half=float(closure_half),
+        freedom=len(summaries) - 1.0,
     )
+
+
+def _between(values: Floats) -> Floats:
+    """Student's t on the processes' values, shape (processes, ...)."""
+    count = len(values)
+    spread = values.std(axis=0, ddof=1)
+    return np.asarray(t_quantile(0.975, count - 1) * spread / np.sqrt(count))
+
+
+def _within(summaries: Sequence[Summary], halves: Sequence[Floats]) -> Floats:
+    """Half width of the mean of values that have such half widths; 0 where one of them has none."""
+    freedoms = [part.freedom for part in summaries]
+    if min(freedoms) <= 0:  # one round alone has no interval; the processes have one all the same
+        return np.zeros_like(halves[0])
+    errors = [
+        half / t_quantile(0.975, freedom) for half, freedom in zip(halves, freedoms, strict=True)
+    ]
+    error = np.sqrt(np.square(errors).sum(axis=0)) / len(errors)
+    return np.asarray(t_quantile(0.975, sum(freedoms)) * error)
+
+
+def _wider(first: Floats, second: Floats) -> Floats:
+    return np.asarray(np.maximum(first, second))

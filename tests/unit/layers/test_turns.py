@@ -19,7 +19,7 @@ def summary(rows_s: list[float], half_s: float = 0.0) -> Summary:
     return Summary(
         whole_s=float(rows.sum()), whole_half_s=half_s, own_s=rows, rows_s=rows,
         rows_half_s=np.full(len(rows), half_s), shares_half=np.zeros(len(rows)), closure=1.0,
-        closure_half=0.0,
+        closure_half=0.0, freedom=0.0 if np.isinf(half_s) else 6.0,
     )  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def test_what_makes_a_process_slower_as_a_whole_cancels_in_the_shares() -> None:
 
 def test_the_interval_is_never_narrower_than_that_of_the_processes_themselves() -> None:
     found = over_processes([summary([1.0, 2.0], 0.3)] * 3)
-    assert found.rows_half_s == pytest.approx([0.3 / 3**0.5] * 2)
+    # Three times six degrees of freedom in place of six.
+    assert found.rows_half_s == pytest.approx([0.3 / 3**0.5 * 2.101 / 2.447] * 2, rel=1e-3)
 
 
 def test_processes_of_one_round_each_have_the_interval_of_their_differences() -> None:
