@@ -66,4 +66,6 @@ def test_arranged_by_kind_the_rows_still_add_up(report: LayerReport) -> None:
     rows = arrange(report, sort="latency", by_kind=True, depth=None)
     assert {row.path for row in rows} == {"conv", "norm", "activation", "between layers"}
     whole = sum(row.latency_s.point for row in report.layers)
+    alone = {row.path for row in rows if row.time_share is not None}
+    assert alone == {"norm", "activation", "between layers"}  # a sum has no share of one part
     assert sum(row.latency_s.point for row in rows) == pytest.approx(whole)
