@@ -59,7 +59,11 @@ def two() -> tuple[Prepared, LayerReport]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("profiler.layers.session.hardware_best", lambda *_, **__: best_of_device())
         (report,) = layers_in_processes(
-            both, max_seconds=0.6, without=["codecarbon"], progress=lambda stage, share: None
+            both,
+            precision=0.9,
+            max_seconds=6.0,
+            without=["codecarbon"],
+            progress=lambda stage, share: None,
         )
     return both, report
 
