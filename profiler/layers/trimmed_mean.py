@@ -101,7 +101,8 @@ def _kept(totals: Floats) -> Floats:
 
 
 def _stretch_length(round_count: int) -> int:
-    return max(1, round(round_count ** (1 / 3)))
+    cube_root: float = round_count ** (1 / 3)
+    return max(1, round(cube_root))
 
 
 def _freedom(round_count: int) -> float:
