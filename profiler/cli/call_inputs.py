@@ -142,10 +142,11 @@ def _stated(arguments: argparse.Namespace, target: Target, data: str | None) -> 
 
 
 def shapes_text(inputs: Any) -> str:
-    """The shapes of all tensors of a call: "1x128 int64, 1x128 int64"."""
+    """The shapes of all tensors of a call: "1x1 int64 and 24 of 1x8x32x64 float32"."""
+    from profiler.values.shapes import shapes_in_words
     from profiler.workload.prepared import tensors_in
 
-    return ", ".join(
+    return shapes_in_words(
         f"{'x'.join(map(str, tensor.shape)) or 'scalar'} {str(tensor.dtype).removeprefix('torch.')}"
         for tensor in tensors_in(inputs)
     )

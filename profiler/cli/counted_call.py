@@ -53,7 +53,7 @@ def count_target(
     from profiler.counting.call import set_to_evaluate
 
     batch_size = batch_size_of(arguments)
-    if arguments.input_shape is None and target.input_shape is None and not target.input_specs:
+    if not (arguments.input_shape or target.input_shape or _has_own_inputs(arguments, target)):
         target = replace(target, input_shape=USUAL_SHAPE)
     model = set_to_evaluate(target.model)
     inputs = _inputs(arguments, target, batch_size)
@@ -78,12 +78,17 @@ def count_target(
     )
 
 
+def _has_own_inputs(arguments: argparse.Namespace, target: Target) -> bool:
+    """Whether something else than images is known to be what the model takes."""
+    return bool(target.input_specs) or arguments.cache_length is not None
+
+
 def _inputs(arguments: argparse.Namespace, target: Target, batch_size: int) -> Any:
     """Those of the call; images without memory, however many."""
     import torch
 
     shape = arguments.input_shape or target.input_shape
-    if arguments.input or shape is None:
+    if arguments.input or arguments.cache_length is not None or shape is None:
         return load_call(arguments, target, batch_size).inputs
     return torch.empty((batch_size, *shape), device=META)
 
@@ -117,7 +122,7 @@ def _with_second_opinion(
     from profiler.counting.second_opinion import ask_fvcore
 
     shape = arguments.input_shape or target.input_shape
-    if arguments.input or shape is None:
+    if arguments.input or arguments.cache_length is not None or shape is None:
         inputs = load_call(arguments, target, batch_size).inputs
     else:
         inputs = torch.zeros(()).expand((batch_size, *shape))  # takes no memory, however large

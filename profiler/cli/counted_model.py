@@ -15,9 +15,11 @@ from profiler.values.applied_transform import (
 )
 
 from .counted_call import count_target
+from .decoding import workloads_of
 
 if TYPE_CHECKING:
     from profiler.counting import Costs
+    from profiler.workload.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class CountedModel:
         transforms: what made a variant of it.
         compressed_bytes: None where no weight is zero.
         score: by the counts as they are; None where a batch's MACs are not those of its items, or a
-            lower bound.
+            lower bound, and of a workload of decoding.
         score_by_ratio: by the counts before channels were removed; None where none were.
         batch_size: items in the call.
         input_shapes: shapes and types of its tensors, as text.
@@ -50,18 +52,25 @@ class CountedModel:
     refusal: str | None
 
 
-def count_reference(reference: str, arguments: argparse.Namespace) -> CountedModel:
+def count_reference(reference: str, arguments: argparse.Namespace) -> tuple[CountedModel, ...]:
     """Build what a reference names, and count one call of it; nothing is loaded or measured.
+
+    With --cache-length it is two workloads, each counted.
 
     Raises:
         ProfilerError: there is no such model, or it cannot be counted.
     """
-    from profiler.counting import compressed_bytes
     from profiler.variants import build
+
+    target = build(reference, num_classes=arguments.classes)
+    return tuple(_counted(workload, arguments) for workload in workloads_of(arguments, target))
+
+
+def _counted(target: Target, arguments: argparse.Namespace) -> CountedModel:
+    from profiler.counting import compressed_bytes
     from profiler.workload.quantized import quantized_parts
     from profiler.workload.transformed import transforms_of
 
-    target = build(reference, num_classes=arguments.classes)
     transforms = transforms_of(target.model)
     needs_values = bool(zero_share(transforms) or quantized_parts(target.model))
     call = count_target(target, arguments, on_cpu=needs_values)
@@ -78,7 +87,7 @@ def count_reference(reference: str, arguments: argparse.Namespace) -> CountedMod
         transforms=transforms,
         compressed_bytes=compressed_bytes(tensors) if zero_share(transforms) else None,
         score=None
-        if rest or costs.uncounted_ops
+        if rest or costs.uncounted_ops or arguments.cache_length is not None
         else float(
             score_of_variant(transforms, parameter_count=costs.parameter_count, mac_count=macs)
         ),

@@ -1,4 +1,4 @@
-"""--cache-length and --new-tokens: a causal language model as two workloads of `measure`."""
+"""--cache-length and --new-tokens: a causal language model as two workloads of a verb."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         "--cache-length",
         type=whole_number("--cache-length", 1),
         metavar="N",
-        help="measure a causal language model twice: reading a prompt of N tokens (joules per "
-        "prompt token), and making a token behind a cache of N (joules per generated token)",
+        help="take a causal language model twice: reading a prompt of N tokens (figures per "
+        "prompt token), and making a token behind a cache of N (figures per generated token)",
     )
     parser.add_argument(
         "--new-tokens",
@@ -46,7 +46,7 @@ def check_decoding(arguments: argparse.Namespace) -> None:
             )
         return
     for flag in ("input", "data", "input_shape"):
-        if getattr(arguments, flag) is not None:
+        if getattr(arguments, flag, None) is not None:
             name = flag.replace("_", "-")
             raise UsageError(
                 f"--cache-length and --{name} both choose the inputs",

@@ -1,4 +1,4 @@
-"""`measure --layers`: seconds and joules of every layer, from a process that ran the blocks."""
+"""Seconds and joules of every layer, for `layers` and `measure --layers`."""
 
 from __future__ import annotations
 
@@ -12,45 +12,78 @@ from .options import chosen_sensors
 from .workload import load_requests
 
 if TYPE_CHECKING:
+    from profiler.measurement.protocol import Progress
+    from profiler.measurement.request import Request
+    from profiler.measurement.workers import Prepared
     from profiler.values.layer_report import LayerReport
     from profiler.values.profile import Profile
 
+LAYER_PRECISION, REPLAY = 0.05, "replay"
 OPEN_SHARE = 0.05
 
 
-def measure_pass(options: dict[str, Any]) -> list[Any]:
-    """A layer report a model, as JSON holds it; within --max-seconds each.
+def layers_here(
+    options: dict[str, Any],
+    progress: Progress,
+    *,
+    precision: float = LAYER_PRECISION,
+    method: str = REPLAY,
+) -> list[LayerReport]:
+    """A layer report a model, from this process; within --max-seconds each.
 
     Args:
-        options: the arguments of `measure`.
+        options: the arguments of the verb, as JSON holds them.
+        progress: called with the stage and the share of a model's budget that is spent.
+        precision: relative half width of the rows at which to stop.
+        method: of finding joules.
     """
     from profiler.layers import measure_layers
-    from profiler.values.codec import encode
+
+    def measured(request: Request) -> LayerReport:
+        report = measure_layers(
+            request.model,
+            request.inputs,
+            name=request.name,
+            device=request.device,
+            dtype=request.dtype,
+            channels_last=request.channels_last,
+            precision=precision,
+            max_seconds=options["max_seconds"],
+            method=method,
+            seed=request.seed,
+            progress=progress,
+        )
+        return replace(report, data=None if request.workload is None else request.workload.data)
 
     with chosen_sensors(options):
-        return [
-            encode(
-                measure_layers(
-                    request.model,
-                    request.inputs,
-                    name=request.name,
-                    device=request.device,
-                    dtype=request.dtype,
-                    channels_last=request.channels_last,
-                    max_seconds=options["max_seconds"],
-                    seed=request.seed,
-                )
-            )
-            for request in load_requests(options)
-        ]
+        return [measured(request) for request in load_requests(options)]
 
 
-def with_layers(profile: Profile, encoded: Any) -> Profile:
+def layers_there(
+    crew: Prepared,
+    options: dict[str, Any],
+    progress: Progress,
+    *,
+    precision: float = LAYER_PRECISION,
+    method: str = REPLAY,
+) -> list[LayerReport]:
+    """The same from processes that have prepared the models, by turns."""
+    from profiler.layers.processes import layers_in_processes
+
+    return layers_in_processes(
+        crew,
+        precision=precision,
+        max_seconds=options["max_seconds"],
+        method=method,
+        seed=options["seed"],
+        sensors=options["sensors"],
+        without=options["without"],
+        progress=progress,
+    )
+
+
+def with_layers(profile: Profile, report: LayerReport) -> Profile:
     """The profile with seconds and joules in its layers, and how these add up as findings."""
-    from profiler.values.codec import decode
-    from profiler.values.layer_report import LayerReport
-
-    report: LayerReport = decode(encoded, LayerReport)
     findings = (*profile.findings, *report.findings, *_closures(profile, report))
     return replace(profile, layers=report.layers, findings=tuple(dict.fromkeys(findings)))
 

@@ -1,7 +1,8 @@
 """Seconds and joules of every layer inside one call of a model, and whether they add up.
 
-Time is taken inside whole-model runs; watts while each layer is replayed alone. With no sensor that
-measures the device, joules are each layer's share of the time of an estimate, and say so.
+Time is taken inside whole-model runs, which several fresh processes make by turns; watts are seen
+while each layer is replayed alone in one of them. With no sensor that measures the device, joules
+are each layer's share of the time of an estimate, and say so.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from profiler.errors import UsageError
 from profiler.render.layer_groups import SORT_KEYS
 from profiler.values.profile import SCHEMA_VERSION
 
-from .call_inputs import add_inputs, batch_size_of, load_call
+from .call_inputs import add_inputs, batch_size_of
+from .decoding import add_decoding, check_decoding
+from .layer_pass import REPLAY, layers_here, layers_there
 from .options import DTYPES, add_model, add_runtime, add_sensors, add_stopping, whole_number
+from .repetition import add_repetition, check_repetition, fresh_processes
 from .stdout import stdout_to_stderr
-from .workload import load_target
+from .workload import options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from profiler.layers import LayerReport
     from profiler.values.layer_cost import LayerCost
 
@@ -32,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `layers`."""
     add_model(parser)
     add_inputs(parser)
+    add_decoding(parser)
     add = parser.add_argument
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
     add(
@@ -44,17 +51,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--method",
         choices=("replay", "hooks"),
-        default="replay",
+        default=REPLAY,
         help="joules from each layer's own watts (replay, the default), or from its share of the "
         "time (hooks)",
     )
     add_sensors(parser)
+    add_repetition(parser)
     add("--sort", choices=tuple(SORT_KEYS), help="largest first (default: order of the model)")
     add("--by", choices=("kind",), help="one row a kind of layer")
     add(
         "--depth", type=whole_number("--depth", 0), metavar="N", help="fold layers below this depth"
     )
-    add("--dtype", choices=DTYPES, help="type of the numbers (default: the model's own)")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        help="type of the numbers (default: fp32, or what a transform has set)",
+    )
     add_runtime(parser, "eager alone: the others run the model as one piece", default="eager")
     add("--channels-last", action="store_true", help="channels-last memory format")
     add(
@@ -74,21 +86,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from profiler.files import write_whole_file
-    from profiler.render.layer_sections import arrange
 
-    if arguments.runtime != "eager":
-        raise UsageError(
-            f"{arguments.runtime} runs a model as one piece, without layers to look into",
-            hint=f"measure --runtime {arguments.runtime} for the whole model, or layers --runtime "
-            "eager",
-        )
-
+    _check(arguments)
     with stdout_to_stderr():
-        report = _measure(arguments)
-    rows = arrange(
-        report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth
-    )
-    text = _printed(report, rows, "json" if arguments.json else arguments.format)
+        reports = measure(arguments)
+    text = _printed(arguments, reports)
     if arguments.out is None:
         sys.stdout.write(text)
         return 0
@@ -98,47 +100,64 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(arguments: argparse.Namespace) -> LayerReport:
-    from profiler.layers import measure_layers
-
-    from .progress import shown_progress
-
-    batch_size = batch_size_of(arguments)
-    target = load_target(arguments)
-    given = load_call(arguments, target, batch_size)
-    title = f"layers of {target.name}, {given.description}"
-    with shown_progress(title, arguments.quiet) as progress:
-        return measure_layers(
-            target.model,
-            given.inputs,
-            name=target.name,
-            device=arguments.device,
-            precision=arguments.precision,
-            max_seconds=arguments.max_seconds,
-            dtype=arguments.dtype,
-            channels_last=arguments.channels_last,
-            method=arguments.method,
-            seed=arguments.seed,
-            progress=progress,
+def _check(arguments: argparse.Namespace) -> None:
+    check_repetition(arguments)
+    check_decoding(arguments)
+    if arguments.json:
+        arguments.format = "json"
+    if arguments.runtime != "eager":
+        raise UsageError(
+            f"{arguments.runtime} runs a model as one piece, without layers to look into",
+            hint=f"measure --runtime {arguments.runtime} for the whole model, or layers --runtime "
+            "eager",
         )
 
 
-def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str) -> str:
-    if form == "json":
-        return json.dumps(_document(report, rows), allow_nan=False) + "\n"
-    if form == "csv":
+def measure(arguments: argparse.Namespace) -> list[LayerReport]:
+    """A report of the model, or with --cache-length of its prefill and of its decoding."""
+    from .progress import shown_progress
+
+    batch_size = batch_size_of(arguments)
+    several = argparse.Namespace(**{**vars(arguments), "model": [arguments.model]})
+    several.checkpoint = None if arguments.checkpoint is None else [arguments.checkpoint]
+    options = options_of(several, batch_size)
+    precision, method = arguments.precision, arguments.method
+    title = f"layers of {arguments.model}, batch {batch_size}"
+    with shown_progress(title, arguments.quiet) as progress:
+        if arguments.processes == 1:
+            return layers_here(options, progress, precision=precision, method=method)
+        from profiler.measurement.workers import prepared_processes
+
+        fresh = fresh_processes(arguments, options)
+        with prepared_processes(fresh, progress, counts=False) as crew:
+            return layers_there(crew, options, progress, precision=precision, method=method)
+
+
+def _printed(arguments: argparse.Namespace, reports: Sequence[LayerReport]) -> str:
+    from profiler.render.layer_sections import arrange
+
+    tables = [
+        arrange(report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth)
+        for report in reports
+    ]
+    if arguments.format == "json":
+        found = [_document(*pair) for pair in zip(reports, tables, strict=True)]
+        whole: dict[str, Any] = found[0] if len(found) == 1 else {"workloads": found}
+        return json.dumps({"schema_version": SCHEMA_VERSION, **whole}, allow_nan=False) + "\n"
+    if arguments.format == "csv":
         from profiler.values.layer_table import LAYER_COLUMNS, layer_rows, write_csv
 
-        return write_csv(LAYER_COLUMNS, layer_rows(rows))
+        return "\n".join(write_csv(LAYER_COLUMNS, layer_rows(rows)) for rows in tables)
     from profiler.render.formats import render_document
-    from profiler.render.layer_sections import layer_document
+    from profiler.render.layer_sections import joined_layer_document, layer_document
 
-    return render_document(layer_document(report, rows), form)
+    documents = [layer_document(*pair) for pair in zip(reports, tables, strict=True)]
+    return render_document(joined_layer_document(documents), arguments.format)
 
 
 def _document(report: LayerReport, rows: tuple[LayerCost, ...]) -> dict[str, Any]:
     from profiler.values.codec import encode
 
-    document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **encode(report)}
+    document: dict[str, Any] = encode(report)
     document["layers"] = [encode(row) for row in rows]
     return document

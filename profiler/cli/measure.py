@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from profiler.errors import UsageError
 from profiler.files import check_writable
@@ -20,7 +20,7 @@ from profiler.runtimes import is_outside_torch
 
 from .call_inputs import add_inputs, batch_sizes
 from .decoding import add_decoding, check_decoding
-from .layer_pass import measure_pass, with_layers
+from .layer_pass import layers_here, layers_there, with_layers
 from .options import (
     DTYPES,
     add_carbon,
@@ -32,15 +32,18 @@ from .options import (
     chosen_codecarbon,
     whole_number,
 )
-from .repetition import add_repetition, check_repetition
+from .repetition import add_repetition, check_repetition, fresh_processes
 from .stdout import stdout_to_stderr
-from .workload import load_requests, pairs_of
+from .workload import load_requests, options_of, pairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from profiler.machine.codecarbon_tracker import CodeCarbonOptions
     from profiler.measurement.conduct import Conditions
+    from profiler.measurement.protocol import Progress
+    from profiler.measurement.workers import Prepared
+    from profiler.values.layer_report import LayerReport
     from profiler.values.profile import CarbonFactors, Profile
 
 DEFAULT_BATCH_SIZES = (1, 128)
@@ -203,7 +206,7 @@ def _measure(
             codecarbon=codecarbon,
             progress=progress,
         )
-        measured, reports = _in_processes(arguments, batch_size, conditions)
+        measured, reports = _in_processes(arguments, batch_size, conditions, progress)
     profiles = []
     # A model is one workload, or with --cache-length several.
     each = len(measured) // len(arguments.model)
@@ -217,25 +220,19 @@ def _measure(
 
 
 def _in_processes(
-    arguments: argparse.Namespace, batch_size: int, conditions: Conditions
-) -> tuple[tuple[Profile, ...], Any]:
+    arguments: argparse.Namespace, batch_size: int, conditions: Conditions, progress: Progress
+) -> tuple[tuple[Profile, ...], list[LayerReport] | None]:
     """Profiles, and the reports of their layers where these are asked for."""
-    from profiler.machine.allocator import STEADY
-
-    options = {**vars(arguments), "batch_size": batch_size}
-    options = json.loads(json.dumps(options, default=str))
+    options = options_of(arguments, batch_size)
     if arguments.processes == 1:
         from profiler.measurement.model import measure_here
 
         profiles = measure_here(load_requests(options), conditions)
-        return profiles, measure_pass(options) if arguments.layers else None
-    from profiler.measurement.workers import FreshProcesses, measure_in_processes
+        return profiles, layers_here(options, progress) if arguments.layers else None
+    from profiler.measurement.workers import measure_in_processes
 
-    fresh = FreshProcesses(
-        count=arguments.processes,
-        loader="profiler.cli.workload:load_requests",
-        options=options,
-        allocator=arguments.allocator or STEADY,
-        follow_up="profiler.cli.layer_pass:measure_pass" if arguments.layers else None,
-    )
-    return measure_in_processes(fresh, conditions)
+    def follow_up(crew: Prepared) -> list[LayerReport]:
+        return layers_there(crew, options, progress)
+
+    fresh = fresh_processes(arguments, options)
+    return measure_in_processes(fresh, conditions, follow_up if arguments.layers else None)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from profiler.errors import UsageError
 from profiler.machine.allocator import ALLOCATORS, STEADY
 
 from .options import whole_number
+
+if TYPE_CHECKING:
+    from profiler.measurement.workers import FreshProcesses
 
 PROCESSES = 3
 
@@ -42,3 +46,15 @@ def check_repetition(arguments: argparse.Namespace) -> None:
             "measures in this one",
             hint="leave out --allocator, or ask for --processes 2 or more",
         )
+
+
+def fresh_processes(arguments: argparse.Namespace, options: dict[str, Any]) -> FreshProcesses:
+    """The processes that the flags ask for, each with the models of `options`."""
+    from profiler.measurement.workers import FreshProcesses
+
+    return FreshProcesses(
+        count=arguments.processes,
+        loader="profiler.cli.workload:load_requests",
+        options=options,
+        allocator=arguments.allocator or STEADY,
+    )

@@ -2,9 +2,9 @@
 
 The count is made on torch's meta device, so that a model larger than the memory can be counted too;
 of variants whose weights are zeroed or quantized, and of models that cannot run there, on the CPU,
-and the table says so. With --against, what differs from
-another model is shown layer by layer. With --second-opinion fvcore counts one call as well, which
-it traces on the CPU.
+and the table says so. With --against, what differs from another model is shown layer by layer. With
+--second-opinion fvcore counts one call as well, which it traces on the CPU. With --cache-length a
+causal language model is counted twice: reading a prompt, and making tokens behind a cache.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from profiler.values.units import show_count, show_number
 from .call_inputs import add_inputs
 from .counted_call import CPU, META
 from .counted_model import CountedModel, count_reference
+from .decoding import add_decoding, check_decoding
 from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
 from .stdout import stdout_to_stderr
@@ -41,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `stats`."""
     add_model(parser)
     add_inputs(parser, has_data=False)
+    add_decoding(parser)
     add = parser.add_argument
     add(
         "--batch-size",
@@ -64,16 +66,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count and print."""
+    check_decoding(arguments)
     with stdout_to_stderr():
         counted = count_reference(arguments.model, arguments)
-        base = None if arguments.against is None else count_reference(arguments.against, arguments)
-        if counted.refusal is not None:
-            print(f"counted on the CPU: {counted.refusal}", file=sys.stderr)
+        bases: tuple[CountedModel | None, ...] = (None,) * len(counted)
+        if arguments.against is not None:
+            bases = count_reference(arguments.against, arguments)
+        for refusal in dict.fromkeys(item.refusal for item in counted if item.refusal is not None):
+            print(f"counted on the CPU: {refusal}", file=sys.stderr)
+    pairs = list(zip(counted, bases, strict=True))
     if arguments.json:
-        print(json.dumps(_document(arguments, counted, base)))
+        found = [_document(arguments, *pair) for pair in pairs]
+        print(json.dumps(found[0] if len(found) == 1 else _several(found)))
     else:
-        sys.stdout.write(_text(arguments, counted, base))
+        sys.stdout.write("\n".join(_text(arguments, *pair) for pair in pairs))
     return 0
+
+
+def _several(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, "workloads": documents}
 
 
 def _document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,15 @@ def _calibration(arguments: argparse.Namespace, target: Target) -> tuple[Tensor,
     return load_calibration(arguments.data or "digits", input_shape=item_shape, seed=arguments.seed)
 
 
+def options_of(arguments: argparse.Namespace, batch_size: int) -> dict[str, Any]:
+    """The arguments of a verb as JSON holds them, for `load_requests` in another process."""
+    options = {**vars(arguments), "batch_size": batch_size}
+    as_json: dict[str, Any] = json.loads(json.dumps(options, default=str))
+    return as_json
+
+
 def load_requests(options: dict[str, Any]) -> list[Request]:
-    """What `measure` is to prepare, from its arguments as JSON holds them; one a --model."""
+    """What a verb is to prepare, from its arguments as JSON holds them; one a --model."""
     requests: list[Request] = []
     for reference, checkpoint in pairs_of(options["model"], options["checkpoint"]):
         arguments = argparse.Namespace(**{**options, "model": reference})

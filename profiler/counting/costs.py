@@ -76,6 +76,8 @@ class Costs:
             lower bound where there are any.
         op_call_count: operator calls seen, views included.
         covered_call_count: of these, the calls that have a formula or are known to need none.
+        rules: rules of the caller's that were applied, as text: the MACs of these modules are the
+            caller's word, or left out.
         second_opinion: an independent count; None when not asked for.
     """
 
@@ -95,6 +97,7 @@ class Costs:
     op_call_count: int
     covered_call_count: int
     fourier_operation_count: int = 0
+    rules: tuple[str, ...] = ()
     second_opinion: SecondOpinion | None = None
 
     @property

@@ -77,7 +77,7 @@ def _layers(
 
 def _list_opaque(attribution: Attribution, ledger: OperatorCounter) -> None:
     for position, module in enumerate(attribution.modules):
-        if not attribution.call_counts[position]:
+        if not attribution.call_counts[position] or id(module) in ledger.ruled_modules:
             continue
         for name, call_count in opaque_ops(module).items():
             ledger.forward_tallies.setdefault(position, TrafficTally()).uncounted[name] = None

@@ -22,6 +22,7 @@ from .costs import Costs
 from .costs_of_call import add_up
 from .dispatch import OperatorCounter
 from .preservation import plain_execution, unchanged
+from .rules import RuleBook, Rules
 from .tensors import copy_lazy, tensors_in
 from .traffic import Weights
 
@@ -34,6 +35,7 @@ def count(
     *,
     backward: bool = False,
     second_opinion: bool = False,
+    rules: Rules | None = None,
 ) -> Costs:
     """Counts MACs, parameters and bytes of one call of `model`, per module.
 
@@ -48,22 +50,25 @@ def count(
         inputs: a tensor, a tuple (positional), a dict (keywords), or a (tuple, dict).
         backward: whether to run and count the backward pass of all outputs as well.
         second_opinion: whether to let fvcore count the same call, on a copy.
+        rules: MACs of kinds of modules by a formula of the caller's, `{MyModule: lambda module,
+            args, output: macs}`, or left out, `{MyModule: None}`; the backward pass and the bytes
+            are counted by the operators all the same. What was applied is in `Costs.rules`.
 
     Raises:
-        UsageError: if what was given is no module.
-        MeasurementError: if the call raises or returns a generator, or `backward` finds nothing to
-            differentiate.
+        UsageError: if what was given is no module, or a rule no rule.
+        MeasurementError: if the call or a rule raises, if the call returns a generator, or
+            `backward` finds nothing to differentiate.
     """
     module = as_module(model)
     was_loaded = _DYNAMO in sys.modules
     try:
-        costs = _counted(module, inputs, backward=backward)
+        costs = _counted(module, inputs, RuleBook(rules), backward=backward)
     except MeasurementError:
         if was_loaded or _DYNAMO not in sys.modules:
             raise
     if not was_loaded and _DYNAMO in sys.modules:
         # The call has loaded torch's compiler, and ran parts of itself compiled: once more without.
-        costs = _counted(module, inputs, backward=backward)
+        costs = _counted(module, inputs, RuleBook(rules), backward=backward)
     if not second_opinion:
         return costs
     from .second_opinion import ask_fvcore
@@ -71,7 +76,7 @@ def count(
     return replace(costs, second_opinion=ask_fvcore(module, inputs, costs))
 
 
-def _counted(model: torch.nn.Module, inputs: Any, *, backward: bool) -> Costs:
+def _counted(model: torch.nn.Module, inputs: Any, rules: RuleBook, *, backward: bool) -> Costs:
     args, kwargs = as_call(inputs)
     if any(is_lazy(tensor) for tensor in [*model.parameters(), *model.buffers()]):
         model = copy_lazy(model)
@@ -82,9 +87,12 @@ def _counted(model: torch.nn.Module, inputs: Any, *, backward: bool) -> Costs:
         weights = Weights([*_materialized(model.parameters()), *_materialized(model.buffers())])
         stack.callback(weights.put_back)
         ledger = OperatorCounter(attribution, weights)
+        # The rules' hooks stand before the attribution's: a module is still running for them.
+        stack.enter_context(rules.followed(ledger, lambda: attribution.backward))
         with torch.enable_grad() if backward else nullcontext():
             _run(model, args, kwargs, attribution, ledger, backward=backward)
-        return add_up(attribution, ledger, weights, backward=backward)
+        costs = add_up(attribution, ledger, weights, backward=backward)
+        return replace(costs, rules=rules.applied)
 
 
 def _materialized(tensors: Iterable[torch.Tensor]) -> list[torch.Tensor]:

@@ -37,6 +37,8 @@ class OperatorCounter(TorchDispatchMode):
         self.fourier_operation_count = 0
         self.op_call_count = 0
         self.covered_call_count = 0
+        self.is_ruled = False
+        self.ruled_modules: set[int] = set()
         self._attribution = attribution
         self._weights = weights
         self._traffic = Traffic(weights)
@@ -93,7 +95,7 @@ class OperatorCounter(TorchDispatchMode):
             return
         tally = self.tally()
         self._traffic.add(tally, plan, args, kwargs, out)
-        if plan.kind is Kind.FREE:
+        if plan.kind is Kind.FREE or self.is_ruled:  # a rule of the caller's counts it
             self.covered_call_count += 1
         elif plan.kind is Kind.FOURIER and plan.formula is not None:
             self.covered_call_count += 1

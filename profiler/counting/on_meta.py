@@ -16,10 +16,13 @@ from profiler.interruption import heed_interruption
 from .call import as_module, sentence
 from .costs import Costs
 from .count_call import count
+from .rules import Rules
 from .tensors import unshaped
 
 
-def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False) -> Costs:
+def count_on_meta(
+    model: torch.nn.Module, inputs: Any, *, backward: bool = False, rules: Rules | None = None
+) -> Costs:
     """Counts a model on the meta device: nothing is computed, nothing is allocated.
 
     The copy shares the structure of the model and none of its memory. Effective MACs are None,
@@ -29,6 +32,7 @@ def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False
         model: the module to count; it is not run and not changed.
         inputs: as for `count`; only shapes and dtypes matter.
         backward: whether to count the backward pass as well.
+        rules: as for `count`.
 
     Raises:
         UsageError: if what was given is no module.
@@ -45,7 +49,7 @@ def count_on_meta(model: torch.nn.Module, inputs: Any, *, backward: bool = False
         ) from error
     try:
         with torch.device("meta"):
-            return count(twin, shapes, backward=backward)
+            return count(twin, shapes, backward=backward, rules=rules)
     except MeasurementError as error:
         raise MeasurementError(
             f"{type(model).__name__} cannot be counted on the meta device: {error.message}",

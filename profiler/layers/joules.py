@@ -31,13 +31,22 @@ class Joules:
 
 def seconds_of(point_s: float, half_s: float, source: str) -> Estimate:
     """Measured seconds; an infinite half width is no interval."""
-    point_s = max(point_s, 0.0)
-    known = math.isfinite(half_s)
+    return _measured(point_s, half_s, "s", source)
+
+
+def share_of(point: float, half: float, source: str) -> Estimate:
+    """A measured share of 1; an infinite half width is no interval."""
+    return _measured(point, half, "", source)
+
+
+def _measured(point: float, half: float, unit: str, source: str) -> Estimate:
+    point = max(point, 0.0)
+    known = math.isfinite(half)
     return Estimate(
-        point=point_s,
-        low=max(0.0, point_s - half_s) if known else None,
-        high=point_s + half_s if known else None,
-        unit="s",
+        point=point,
+        low=max(0.0, point - half) if known else None,
+        high=point + half if known else None,
+        unit=unit,
         confidence=0.95 if known else None,
         basis=Basis.MEASURED,
         source=source,

@@ -1,44 +1,28 @@
-"""`measure_layers()`: survey, count, time in situ, replay for watts, and join."""
+"""`measure_layers()`: sessions of one or more processes, timed by turns, and one report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-import numpy as np
 from torch import nn
 
+from profiler.counting import Rules
 from profiler.errors import UsageError
-from profiler.machine.device import Device
-from profiler.measurement.judgement import without_window_advice
 from profiler.measurement.protocol import Progress
-from profiler.meters import OpenedMeters, OpenMeter, open_meters
-from profiler.meters.clock import MonotonicClock
-from profiler.recording.recorder import Recorder
-from profiler.values.estimate import Basis
-from profiler.values.findings import Finding, estimate_only, no_sensor, stopped_by_budget
+from profiler.meters import OpenMeter
+from profiler.meters.clock import Clock, MonotonicClock
 from profiler.values.hardware import HardwareBest
-from profiler.values.layer_cost import LayerCost
-from profiler.values.layer_report import LayerReport, LeftOut
-from profiler.workload.prepared import PreparedModel, prepare
+from profiler.values.layer_report import LayerReport
+from profiler.workload.prepared import prepare
 
-from .calibration import CALIBRATION_S, hardware_best
-from .joules import Joules, ratio, replayed_joules, seconds_of, shared_joules
 from .measurable import timed_device
-from .replay import make_replays, names_of
-from .replay_power import PowerRecording, Powers
-from .rows import counted_rows, measured_rows, outside_rows
-from .stamps import GpuTimeline, HostTimeline
-from .structure import structure_of
-from .survey import Survey, survey
-from .timing import SMALL_ROW_SHARE, InSitu, Timing
+from .session import LayerSession
+from .turns import JointTiming, Timer, time_by_turns
 
 METHODS = ("replay", "hooks")
-TIMING_SHARE, TIMING_SHARE_ALONE = 0.5, 0.9
-CALIBRATION_SHARE = 0.1
-OPEN_CLOSURE = 0.05
+TIMING_FROM, TIMING_SHARE, TIMING_SHARE_ALONE = 0.1, 0.5, 0.9
 
 
 def measure_layers(
@@ -53,6 +37,7 @@ def measure_layers(
     channels_last: bool = False,
     method: str = "replay",
     seed: int = 0,
+    rules: Rules | None = None,
     meters: Sequence[OpenMeter] | None = None,
     hardware: HardwareBest | None = None,
     progress: Progress | None = None,
@@ -76,6 +61,7 @@ def measure_layers(
         method: "replay", or "hooks" for each row's share of the time of the whole's joules, which
             is an estimate. Without a sensor that measures the device, "replay" does the same.
         seed: of everything random.
+        rules: MACs of kinds of modules by formulas of the caller's; see `profiler.count`.
         meters: opened meters; by default every sensor that this process may see.
         hardware: the device's best; by default what its calibration left, or a new calibration.
         progress: called with the stage and the share of the budget spent.
@@ -86,24 +72,88 @@ def measure_layers(
         MeasurementError: the model raised, or runs other modules at every call.
     """
     start_s = time.monotonic()
-    _check(precision, max_seconds, method)
+    check_layer_arguments(precision, max_seconds, method)
     found = timed_device(device)
     bench = prepare(model, inputs, found, dtype=dtype, channels_last=channels_last)
-    opened = open_meters() if meters is None else OpenedMeters(list(meters), ())
-    work = _Work(
+    session = LayerSession(
         name=name or type(model).__name__, bench=bench, device=found, precision=precision,
-        start_s=start_s, max_seconds=max_seconds, method=method, seed=seed, meters=opened.meters,
-        given_meters=meters, findings=(*found.findings, *opened.findings, *bench.findings),
-        progress=progress or _silent,
+        start_s=start_s, max_seconds=max_seconds, method=method, seed=seed, given_meters=meters,
+        tell=progress or _silent, rules=rules,
     )  # fmt: skip
-    with bench.mode():
-        try:
-            return work.run(hardware)
-        finally:
-            bench.renew()
+    return conduct_here(session, hardware)
 
 
-def _check(precision: float, max_seconds: float, method: str) -> None:
+def conduct_here(session: LayerSession, hardware: HardwareBest | None) -> LayerReport:
+    """Measure the layers in this process alone, by the clock of the session."""
+    try:
+        return conduct_layers(
+            session,
+            [session],
+            is_replayed=session.begin(hardware),
+            precision=session.precision,
+            start_s=session.start_s,
+            max_seconds=session.max_seconds,
+            seed=session.seed,
+            tell=session.tell,
+            clock=session.clock,
+        )
+    finally:
+        session.end()
+
+
+class Reporter(Protocol):
+    """Writes the report, in the process that has counted the model."""
+
+    def report(self, timing: JointTiming) -> LayerReport:
+        """Find the watts, and join everything."""
+
+
+def conduct_layers(
+    reporter: Reporter,
+    timers: Sequence[Timer],
+    *,
+    is_replayed: bool,
+    precision: float,
+    start_s: float,
+    max_seconds: float,
+    seed: int,
+    tell: Progress,
+    clock: Clock | None = None,
+) -> LayerReport:
+    """Time the layers by turns, in this process or in others, and have them reported.
+
+    Args:
+        reporter: of the session that has begun.
+        timers: of all sessions.
+        is_replayed: whether layers are replayed for their watts, which takes time as well.
+        precision: that of the sessions, and so the next three.
+        start_s: instant of the clock at which the measurement began.
+        max_seconds: budget for everything.
+        seed: of the order.
+        tell: told the stage and the share of the budget that is spent.
+        clock: what time it is; by default CLOCK_MONOTONIC, which all processes share.
+    """
+    until = TIMING_SHARE if is_replayed else TIMING_SHARE_ALONE
+    clock = clock or MonotonicClock()
+    now_s = clock.now_s()
+    timing = time_by_turns(
+        timers,
+        precision=precision,
+        deadline_s=now_s + until * max(0.0, start_s + max_seconds - now_s),
+        seed=seed,
+        clock=clock,
+        tell=lambda share: tell("time", TIMING_FROM + share * (until - TIMING_FROM)),
+    )
+    tell("watts", until)
+    return reporter.report(timing)
+
+
+def check_layer_arguments(precision: float, max_seconds: float, method: str) -> None:
+    """Refuse what is out of its range.
+
+    Raises:
+        UsageError: so it is.
+    """
     if not 0 < precision < 1:
         raise UsageError(
             f"a precision of {precision} is not possible",
@@ -120,178 +170,3 @@ def _check(precision: float, max_seconds: float, method: str) -> None:
 
 def _silent(stage: str, share: float) -> None:
     """Nobody asked."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """One measurement under way."""
-
-    name: str
-    bench: PreparedModel
-    device: Device
-    precision: float
-    start_s: float
-    max_seconds: float
-    method: str
-    seed: int
-    meters: Sequence[OpenMeter]
-    given_meters: Sequence[OpenMeter] | None
-    findings: tuple[Finding, ...]
-    progress: Progress
-
-    def run(self, hardware: HardwareBest | None) -> LayerReport:
-        """Everything after the model stands on its device."""
-        self.tell("calibration", 0.0)
-        best = hardware or hardware_best(
-            self.device,
-            seconds=min(CALIBRATION_S, CALIBRATION_SHARE * self.max_seconds),
-            meters=self.given_meters,
-        )
-        seen = survey(self.bench, self.device.name)
-        self.tell("counting", 0.05)
-        rows, count_findings = counted_rows(seen)
-        recorder = Recorder(self.meters, clock=MonotonicClock()).start()
-        try:
-            recording = PowerRecording(
-                recorder=recorder, device=self.device, run_whole=seen.run,
-                deadline_s=self.start_s + self.max_seconds, precision=self.precision,
-                seed=self.seed, tell=self._share("watts", TIMING_SHARE, 1.0),
-            )  # fmt: skip
-            replaying = self.method == "replay" and recording.basis is Basis.MEASURED
-            timing = self._time(seen, TIMING_SHARE if replaying else TIMING_SHARE_ALONE)
-            powers, name_of, left_out = self._watts(seen, recording, recorder, replaying)
-        finally:
-            recorder.stop()
-        joules = _joules(timing, seen, powers, name_of, replaying)
-        rows = measured_rows(rows, seen, timing.summary, joules.rows_j, best, self.bench.dtype)
-        self.findings += (
-            *count_findings,
-            *without_window_advice(powers.findings),
-            *self._judge(timing, joules, powers),
-        )
-        return self._report(seen, timing, joules, rows, best, left_out)
-
-    def tell(self, stage: str, share: float) -> None:
-        """Pass on how far we are."""
-        self.progress(stage, share)
-
-    def _share(self, stage: str, start: float, end: float) -> Callable[[float], None]:
-        return lambda share: self.tell(stage, start + share * (end - start))
-
-    def _time(self, seen: Survey, until: float) -> Timing:
-        left_s = max(0.0, self.max_seconds - (time.monotonic() - self.start_s))
-        deadline_s = time.monotonic() + until * left_s
-        timeline = GpuTimeline(self.device.name) if self.device.is_gpu else HostTimeline()
-        return InSitu(
-            survey=seen, structure=structure_of(seen), timeline=timeline,
-            precision=self.precision, deadline_s=deadline_s, seed=self.seed,
-            tell=self._share("time", 0.1, until),
-        ).run()  # fmt: skip
-
-    def _watts(
-        self, seen: Survey, recording: PowerRecording, recorder: Recorder, replaying: bool
-    ) -> tuple[Powers, dict[int, str], tuple[LeftOut, ...]]:
-        if recording.basis is None:
-            return recording.powers(), {}, ()
-        if not replaying:
-            recording.run_estimate()
-            recorder.stop()
-            return recording.powers(), {}, ()
-        replays, left_out = make_replays(seen, self.device)
-        recording.settle()
-        recording.run(replays)
-        recorder.stop()
-        return recording.powers(), names_of(replays), left_out
-
-    def _judge(self, timing: Timing, joules: Joules, powers: Powers) -> list[Finding]:
-        findings = []
-        summary, spent_s = timing.summary, time.monotonic() - self.start_s
-        if timing.stopped_by == "budget":
-            scale_s = np.maximum(summary.rows_s, SMALL_ROW_SHARE * summary.whole_s)
-            worst = float((summary.rows_half_s / scale_s).max())
-            reached = worst if np.isfinite(worst) else None
-            findings.append(
-                stopped_by_budget("the widest row's time", reached, self.precision, spent_s)
-            )
-        if timing.rounds.strange_count:
-            findings.append(_changing(timing))
-        if abs(summary.closure - 1) > OPEN_CLOSURE + summary.closure_half:
-            findings.append(_open_closure(summary.closure))
-        if joules.whole_j is None:
-            findings.append(no_sensor())
-        elif not powers.is_measured:
-            findings.append(estimate_only("the layers", joules.whole_j.source))
-        return findings
-
-    def _report(
-        self,
-        seen: Survey,
-        timing: Timing,
-        joules: Joules,
-        rows: tuple[LayerCost, ...],
-        hardware: HardwareBest,
-        left_out: tuple[LeftOut, ...],
-    ) -> LayerReport:
-        summary, rounds = timing.summary, timing.rounds
-        observed_s = np.median(np.concatenate(rounds.stamped_s) - np.concatenate(rounds.whole_s))
-        return LayerReport(
-            name=self.name,
-            device=self.device.name,
-            device_name=self.device.label,
-            dtype=self.bench.dtype,
-            batch_size=self.bench.batch_size,
-            method=self.method,
-            layers=rows,
-            outside=outside_rows(rows, seen),
-            latency_s=seconds_of(
-                summary.whole_s,
-                summary.whole_half_s,
-                f"calls without stamps, quicker half of {rounds.run_count} pairs",
-            ),
-            energy_j=joules.whole_j,
-            latency_closure=ratio(
-                summary.closure, summary.closure_half, Basis.MEASURED,
-                "sum of the rows over the whole model without stamps",
-            ),
-            energy_closure=joules.closure,
-            tool_cost_s=timing.cost.call_s * len(seen.calls),
-            observed_tool_cost_s=float(observed_s),
-            run_count=rounds.run_count,
-            left_out=(*seen.left_out, *left_out),
-            hardware=hardware,
-            findings=tuple(dict.fromkeys(self.findings)),
-            stopped_by=timing.stopped_by,
-            spent_s=time.monotonic() - self.start_s,
-        )  # fmt: skip
-
-
-def _joules(
-    timing: Timing, seen: Survey, powers: Powers, name_of: dict[int, str], replaying: bool
-) -> Joules:
-    if not replaying:
-        return shared_joules(timing.summary, seen.called, powers)
-    return replayed_joules(
-        timing.summary,
-        [call.position for call in seen.calls],
-        [call.child_count for call in seen.calls],
-        name_of,
-        powers,
-    )
-
-
-def _changing(timing: Timing) -> Finding:
-    used, strange = timing.rounds.run_count, timing.rounds.strange_count
-    return Finding(
-        kind="control-flow-changes",
-        observed=f"{strange} of {used + strange} calls ran other modules than the first, and are "
-        "left out",
-        remedy="numbers hold for calls that run the modules of this table",
-    )
-
-
-def _open_closure(closure: float) -> Finding:
-    return Finding(
-        kind="closure-open",
-        observed=f"the rows add up to {closure:.1%} of the whole model's time",
-        remedy="do not read small rows as shares of the whole; quieten the machine and repeat",
-    )

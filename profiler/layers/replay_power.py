@@ -50,7 +50,7 @@ class PowerRecording:
         recorder: started.
         device: whose sensors count.
         run_whole: makes one call of the model.
-        deadline_s: instant of `time.monotonic` at which to stop.
+        deadline_s: instant of the recorder's clock at which to stop.
         precision: relative half width at which to stop.
         seed: of the order.
         tell: told the share of the time that is spent.
@@ -74,7 +74,7 @@ class PowerRecording:
 
     def run(self, replays: Sequence[Replay]) -> None:
         """Rounds over the replays and the whole model until the watts are known or time is up."""
-        begun_s = time.monotonic()
+        begun_s = self.recorder.clock.now_s()
         span_s = max(self.deadline_s - begun_s, 0.0)
         loads = [(WHOLE, self.run_whole), *((replay.name, replay.run) for replay in replays)]
         parts = ROUNDS * (len(replays) + WHOLE_FOLD)
@@ -85,16 +85,16 @@ class PowerRecording:
             order = [loads[0], *generator.sample(loads[1:], len(loads) - 1)]
             for name, run in order if number == 1 else generator.sample(loads, len(loads)):
                 is_first = number == 1 and name == WHOLE
-                if time.monotonic() > self.deadline_s and not is_first:
+                if self.recorder.clock.now_s() > self.deadline_s and not is_first:
                     return
                 self._window(name, run, window_s * (WHOLE_FOLD if name == WHOLE else 1))
-                self.tell(min(1.0, (time.monotonic() - begun_s) / max(span_s, 1e-9)))
+                self.tell(min(1.0, (self.recorder.clock.now_s() - begun_s) / max(span_s, 1e-9)))
             if number >= FEWEST_ROUNDS and self._precise(len(loads)):
                 return
 
     def run_estimate(self) -> None:
         """The whole model alone, where no sensor could tell one layer from another."""
-        left_s = max(0.0, self.deadline_s - time.monotonic())
+        left_s = max(0.0, self.deadline_s - self.recorder.clock.now_s())
         self._window(WHOLE, self.run_whole, min(ESTIMATE_S, left_s))
 
     def powers(self) -> Powers:
@@ -128,8 +128,8 @@ class PowerRecording:
         # A GPU is asked for about as much as it can do in the window, before it is waited for.
         batch = 1 if not self.device.is_gpu else self._batch(name, run, seconds)
         self.recorder.begin(name)
-        end_s = time.monotonic() + seconds
-        while count == 0 or time.monotonic() < end_s:
+        end_s = self.recorder.clock.now_s() + seconds
+        while count == 0 or self.recorder.clock.now_s() < end_s:
             for _ in range(batch):
                 run()
             self.device.synchronize()
@@ -138,10 +138,10 @@ class PowerRecording:
 
     def _batch(self, name: str, run: Callable[[], None], seconds: float) -> int:
         if name not in self._call_s:
-            start_s = time.monotonic()
+            start_s = self.recorder.clock.now_s()
             run()
             self.device.synchronize()
-            self._call_s[name] = max(time.monotonic() - start_s, 1e-6)
+            self._call_s[name] = max(self.recorder.clock.now_s() - start_s, 1e-6)
         return max(1, int(seconds / 4 / self._call_s[name]))
 
     def _precise(self, load_count: int) -> bool:

@@ -8,28 +8,31 @@ from typing import Any
 
 from torch import nn
 
-from profiler.counting import Costs, count
+from profiler.counting import Costs, Rules, count
 from profiler.errors import MeasurementError
+from profiler.values.counting_findings import counted_by_rules, fourier_beside, macs_at_least
 from profiler.values.estimate import Estimate
-from profiler.values.findings import Finding, fourier_beside, macs_at_least
+from profiler.values.findings import Finding
 from profiler.values.hardware import HardwareBest
 from profiler.values.layer_cost import LayerCost
 
-from .joules import seconds_of
+from .joules import seconds_of, share_of
 from .survey import Survey
 from .trimmed_mean import Summary
 
 NOT_COUNTED = "not counted"
 
 
-def counted_rows(survey: Survey) -> tuple[tuple[LayerCost, ...], tuple[Finding, ...]]:
+def counted_rows(
+    survey: Survey, rules: Rules | None = None
+) -> tuple[tuple[LayerCost, ...], tuple[Finding, ...]]:
     """A row a module that ran or owns parameters, in the order of `named_modules`.
 
     The counter runs fused encoder layers, compiled and scripted code operator by operator; what it
     finds below a module that ran as one piece is added to that module's row.
     """
     try:
-        costs = count(survey.model, survey.fresh())
+        costs = count(survey.model, survey.fresh(), rules=rules)
     except MeasurementError as error:
         finding = Finding(
             kind="not-counted",
@@ -58,6 +61,7 @@ def _not_counted(costs: Costs, rows: Sequence[LayerCost]) -> tuple[Finding, ...]
     said = {name for row in rows for name in row.uncounted_ops}
     missed = tuple(name for name in costs.uncounted_ops if name not in said)
     return (
+        *((counted_by_rules(costs.rules),) if costs.rules else ()),
         *((macs_at_least(costs.mac_count, missed),) if missed else ()),
         *(
             (fourier_beside(costs.fourier_operation_count),)
@@ -132,7 +136,12 @@ def measured_rows(
         latency_s = seconds_of(
             float(summary.rows_s[position]), float(summary.rows_half_s[position]), source
         )
-        measured = replace(row, latency_s=latency_s, energy_j=joules.get(position))
+        time_share = share_of(
+            float(summary.shares[position]), float(summary.shares_half[position]), source
+        )
+        measured = replace(
+            row, latency_s=latency_s, energy_j=joules.get(position), time_share=time_share
+        )
         filled.append(replace(measured, **_floor(measured, hardware, dtype)))
     return tuple(filled)
 

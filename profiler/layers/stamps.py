@@ -77,8 +77,8 @@ def stamping(stamps: list[Any], order: list[int], stamp: Callable[[], Any]) -> W
 class HostTimeline:
     """Stamps of the host's clock, for work that is done when the call returns."""
 
-    def __init__(self) -> None:
-        self.stamp = time.perf_counter
+    def __init__(self, stamp: Callable[[], float] = time.perf_counter) -> None:
+        self.stamp = stamp
 
     def seconds(self, stamps: list[Any]) -> list[float]:
         return stamps
@@ -87,21 +87,20 @@ class HostTimeline:
         module = nn.Identity()
         inside_s, outside_s = [], []
         for _ in range(CALIBRATION_ROUNDS):
-            bare_s, original_s = _call_s(module), _call_s(module._call_impl)
+            bare_s, original_s = self._call_s(module), self._call_s(module._call_impl)
             stamps: list[float] = []
             with intercepted([(0, module)], stamping(stamps, [], self.stamp)):
-                stamped_s = _call_s(module)
+                stamped_s = self._call_s(module)
             spans_s = [end - start for start, end in zip(stamps[::2], stamps[1::2], strict=True)]
             inside_s.append(median(spans_s) - original_s)
             outside_s.append(stamped_s - bare_s - inside_s[-1])
         return StampCost(inside_s=max(0.0, median(inside_s)), outside_s=max(0.0, median(outside_s)))
 
-
-def _call_s(call: Callable[..., Any]) -> float:
-    start_s = time.perf_counter()
-    for _ in range(CALIBRATION_CALLS):
-        call(None)
-    return (time.perf_counter() - start_s) / CALIBRATION_CALLS
+    def _call_s(self, call: Callable[..., Any]) -> float:
+        start_s = self.stamp()
+        for _ in range(CALIBRATION_CALLS):
+            call(None)
+        return (self.stamp() - start_s) / CALIBRATION_CALLS
 
 
 class GpuTimeline:

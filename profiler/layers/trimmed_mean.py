@@ -32,7 +32,10 @@ class Summary:
         whole_s, whole_half_s: of the model without stamps.
         own_s: shape (calls,), of each call of a module.
         rows_s, rows_half_s: shape (positions,), of each module, over all its calls.
+        shares_half: shape (positions,), of each row's share of their sum: what makes all rows
+            slower alike, such as a CPU's clock, cancels in it.
         closure, closure_half: sum of the rows over the whole.
+        freedom: degrees of freedom of the half widths; 0 where these are infinite.
     """
 
     whole_s: float
@@ -40,8 +43,15 @@ class Summary:
     own_s: Floats
     rows_s: Floats
     rows_half_s: Floats
+    shares_half: Floats
     closure: float
     closure_half: float
+    freedom: float
+
+    @property
+    def shares(self) -> Floats:
+        """Of each row in the sum of the rows, shape (positions,)."""
+        return np.asarray(self.rows_s / max(float(self.rows_s.sum()), 1e-300))
 
     def precise(self, precision: float, small_share: float) -> bool:
         """Whether all rows are within `precision`; small ones of that share of the whole."""
@@ -66,15 +76,18 @@ def summarize(
     columns = np.column_stack([np.concatenate(whole_s), rows])
     keep = _kept(columns.sum(axis=1))
     point = keep @ columns
-    half = _half_widths(columns, np.array([len(part) for part in whole_s]), seed)
+    freedom = _freedom(len(whole_s))
+    half, shares_half = _half_widths(columns, np.array([len(part) for part in whole_s]), seed)
     return Summary(
         whole_s=float(point[0]),
         whole_half_s=float(half[0]),
         own_s=keep @ own,
         rows_s=point[1:],
         rows_half_s=half[1:-1],
+        shares_half=shares_half,
         closure=float(point[1:].sum() / point[0]),
         closure_half=float(half[-1]),
+        freedom=freedom,
     )
 
 
@@ -87,16 +100,29 @@ def _kept(totals: Floats) -> Floats:
     return weights
 
 
-def _half_widths(columns: Floats, sizes: Whole, seed: int) -> Floats:
-    """Of every column's mean, and last of the closure; infinite for a single round."""
+def _stretch_length(round_count: int) -> int:
+    cube_root: float = round_count ** (1 / 3)
+    return max(1, round(cube_root))
+
+
+def _freedom(round_count: int) -> float:
+    """One less than the stretches that do not overlap; 0 for a single round."""
+    return max(round_count / _stretch_length(round_count), 2.0) - 1 if round_count > 1 else 0.0
+
+
+def _half_widths(columns: Floats, sizes: Whole, seed: int) -> tuple[Floats, Floats]:
+    """Of every column's mean and last of the closure, and of the rows' shares of their sum.
+
+    Infinite for a single round.
+    """
     round_count = len(sizes)
     if round_count < 2:
-        return np.full(columns.shape[1] + 1, np.inf)
+        return np.full(columns.shape[1] + 1, np.inf), np.full(columns.shape[1] - 1, np.inf)
     generator = np.random.default_rng(seed)
     ends = np.cumsum(sizes)
     members = [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     totals = columns.sum(axis=1)
-    length = max(1, round(round_count ** (1 / 3)))
+    length = _stretch_length(round_count)
     stretch_count = -(-round_count // length)
     weights = np.zeros((DRAW_COUNT, len(columns)))
     for draw in range(DRAW_COUNT):
@@ -105,8 +131,10 @@ def _half_widths(columns: Floats, sizes: Whole, seed: int) -> Floats:
         chosen = np.concatenate([members[number] for number in drawn])
         np.add.at(weights[draw], chosen, _kept(totals[chosen]))
     means = weights @ columns
-    closures = means[:, 1:].sum(axis=1) / means[:, 0]
-    deviation = np.column_stack([means, closures]).std(axis=0, ddof=1)
-    independent = max(round_count / length, 2.0)
-    factor = t_quantile(0.975, independent - 1) * np.sqrt(independent / (independent - 1))
-    return np.asarray(deviation * factor)
+    sums = means[:, 1:].sum(axis=1)
+    shares = means[:, 1:] / sums[:, None]
+    deviation = np.column_stack([means, sums / means[:, 0], shares]).std(axis=0, ddof=1)
+    freedom = _freedom(round_count)
+    factor = t_quantile(0.975, freedom) * np.sqrt((freedom + 1) / freedom)
+    half = np.asarray(deviation * factor)
+    return half[: columns.shape[1] + 1], half[columns.shape[1] + 1 :]

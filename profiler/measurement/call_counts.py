@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from profiler.counting import Costs, SecondOpinion, compressed_bytes, count
+from profiler.counting import Costs, Rules, SecondOpinion, compressed_bytes, count
 from profiler.errors import MeasurementError
 from profiler.values.applied_transform import (
     AppliedTransform,
@@ -18,14 +18,15 @@ from profiler.values.applied_transform import (
     score_of_variant,
     zero_share,
 )
-from profiler.values.estimate import Basis, Estimate, counted
-from profiler.values.findings import (
-    Finding,
+from profiler.values.counting_findings import (
+    counted_by_rules,
     fourier_beside,
     macs_at_least,
     not_counted,
     second_count_differs,
 )
+from profiler.values.estimate import Basis, Estimate, counted
+from profiler.values.findings import Finding
 from profiler.values.layer_cost import LayerCost
 from profiler.values.score import BITS, REFERENCE_BITS
 from profiler.workload.prepared import PreparedModel, map_tensors, tensors_in
@@ -63,8 +64,8 @@ class CallCounts:
 
     def score(self, item_count: int | None) -> Estimate | None:
         """The efficiency score by the counts of one item."""
-        if self.mac_count is None or self.mac_count.is_lower_bound:
-            return None  # a lower bound makes no score
+        if self.mac_count is None or self.mac_count.low is None:
+            return None  # neither a lower bound nor the caller's word makes a score
         if not item_count or self.mac_count.point % item_count:
             return None
         return score_of_variant(
@@ -80,25 +81,34 @@ class CallCounts:
         return None if score is None else counted(float(score), "", "p_s on the counts before it")
 
 
-def count_call(bench: PreparedModel) -> CallCounts:
-    """Count the call of a workbench; a model that cannot be counted is measured all the same."""
+def count_call(bench: PreparedModel, rules: Rules | None = None) -> CallCounts:
+    """Count the call of a workbench; a model that cannot be counted is measured all the same.
+
+    Args:
+        bench: the model, prepared.
+        rules: as for `profiler.count`.
+    """
     costs: Costs | None = None
     findings: tuple[Finding, ...] = ()
     try:
         with bench.mode():
             bench.renew()
-            costs = count(bench.model, bench.inputs)
+            costs = count(bench.model, bench.inputs, rules=rules)
     except MeasurementError as error:
         findings = (not_counted(error.message),)
     mac_count = None
     if costs is not None and costs.uncounted_ops:
         mac_count = _at_least(costs)
         findings = (macs_at_least(costs.mac_count, costs.uncounted_ops),)
+    elif costs is not None and costs.rules:
+        mac_count = _by_rules(costs)
     elif costs is not None:
         second = _second_opinion(bench)
         mac_count = counted(costs.mac_count, "MAC", _source(second))
         if second is not None and second.verdict == "disagree":
             findings = (second_count_differs(second.source, second.differing_ops),)
+    if costs is not None and costs.rules:
+        findings += (counted_by_rules(costs.rules),)
     if costs is not None and costs.fourier_operation_count:
         findings += (fourier_beside(costs.fourier_operation_count),)
     tensors = {id(t): t for t in (*bench.model.parameters(), *bench.model.buffers())}
@@ -122,6 +132,14 @@ def _at_least(costs: Costs) -> Estimate:
     return Estimate(
         point=costs.mac_count, low=None, high=None, unit="MAC", confidence=None,
         basis=Basis.COUNTED, source=f"at least: not counted is {', '.join(costs.uncounted_ops)}",
+    )  # fmt: skip
+
+
+def _by_rules(costs: Costs) -> Estimate:
+    """No exact count any more: part of it is the caller's word."""
+    return Estimate(
+        point=costs.mac_count, low=None, high=None, unit="MAC", confidence=None,
+        basis=Basis.ASSUMED, source=f"operators of one call, but {', '.join(costs.rules)}",
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from .runners import LocalRunner
 if TYPE_CHECKING:
     from torch import nn
 
+    from profiler.counting import Rules
     from profiler.runtimes.deploy import AgreementSamples
 
 
@@ -36,6 +37,7 @@ def measure(
     runtime: str | None = None,
     agreement_on: AgreementSamples | None = None,
     seed: int = 0,
+    rules: Rules | None = None,
     carbon: CarbonFactors | None = None,
     workload: Workload | None = None,
     meters: Sequence[OpenMeter] | None = None,
@@ -53,7 +55,7 @@ def measure(
     request = Request(
         model=model, inputs=inputs, name=name, device=device, dtype=dtype, batch_size=batch_size,
         channels_last=channels_last, runtime=runtime, agreement_on=agreement_on, seed=seed,
-        workload=workload,
+        rules=rules, workload=workload,
     )  # fmt: skip
     conditions = Conditions(
         precision=precision, max_seconds=max_seconds, seed=seed, carbon=carbon, meters=meters,
@@ -76,6 +78,7 @@ def measure_together(
     runtime: str | None = None,
     agreement_on: AgreementSamples | None = None,
     seed: int = 0,
+    rules: Rules | None = None,
     carbon: CarbonFactors | None = None,
     meters: Sequence[OpenMeter] | None = None,
     codecarbon: CodeCarbonOptions | bool = False,
@@ -97,7 +100,7 @@ def measure_together(
         Request(
             model=model, inputs=inputs, name=name, device=device, dtype=dtype,
             batch_size=batch_size, channels_last=channels_last, runtime=runtime,
-            agreement_on=agreement_on, seed=seed,
+            agreement_on=agreement_on, seed=seed, rules=rules,
         )
         for name, (model, inputs) in models.items()
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from .model_facts import ModelFacts
 if TYPE_CHECKING:
     from torch import nn
 
+    from profiler.counting import Rules
     from profiler.machine.device import Device
     from profiler.runtimes.deploy import AgreementSamples
     from profiler.runtimes.shared_export import SharedExport
@@ -39,6 +40,7 @@ class Request:
         agreement_on: what the answers of a run-time are held against eager torch's on; None for the
             inputs of the call.
         seed: of everything random.
+        rules: MACs of kinds of modules by formulas of the caller's; see `profiler.count`.
         workload: what to record about where the model and its inputs came from.
     """
 
@@ -52,6 +54,7 @@ class Request:
     runtime: str | None = None
     agreement_on: AgreementSamples | None = None
     seed: int = 0
+    rules: Rules | None = None
     workload: Workload | None = None
 
 
@@ -102,7 +105,7 @@ def facts_of(request: Request, prepared: PreparedModel, device: Device) -> Model
     from .call_counts import count_call
     from .peak_memory import peak_memory
 
-    counts, deployment = count_call(prepared), prepared.deployment
+    counts, deployment = count_call(prepared, request.rules), prepared.deployment
     workload = _workload(request, prepared, device)
     broken = tuple(nonfinite_tensors(prepared.model))
     return ModelFacts(

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from profiler.values.repetition_findings import fewer_processes
 from .conduct import Conditions, conduct
 from .messages import error_from, receive, send
 from .model_facts import ModelFacts
+from .protocol import Progress
 from .runners import TimedSpan
 
 _LIBRARY = str(Path(__file__).resolve().parents[2])
@@ -45,23 +46,76 @@ class FreshProcesses:
         loader: "module:function" of this library, which turns `options` into requests.
         options: what it needs, as JSON can hold it.
         allocator: "steady" or "system".
-        follow_up: "module:function" of this library, which the last process calls with `options`
-            once the blocks have run.
     """
 
     count: int
     loader: str
     options: Mapping[str, Any]
     allocator: str
-    follow_up: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Processes that hold all models, laid out.
+
+    Args:
+        runners: the processes.
+        names: short names of the models.
+        facts: of the models; empty where they were not to be counted.
+        findings: about processes that are missing.
+    """
+
+    runners: Sequence[RemoteRunner]
+    names: Sequence[str]
+    facts: Sequence[ModelFacts]
+    findings: Sequence[Finding]
+
+
+@contextmanager
+def prepared_processes(
+    fresh: FreshProcesses, progress: Progress | None, *, counts: bool
+) -> Iterator[Prepared]:
+    """Start the processes and let each prepare all models; they end with the context.
+
+    Args:
+        fresh: what to start.
+        progress: told that they are under way.
+        counts: whether the first one counts the models as well.
+
+    Raises:
+        ProfilerError: what the first process could not load or prepare.
+        MeasurementError: a process ended.
+    """
+    environment = allocator_environment(fresh.allocator, os.environ)
+    with ExitStack() as stack:
+        if progress is not None:
+            progress("preparing", 0.0)
+        exports = stack.enter_context(TemporaryDirectory(prefix="wattprof-"))
+        workers = [_start(environment) for _ in range(fresh.count)]
+        for worker in workers:
+            stack.callback(worker.end)
+        for number, worker in enumerate(workers):
+            is_first = number == 0
+            worker.ask_to_prepare(fresh, exports, is_first=is_first, counts=counts and is_first)
+        first = workers[0].answer()
+        ready, findings = _those_prepared(workers, is_gpu=first["is_gpu"])
+        yield Prepared(
+            runners=ready,
+            names=first["names"],
+            facts=decode(first["facts"], tuple[ModelFacts, ...]),
+            findings=findings,
+        )
 
 
 def measure_in_processes(
-    fresh: FreshProcesses, conditions: Conditions
+    fresh: FreshProcesses,
+    conditions: Conditions,
+    follow_up: Callable[[Prepared], Any] | None = None,
 ) -> tuple[tuple[Profile, ...], Any]:
     """Start the processes, let each prepare all models, and measure these in turns.
 
-    The budget begins when all are prepared.
+    The budget begins when all are prepared. `follow_up` is called with the processes once the
+    blocks have run.
 
     Returns:
         A profile a model, and what the follow-up gave, None without one.
@@ -70,20 +124,11 @@ def measure_in_processes(
         ProfilerError: what the first process could not load or prepare, or what a call raised.
         MeasurementError: a process ended.
     """
-    environment = allocator_environment(fresh.allocator, os.environ)
-    with ExitStack() as stack:
-        if conditions.progress is not None:
-            conditions.progress("preparing", 0.0)
-        exports = stack.enter_context(TemporaryDirectory(prefix="wattprof-"))
-        workers = [_start(environment) for _ in range(fresh.count)]
-        for worker in workers:
-            stack.callback(worker.end)
-        for number, worker in enumerate(workers):
-            worker.ask_to_prepare(fresh, exports, is_first=number == 0)
-        facts = decode(workers[0].answer()["facts"], tuple[ModelFacts, ...])
-        ready, findings = _those_prepared(workers, is_gpu=facts[0].gpu_identity is not None)
-        profiles = conduct(facts, ready, conditions, is_fresh=True, findings=findings)
-        return profiles, None if fresh.follow_up is None else ready[-1].follow_up(fresh)
+    with prepared_processes(fresh, conditions.progress, counts=True) as crew:
+        profiles = conduct(
+            crew.facts, crew.runners, conditions, is_fresh=True, findings=crew.findings
+        )
+        return profiles, None if follow_up is None else follow_up(crew)
 
 
 def _those_prepared(
@@ -113,10 +158,15 @@ class RemoteRunner:
     questions: IO[str]
     answers: IO[str]
 
-    def ask_to_prepare(self, fresh: FreshProcesses, exports: str, *, is_first: bool) -> None:
-        """Have it load and lay out the models; the first one exports and counts them as well."""
-        where = {"exports": exports, "is_first": is_first}
-        self._ask({"loader": fresh.loader, "options": fresh.options, **where})
+    def ask_to_prepare(
+        self, fresh: FreshProcesses, exports: str, *, is_first: bool, counts: bool
+    ) -> None:
+        """Have it load and lay out the models, and count them where `counts`.
+
+        What is exported for a run-time the first process makes in `exports`, for all of them.
+        """
+        models = {"loader": fresh.loader, "options": fresh.options}
+        self._ask({**models, "exports": exports, "is_first": is_first, "counts": counts})
 
     def run(self, model: int, call_count: int, lead_count: int = 0) -> TimedSpan:
         before_s = time.process_time()
@@ -130,9 +180,12 @@ class RemoteRunner:
         account = replace(span.account, other_cpu_s=max(0.0, other_s - own_s))
         return replace(span, account=account)
 
-    def follow_up(self, fresh: FreshProcesses) -> Any:
-        """What the function that `fresh` names gives in that process."""
-        self._ask({"follow_up": fresh.follow_up, "options": fresh.options})
+    def call(self, function: str, **arguments: Any) -> Any:
+        """What "module:function" of this library gives there.
+
+        It is called with the process's `Station` and the arguments, as JSON can hold them.
+        """
+        self._ask({"function": function, "arguments": arguments})
         return self.answer()["result"]
 
     def answer(self) -> dict[str, Any]:

@@ -23,10 +23,10 @@ _WORDS = {
 }
 
 
-def glossary() -> Section:
-    """All words, for the end of a report."""
+def glossary(*words: str) -> Section:
+    """These words, or all without any, for the end of a report."""
     columns = (Column(label="word"), Column(label="means"))
-    rows = tuple(_WORDS.items())
+    rows = tuple((word, _WORDS[word]) for word in words or _WORDS)
     return Section(
         title=TITLE, tables=(Table(caption="What they mean here", columns=columns, rows=rows),)
     )

@@ -102,6 +102,8 @@ def _summed(rows: Sequence[LayerCost]) -> LayerCost:
         effective_mac_count=sum(known) if len(known) == len(effective) else None,
         latency_s=_sum([row.latency_s for row in ran]),
         energy_j=_sum([row.energy_j for row in ran]),
+        # What one row gains in share others lose: their intervals do not add up.
+        time_share=ran[0].time_share if len(ran) == 1 else None,
         floor_s=sum(row.floor_s or 0.0 for row in floors) if complete else None,
         floor_j=_plain_sum([row.floor_j for row in ran]) if complete else None,
         bound=max(floors, key=lambda row: row.floor_s or 0.0).bound if complete else None,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from profiler.values.layer_cost import LayerCost
+from profiler.values.shapes import shapes_in_words
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 
 from .document import Column, Document, Section, Table
+from .glossary import TITLE as WORDS
+from .glossary import glossary
 from .layer_groups import group_by_depth, group_by_kind, sort_layers
 from .roofline import roofline_of
 
@@ -95,6 +99,8 @@ def _counted(row: LayerCost) -> list[str]:
 def _share(row: LayerCost, whole_s: float) -> str:
     if row.latency_s is None:
         return ""
+    if row.time_share is not None:
+        return show_share(row.time_share.point, row.time_share.half_width)
     return show_share(row.latency_s.point / whole_s if whole_s else None)
 
 
@@ -156,7 +162,25 @@ def layer_document(report: LayerReport, rows: Sequence[LayerCost]) -> Document:
         cells = tuple((item.kind, item.observed, item.remedy) for item in report.findings)
         table = Table(caption="What to know before trusting a number", columns=columns, rows=cells)
         sections.append(Section(title="Findings", tables=(table,)))
+    sections.append(glossary("stamps", "closure", "segment model"))
     return Document(title=f"Layers of {name}", lead=_lead(report), sections=tuple(sections))
+
+
+def joined_layer_document(documents: Sequence[Document]) -> Document:
+    """Reports of several workloads of one model, one behind the other."""
+    if len(documents) == 1:
+        return documents[0]
+    return Document(
+        title=" and ".join(document.title for document in documents),
+        lead=tuple(line for document in documents for line in document.lead),
+        sections=tuple(
+            replace(section, title=f"{section.title} ({document.title.removeprefix('Layers of ')})")
+            for document in documents
+            for section in document.sections
+            if section.title != WORDS
+        )
+        + documents[-1].sections[-1:],
+    )
 
 
 def _lead(report: LayerReport) -> tuple[str, ...]:
@@ -168,9 +192,25 @@ def _lead(report: LayerReport) -> tuple[str, ...]:
     return (
         f"{report.name}: {show(report.latency_s)} a call, {joules}.",
         f"Sum of the layers over the whole model: {', '.join(closures)}.",
-        f"Run on {report.device_name} ({report.device}, {report.dtype}), "
-        f"{report.run_count:,} instrumented calls, ended by: {report.stopped_by}.",
+        f"Run on {report.device_name} ({', '.join(_conditions(report))}), "
+        f"{report.run_count:,} instrumented calls{_among(report)}, ended by: {report.stopped_by}.",
     )
+
+
+def _conditions(report: LayerReport) -> list[str]:
+    """Device, dtype, threads, shapes and data: what the numbers hold for."""
+    threads = f"{report.threads} thread{'' if report.threads == 1 else 's'}"
+    return [
+        report.device,
+        report.dtype,
+        *([threads] if report.threads is not None and report.device == "cpu" else []),
+        *([shapes_in_words(report.input_shapes)] if report.input_shapes else []),
+        *([report.data] if report.data else []),
+    ]
+
+
+def _among(report: LayerReport) -> str:
+    return f" in {report.process_count} processes" if report.process_count > 1 else ""
 
 
 def _energy_notes(report: LayerReport) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from profiler.values.profile import HOST, Profile
+from profiler.values.shapes import shapes_in_words
 
 
 def setting_in_words(profile: Profile) -> str | None:
@@ -16,10 +15,7 @@ def setting_in_words(profile: Profile) -> str | None:
     threads += "s" if workload.threads not in (None, 1) else ""
     layout = ", channels last" if workload.channels_last else ""
     compiled = ", compiled" if workload.compiled else ""
-    times = Counter(workload.input_shapes)
-    shapes = " and ".join(
-        shape if count == 1 else f"{count} of {shape}" for shape, count in times.items()
-    )
+    shapes = shapes_in_words(workload.input_shapes)
     return f"inputs {shapes} ({workload.data}), {workload.dtype}{threads}{layout}{compiled}"
 
 

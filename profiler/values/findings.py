@@ -173,47 +173,6 @@ def accuracy_not_taken(checkpoint: str, reason: str) -> Finding:
     )
 
 
-def not_counted(reason: str) -> Finding:
-    """MACs and score are missing, and why."""
-    return Finding(
-        kind="not-counted",
-        observed=f"the MACs of a call are not known: {reason}",
-        remedy="`python -m profiler stats` names what has no formula; time and joules hold without",
-    )
-
-
-def macs_at_least(mac_count: int, uncounted: tuple[str, ...]) -> Finding:
-    """Part of the call has no formula."""
-    return Finding(
-        kind="not-counted",
-        observed=f"the MACs of a call are {mac_count:,} or more: not counted is "
-        f"{', '.join(uncounted)}",
-        remedy="read the MACs as a lower bound; time and joules hold without",
-    )
-
-
-def fourier_beside(operation_count: int) -> Finding:
-    """Fourier transforms do work that is no MAC."""
-    return Finding(
-        kind="fourier-operations",
-        observed=f"Fourier transforms add {operation_count:,} real operations (5 N log2 N for N "
-        "complex points, half for real ones), which are not among the MACs",
-        remedy="",
-    )
-
-
-def second_count_differs(source: str, differing_ops: tuple[tuple[str, int, int], ...]) -> Finding:
-    """An independent counter gets other MACs: (family of operators, ours, theirs)."""
-    families = ", ".join(
-        f"{family}: {ours:,} here, {theirs:,} there" for family, ours, theirs in differing_ops
-    )
-    return Finding(
-        kind="counts-differ",
-        observed=f"{source} counts one item otherwise ({families})",
-        remedy="see `stats --second-opinion` for the operators that it does not know",
-    )
-
-
 def contended(other_cpus: float, threads: int, cpu_count: int) -> Finding:
     """Other work took CPUs that the model's threads needed."""
     return Finding(

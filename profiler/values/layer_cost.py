@@ -23,6 +23,8 @@ class LayerCost:
         effective_mac_count: MACs whose weight is not zero; None when not looked at.
         latency_s: seconds inside one call of the model, where it was measured.
         energy_j: joules inside one call of the model, where it was measured.
+        time_share: of the seconds of all rows together, where it was measured: steadier than the
+            seconds themselves, as what slows all rows alike cancels in it.
         floor_s: seconds that this device cannot go below for it; None without a calibration.
         floor_j: joules that it cannot go below; None without a sensor at the calibration.
         bound: what sets that floor: "compute", "memory" or "overhead"; None without one.
@@ -39,6 +41,7 @@ class LayerCost:
     effective_mac_count: int | None = None
     latency_s: Estimate | None = None
     energy_j: Estimate | None = None
+    time_share: Estimate | None = None
     floor_s: float | None = None
     floor_j: float | None = None
     bound: str | None = None

@@ -54,6 +54,11 @@ class LayerReport:
         tool_cost_s: what the instrument adds to one call, known from empty modules and subtracted.
         observed_tool_cost_s: the same as the difference between runs with and without it.
         run_count: instrumented calls that were used.
+        process_count: processes that made them, each by turns; the intervals of time hold how much
+            these differ where there are several.
+        input_shapes: of every tensor among the inputs, as text.
+        data: what the inputs are; None where nobody said.
+        threads: of torch on the CPU.
         left_out: modules that lack a number, each with the reason.
         hardware: best of the device that rows are compared with; None when not asked for.
         findings: what to know before trusting these numbers.
@@ -81,6 +86,10 @@ class LayerReport:
     findings: tuple[Finding, ...]
     stopped_by: str
     spent_s: float
+    process_count: int = 1
+    input_shapes: tuple[str, ...] = ()
+    data: str | None = None
+    threads: int | None = None
 
     def closure_finding(self) -> Finding:
         """How well the rows add up, for a record that keeps the rows alone."""

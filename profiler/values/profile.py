@@ -14,6 +14,7 @@ from .figures import figure_frame, figure_lines, figures_of
 from .findings import Finding
 from .layer_cost import LayerCost
 from .repetition import Repetition
+from .shapes import shapes_in_words
 from .trace import Trace, Window
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Profile:
 
     def __str__(self) -> str:
         workload = self.workload
-        shapes = " and ".join(workload.input_shapes) or "a command"
+        shapes = shapes_in_words(workload.input_shapes) or "a command"
         where = f"{self.environment.device_name} ({workload.device}, {workload.dtype})"
         lines = [f"{self.name}: {shapes} on {where}, per call:", figure_lines(figures_of(self))]
         lines += [f"  ! {finding.observed}" for finding in self.findings]

@@ -120,7 +120,9 @@ def faulting(faults_per_call: float, system_share: float, is_system_allocator: b
         kind="page-faults",
         observed=f"{faults_per_call:,.0f} page faults a call take {system_share:.0%} of the CPU "
         "time: the allocator gives its pages back and asks for them again",
-        remedy="--allocator steady keeps them" if is_system_allocator else "",
+        remedy="fresh processes keep them (--processes 2 or more, --allocator steady)"
+        if is_system_allocator
+        else "",
     )
 
 

@@ -114,11 +114,14 @@ def show_count(count: int | None) -> str:
     return NOT_SEEN if count is None else f"{count:,}"
 
 
-def show_share(share: float | None) -> str:
-    """A share of 1 as percent, two digits: "3.1 %"."""
+def show_share(share: float | None, half_width: float | None = None) -> str:
+    """A share of 1 as percent, two digits or those that are known: "3.1 %", "9.62 ± 0.08 %"."""
     if share is None:
         return NOT_SEEN
     percent = 100 * share
+    if half_width:
+        decimals = _decimals_for(100 * half_width, 1)
+        return f"{_plain(percent, decimals)} ± {_plain(100 * half_width, decimals)} %"
     return f"{_plain(percent, _decimals_for(percent, 2))} %"
 
 

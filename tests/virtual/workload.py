@@ -4,8 +4,9 @@
     model = nn.Sequential(Load(power, watts=100.0, seconds=2e-3), ...)
     meter = LoadMeter(power, update_period_s=0.02)
 
-The time is slept away on the real clock. What is drawn is written down as it happens, so that the
-meter and the truth agree about every sleep that took longer than it was asked to.
+The time is slept away on the real clock, or on a virtual one that is handed in. What is drawn is
+written down as it happens, so that the meter and the truth agree about every sleep that took longer
+than it was asked to.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import time
 import weakref
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -23,18 +24,25 @@ from profiler.values.trace import Channel, ChannelKind, Reading
 
 
 class LoadPower:
-    """Watts as a step function of CLOCK_MONOTONIC, written by whatever runs."""
+    """Watts as a step function of a clock, by default CLOCK_MONOTONIC, written by whatever runs."""
 
-    def __init__(self, idle_w: float) -> None:
+    def __init__(
+        self,
+        idle_w: float,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.idle_w = idle_w
+        self.now_s = now_s
+        self.sleep = sleep
         self._lock = threading.Lock()
-        self._starts_s = [time.monotonic()]
+        self._starts_s = [now_s()]
         self._powers_w = [idle_w]
         self._energies_j = [0.0]
 
     def set(self, power_w: float) -> None:
         with self._lock:
-            now_s = time.monotonic()
+            now_s = self.now_s()
             past_j = (now_s - self._starts_s[-1]) * self._powers_w[-1]
             self._energies_j.append(self._energies_j[-1] + past_j)
             self._starts_s.append(now_s)
@@ -66,7 +74,7 @@ class Load(nn.Module):
         assert power is not None
         before_w = power.now_w
         power.set(self.watts)
-        time.sleep(self.seconds)
+        power.sleep(self.seconds)
         power.set(before_w)
         return x
 
@@ -78,11 +86,17 @@ class LoadMeter:
     findings = ()
 
     def __init__(
-        self, power: LoadPower, *, update_period_s: float, device: str = "cpu:package-0"
+        self,
+        power: LoadPower,
+        *,
+        update_period_s: float,
+        device: str = "cpu:package-0",
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._power = power
         self._update_period_s = update_period_s
         self._device = device
+        self._now_s = now_s
 
     def open(self) -> tuple[Channel, ...]:
         return (
@@ -97,7 +111,7 @@ class LoadMeter:
 
     def read(self, channel: Channel) -> float:
         period_s = self._update_period_s
-        return self._power.energy_j(time.monotonic() // period_s * period_s)
+        return self._power.energy_j(self._now_s() // period_s * period_s)
 
     def drain(self, channel: Channel) -> Sequence[Reading]:
         return ()

@@ -9,17 +9,18 @@ from profiler.cli import main
 from tests.unit.layers.samples import best_of_device
 
 WORDS = ["layers", "--model", "lightweight", "--device", "cpu", "--data", "synthetic", "--quiet"]
+HERE = ["--processes", "1", "--max-seconds", "1.5"]
 
 
 @pytest.fixture(autouse=True)
 def _calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device is known already: no test waits for a calibration."""
     best = best_of_device()
-    monkeypatch.setattr("profiler.layers.measurement.hardware_best", lambda *_, **__: best)
+    monkeypatch.setattr("profiler.layers.session.hardware_best", lambda *_, **__: best)
 
 
 def test_json_is_one_object_with_rows_and_closure(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*WORDS, "--max-seconds", "1.5", "--json"]) == 0
+    assert main([*WORDS, *HERE, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["latency_closure"]["unit"] == "x"
     assert sum(row["mac_count"] for row in document["layers"]) == 12_159_488
@@ -27,7 +28,7 @@ def test_json_is_one_object_with_rows_and_closure(capsys: pytest.CaptureFixture[
 
 
 def test_csv_has_one_line_a_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--max-seconds", "1.5", "--format", "csv", "--by", "kind", "--sort", "macs"]
+    words = [*HERE, "--format", "csv", "--by", "kind", "--sort", "macs"]
     assert main([*WORDS, *words]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert rows[0]["path"] == "conv"
@@ -36,7 +37,7 @@ def test_csv_has_one_line_a_kind(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_html_is_written_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "layers.html"
-    assert main([*WORDS, "--max-seconds", "1.5", "--format", "html", "--out", str(path)]) == 0
+    assert main([*WORDS, *HERE, "--format", "html", "--out", str(path)]) == 0
     assert "<svg" in path.read_text(encoding="utf-8")
 
 

@@ -119,7 +119,7 @@ def test_inputs_of_other_kinds_are_counted_as_they_are_given(tmp_path, monkeypat
     words = ("--model", "words_s.py:Net", "--input", "scale=Bx9x4", "--input", "ids:Bx9:int64<50")
     found = counted(capsys, *words, "--batch-size", "2")
     assert found["mac_count"] == 2 * 9 * 4 * 3
-    assert found["input_shapes"] == "2x9x4 float32, 2x9 int64"
+    assert found["input_shapes"] == "2x9x4 float32 and 2x9 int64"
     assert found["device"] == "meta"
 
 

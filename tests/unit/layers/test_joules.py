@@ -11,7 +11,8 @@ def summary(rows_s: list[float], whole_s: float, half: float = 0.0) -> Summary:
     rows = np.array(rows_s)
     return Summary(
         whole_s=whole_s, whole_half_s=half * whole_s, own_s=rows, rows_s=rows,
-        rows_half_s=half * rows, closure=float(rows.sum()) / whole_s, closure_half=half,
+        rows_half_s=half * rows, shares_half=half * rows, closure=float(rows.sum()) / whole_s,
+        closure_half=half, freedom=1.0,
     )  # fmt: skip
 
 
@@ -39,7 +40,8 @@ def test_100_w_for_2_s_are_200_j() -> None:
 def test_two_calls_of_different_work_share_a_row_by_their_seconds() -> None:
     times = Summary(
         whole_s=3.0, whole_half_s=0.0, own_s=np.array([2.0, 1.0]), rows_s=np.array([3.0]),
-        rows_half_s=np.array([0.0]), closure=1.0, closure_half=0.0,
+        rows_half_s=np.array([0.0]), shares_half=np.array([0.0]), closure=1.0, closure_half=0.0,
+        freedom=1.0,
     )  # fmt: skip
     seen = powers({WHOLE: watts(200.0), "a": watts(100.0), "b": watts(300.0)})
     joules = replayed_joules(times, [0, 0], [0, 0], {0: "a", 1: "b"}, seen)
