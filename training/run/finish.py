@@ -19,6 +19,7 @@ from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from training.checkpoints.header import Info
 from training.evaluation.accuracy import top1_accuracy
+from training.evaluation.accuracy_note import Tested
 from training.result import CurvePoint, TrainingResult, write_result
 
 from .loss import teacher_finding
@@ -31,7 +32,7 @@ def conclude(
     run: Run,
     info: Info,
     stopped_by: str,
-    test_accuracy: Estimate | None,
+    tested: Tested | None,
     watches: tuple[GpuWatch, CpuWatch],
     tracker: CodeCarbonTracker,
     findings: tuple[Finding, ...],
@@ -42,7 +43,7 @@ def conclude(
         run: what ran.
         info: where it stands.
         stopped_by: what ended it.
-        test_accuracy: None where nothing was tested.
+        tested: None where nothing was tested.
         watches: that looked at GPU and CPU since the start.
         tracker: CodeCarbon's, after its span.
         findings: of opening the sensors.
@@ -72,7 +73,8 @@ def conclude(
             environment=describe(run.device.label, gpu_watch.facts()),
             data=run.splits.description,
             parameter_count=count_parameters(run.learner.model),
-            test_accuracy=test_accuracy,
+            test_accuracy=None if tested is None else tested.accuracy,
+            confusion=None if tested is None else tested.confusion,
             validation_accuracy=_chosen_by(run, info),
             epochs_done=info.epochs_done,
             stopped_by=stopped_by,

@@ -32,12 +32,12 @@ from profiler.machine.contention import CpuWatch
 from profiler.machine.device import find_device
 from profiler.machine.gpu_watch import GpuWatch
 from profiler.meters import OpenMeter
-from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from training.checkpoints.header import Info
 from training.checkpoints.state import State
 from training.data.batches import batches
 from training.distribution import ALONE, Group
+from training.evaluation.accuracy_note import Tested
 from training.progress.view import SILENT, View
 from training.recipe import Recipe
 from training.result import (
@@ -117,9 +117,9 @@ def train(
                     with Interruption() as stop:
                         info, stopped_by = train_epochs(run, info, stop, target_accuracy)
                     is_over = stopped_by != STOPPED_BY_INTERRUPTION
-                    test_accuracy = test(run, info) if is_over else None
+                    tested = test(run, info) if is_over else None
                 ledger.stop(ENDINGS[stopped_by])
-        outcome = conclude(run, info, stopped_by, test_accuracy, watches, tracker, findings)
+        outcome = conclude(run, info, stopped_by, tested, watches, tracker, findings)
     view.end(outcome)
     if not is_over:
         raise ended_by(stop.number)
@@ -233,8 +233,8 @@ def seed_epoch(run: Run, epoch: int, skip: int) -> None:
         torch.manual_seed(int.from_bytes(digest[:7], "little"))
 
 
-def test(run: Run, info: Info) -> Estimate | None:
-    """Top-1 of the best weights, as they lie in the folder, on the split that chose nothing."""
+def test(run: Run, info: Info) -> Tested | None:
+    """The best weights, as they lie in the folder, on the split that chose nothing."""
     if run.splits.validation is None:
         run.save_best(info, None)
     if run.splits.test is None:

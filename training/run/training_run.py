@@ -11,8 +11,6 @@ from pathlib import Path
 from profiler.errors import ProfilerError
 from profiler.ledger import Ledger, Phase
 from profiler.machine.device import Device
-from profiler.values.codec import decode
-from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
@@ -23,7 +21,7 @@ from training.data.batches import steps_per_epoch
 from training.data.splits import Pixels, Splits, load_splits
 from training.data.stream import explaining_lost_workers
 from training.distribution import Group
-from training.evaluation.accuracy_note import accuracy_note, keep_accuracy
+from training.evaluation.accuracy_note import Tested, judge_weights, keep_accuracy
 from training.evaluation.evaluation import count_correct
 from training.progress.view import Progress, View, project
 from training.recipe import Recipe
@@ -132,8 +130,8 @@ class Run:
             tally.item_count += count.total if self.group.is_first else 0
         return count.correct, count.total
 
-    def test(self) -> Estimate:
-        """Top-1 of the best weights on the test split, noted in their checkpoint for `measure`.
+    def test(self) -> Tested:
+        """The best weights on the test split, noted in their checkpoint for `measure`.
 
         They are tested in fp32 as well, the precision in which they will mostly be measured.
         """
@@ -141,23 +139,24 @@ class Run:
         assert splits.test is not None
         with self.ledger.phase(Phase.EVALUATE) as tally, self.explaining_errors():
             self.group.copy_from_first(self.learner.evaluated)
-            note = accuracy_note(
+            tested = judge_weights(
                 self.learner.evaluated,
                 splits.test,
                 splits.normalization,
                 data=splits.test_description,
+                class_names=splits.class_names,
                 dtypes=(recipe.dtype, "fp32"),
                 batch_size=recipe.batch_size,
                 channels_last=recipe.channels_last,
                 group=self.group,
                 after_batch=self.view.tick,
             )
-            passes = len(note["by_dtype"]) if self.group.is_first else 0
+            passes = len(tested.note["by_dtype"]) if self.group.is_first else 0
             tally.item_count += passes * len(splits.test)
         with self.ledger.phase(Phase.CHECKPOINT):
             if self.group.is_first:
-                keep_accuracy(self.folder / BEST, note)
-        return decode(note["by_dtype"][recipe.dtype], Estimate, "accuracy")
+                keep_accuracy(self.folder / BEST, tested.note)
+        return tested
 
     def point(
         self, epoch: int, loss: float, train_accuracy: float, accuracy: float | None, speed: float
