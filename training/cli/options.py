@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from profiler.cli.options import add_carbon, add_sensors, number, whole_number
 from profiler.errors import UsageError
+from training.progress.logs import LOGS
 from training.recipe import (
     AT_LEAST_ONE,
     CHOICES,
@@ -135,8 +136,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """--json and --quiet."""
+    """--json, --quiet and --log."""
     add_json(parser)
+    parser.add_argument(
+        "--log",
+        action="append",
+        choices=tuple(LOGS),
+        default=[],
+        help="; ".join(f"{name}: {what}" for name, what in LOGS.items()),
+    )
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import scipy.stats  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
+from profiler.files import write_whole_file
 from profiler.ledger import Ledger, LedgerSummary, read_ledger
+from profiler.ledger.epochs_csv import epochs_csv
 from profiler.ledger.stretches import alike
 from profiler.machine.codecarbon_tracker import CodeCarbonTracker
 from profiler.machine.contention import CpuWatch, judge_contention
@@ -21,6 +23,7 @@ from training.checkpoints.header import Info
 from training.evaluation.accuracy import top1_accuracy
 from training.evaluation.accuracy_note import Tested
 from training.result import CurvePoint, TrainingResult, write_result
+from training.run_folder import EPOCHS
 
 from .loss import teacher_finding
 from .optimization import count_parameters
@@ -65,6 +68,7 @@ def conclude(
     outcome = None
     if run.group.is_first:
         ledger = read_ledger(run.folder)
+        write_whole_file(run.folder / EPOCHS, epochs_csv(ledger))
         taught = teacher_finding(run.learner.criterion, ledger)
         outcome = TrainingResult(
             folder=str(run.folder),

@@ -190,7 +190,7 @@ def train_epoch(
     Returns:
         What the epoch came to, and how many of its steps are done.
     """
-    done, running = skip, Running(run.device.name)
+    done, running, looked = skip, Running(run.device.name), Sums()
     seed_epoch(run, epoch, skip)
     run.learner.model.train()
     run.view.step(epoch, skip / run.steps)
@@ -203,7 +203,9 @@ def train_epoch(
         tally.item_count += run.host_images
         is_look = done % LOOK_STEPS == 0
         if is_look:
-            look(run, running, epoch)
+            so_far = look(run, running, epoch)
+            loss, looked = so_far.minus(looked).mean_loss, so_far
+            run.view.loss((epoch - 1) * run.steps + done, loss)
         run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):

@@ -241,6 +241,7 @@ def set_up(
         view.begin(
             recipe, folder=folder, description=f"{device.label}; {splits.description}",
             done_epochs=0 if state is None else state.info.epochs_done, gauge=ledger,
+            epoch_steps=run.steps, done_steps=0 if state is None else state.info.step,
         )  # fmt: skip
         view.stage("compiling" if recipe.compile else "warming up")
         if recipe.compile:

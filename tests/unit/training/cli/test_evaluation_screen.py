@@ -62,9 +62,8 @@ def test_many_classes_are_folded_to_what_is_worst() -> None:
     assert "By class: the 20 of 100 recognised least; `--format csv` has all" in shown
     lines = shown.splitlines()
     worst = lines[lines.index("Most confused") + 3]
-    assert worst.split()[-6:-4] != ["10", "images"]
-    assert "4" in worst.split()
-    assert shown.count("a class with a ra") < 40
+    assert "    4  " in worst
+    assert len(lines) < 60
 
 
 def test_the_csv_holds_the_whole_matrix_and_is_read_back() -> None:
