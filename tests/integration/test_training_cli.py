@@ -244,6 +244,22 @@ def test_an_experiment_goes_on_with_what_is_missing(said, tmp_path):
     assert [one["seed"] for one in document["runs"]] == [0, 1]
     assert document["models"][0]["run_count"] == 2
 
+    added = tmp_path / "net.py"
+    added.write_text(BROKEN.format(mistake=""))
+    words = ("--resume", "study", "--seeds", "3", "--model", f"{added}:net", "--device", "cpu")
+    code, out, err = said("experiment", *words, "--json")
+    assert code == 0, err
+    assert kept.stat().st_mtime_ns == before
+    trained = [line.split(": ")[1] for line in err.splitlines() if line.startswith("run ")]
+    assert trained == [
+        "net.py-net-seed0", "net.py-net-seed1", "lightweight-seed2", "net.py-net-seed2",
+    ]  # fmt: skip
+    assert [one["run_count"] for one in json.loads(out)["models"]] == [3, 3]
+    for words, named in (("--seeds", "2"), "--seeds 2 is fewer"), (("--epochs", "2"), "--epochs"):
+        code, _, err = said("experiment", "--resume", "study", *words)
+        assert code == 2
+        assert named in err
+
 
 BROKEN = """
 import torch
