@@ -329,6 +329,6 @@ def test_an_experiment_keeps_its_plan_and_the_error_names_the_flag(refused):
 
     plan = ExperimentPlan(recipe=load_recipe("digits"), models=("lightweight",), seeds=(0, 1))
     write_experiment(Path("study"), plan, ())
-    for words in (("--epochs", "9"), ("--model", "resnet18"), ("--seeds", "5")):
+    for words in (("--epochs", "9"), ("--dtype", "bf16"), ("--seeds", "1")):
         said = refused("experiment", "--resume", "study", *words)
         said.assert_tells(words[0], code=2)

@@ -66,6 +66,9 @@ def _add_field(group: argparse._ArgumentGroup, name: str, hint: Any, text: str) 
         "default": argparse.SUPPRESS,
         "help": text.replace("%", "%%"),
     }
+    if Ellipsis in kinds:
+        group.add_argument(flag_of(name), type=_whole_numbers(name), metavar="N,N", **keywords)
+        return
     if bool in kinds:
         group.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, **keywords)
         return
@@ -87,6 +90,11 @@ def _converter(name: str, kinds: tuple[Any, ...]) -> Callable[[str], Any]:
     if NoneType not in kinds:
         return convert
     return lambda text: None if text.lower() == _NONE else convert(text)
+
+
+def _whole_numbers(name: str) -> Callable[[str], list[int]]:
+    convert = whole_number(flag_of(name), 1)
+    return lambda text: [convert(part) for part in text.split(",")]
 
 
 def _given_fields(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from training.evaluation.accuracy_note import Tested
 from training.result import CurvePoint, TrainingResult, write_result
 from training.run_folder import EPOCHS
 
+from .learner import judge_fit
 from .loss import teacher_finding
 from .optimization import count_parameters
 from .precision import judge_precision
@@ -60,6 +61,7 @@ def conclude(
         *run.group.findings,
         *gpu_watch.findings(),
         *judge_precision(run.recipe, run.device),
+        *judge_fit(run.recipe, run.learner.fit),
         # The ranks of one machine are each other's neighbours.
         *(judge_contention(run.device, cpu_watch) if run.group.world_size == 1 else ()),
         *_judge_splits(run),

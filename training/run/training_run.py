@@ -29,7 +29,7 @@ from training.result import CurvePoint
 from training.run_folder import BEST, LAST
 
 from .interruption import is_ended_by_signal
-from .learner import Learner, compiled, make_learner
+from .learner import Learner, compiled, judge_fit, make_learner
 from .loss import teacher_sha256
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
 from .precision import judge_precision
@@ -237,6 +237,8 @@ def set_up(
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
         check_teacher(state, recipe, learner.criterion)
+    for finding in judge_fit(recipe, learner.fit):
+        view.note(f"{finding.observed}; {finding.remedy}")
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
         view.begin(
             recipe, folder=folder, description=f"{device.label}; {splits.description}",
