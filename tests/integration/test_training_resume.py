@@ -164,7 +164,7 @@ def test_a_finished_run_trains_further_as_one_that_was_to_restart_there(tmp_path
     run(grown, short)
     view = Noting()
     outcome = run(grown, wanted, resume=True, view=view)
-    assert "finished after 1 epochs; 2 more follow from its last weights" in view.notes[0]
+    assert "finished after 1 epoch; 2 more follow from its last weights" in view.notes[0]
     assert (outcome.epochs_done, outcome.recipe) == (3, wanted)
     assert [segment.ended for segment in outcome.ledger.segments] == ["finished", "finished"]
     assert_equal_states(whole, grown)

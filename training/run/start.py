@@ -16,6 +16,7 @@ from training.checkpoints.state import State
 from training.data.data_identity import check_same_data
 from training.data.splits import Splits
 from training.progress.view import SILENT, View
+from training.progress.words import epochs
 from training.recipe import Recipe, make_recipe, prolonged
 from training.result import STOPPED_BY_EPOCHS, read_result
 from training.run_folder import BEST, LAST, RECIPE, may_begin_anew, set_aside
@@ -94,7 +95,7 @@ def begin(
         if is_over and recipe.epochs > stored.epochs:
             check_recipe(prolonged(stored, recipe.epochs), recipe)
             view.note(
-                f"finished after {stored.epochs} epochs; {recipe.epochs - stored.epochs} more "
+                f"finished after {epochs(stored.epochs)}; {recipe.epochs - stored.epochs} more "
                 "follow from its last weights, with a schedule of their own"
             )
             return replace(state, info=replace(state.info, recipe=recipe))
