@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from profiler.render.citations import Sources
 from profiler.render.document import Column, Section, Table
 from profiler.values.layer_table import Scalar, write_csv
-from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show_count
 from training.evaluation.accuracy import top1_accuracy
-from training.progress.words import as_percent
+from training.progress.words import as_percent, ending
 
 from .screens import estimate_row, estimates_table, page
 
@@ -66,7 +65,7 @@ def _classes(per_class: tuple[ClassAccuracy, ...]) -> Table:
     )
     rows = tuple(
         (
-            _shortened(one.name),
+            ending(one.name, LONGEST),
             show_count(one.image_count),
             as_percent(one.accuracy) if one.accuracy is not None else NOT_SEEN,
             as_percent(one.precision) if one.precision is not None else "never guessed",
@@ -102,7 +101,7 @@ def _matrix(confusion: Confusion) -> Table:
         ),
         rows=tuple(
             (
-                _shortened(name if name == str(label) else f"{label} {name}"),
+                name if name == str(label) else f"{label} {ending(name, LONGEST)}",
                 *(str(counts.get((label, guess), 0)) for guess in range(len(names))),
             )
             for label, name in enumerate(names)
@@ -128,8 +127,8 @@ def _pairs(confusion: Confusion) -> Table:
         ),
         rows=tuple(
             (
-                _shortened(names[label]),
-                _shortened(names[guess]),
+                ending(names[label], LONGEST),
+                ending(names[guess], LONGEST),
                 show_count(count),
                 as_percent(top1_accuracy(count, totals[label], "share of the images of the class")),
             )
@@ -164,8 +163,3 @@ def _interval(name: str, estimate: Estimate | None) -> dict[str, Scalar]:
         f"{name}_high": None if estimate is None else estimate.high,
         f"{name}_basis": NOT_SEEN if estimate is None else estimate.basis.value,
     }
-
-
-def _shortened(name: str) -> str:
-    text = clean(name)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

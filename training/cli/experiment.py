@@ -262,5 +262,6 @@ def _finish(
     if arguments.json:
         print(json.dumps(write_experiment(folder, plan, runs, failed), allow_nan=False))
         return
-    sys.stdout.write(render_document(document, "text"))
-    print(f"\nstored in {clean(str(folder))}")
+    narrow = experiment_document(plan, runs, failed, is_narrow=True)
+    sys.stdout.write(render_document(narrow, "text"))
+    print(f"\nstored in {clean(str(folder))}; images per joule stand in {TABLE}, too")
