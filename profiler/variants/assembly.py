@@ -65,6 +65,7 @@ def build(
     for_training: bool = False,
     structure_only: bool = False,
     runtime: str | None = None,
+    may_set_own: bool = False,
 ) -> Target:
     """Build the model that a reference names, with its transforms.
 
@@ -81,6 +82,7 @@ def build(
         for_training: whether it is to be trained.
         structure_only: whether a checkpoint's weights will come into it later.
         runtime: that will run it, where it is not torch: the precision is left to it then.
+        may_set_own: see `resolve`.
 
     Raises:
         UsageError: an unknown transform, a value out of range, or an order that makes no sense.
@@ -93,7 +95,7 @@ def build(
     if for_training:
         _check_training(wanted, has_weights=weights is not None or structure_only)
     target, is_trained = _base(
-        wanted, num_classes, weights, load_batches, device, for_training, runtime
+        wanted, num_classes, weights, load_batches, device, for_training, runtime, may_set_own
     )
 
     @cache
@@ -125,11 +127,13 @@ def _base(
     device: str,
     for_training: bool,
     runtime: str | None,
+    may_set_own: bool,
 ) -> tuple[Target, bool]:
     """The model before all transforms, and whether it has its weights already."""
     members = members_of(wanted.base)
     if members is None:
-        return resolve(wanted.base, num_classes=num_classes), False
+        target = resolve(wanted.base, num_classes=num_classes, may_set_own=may_set_own)
+        return target, False
     if weights is not None or for_training:
         raise UsageError(
             f"'{wanted.base}' has the weights of its members, and no others",

@@ -171,6 +171,7 @@ def _build(recipe: Recipe, splits: Splits, state: State | None) -> tuple[nn.Modu
         ),
         for_training=True,
         structure_only=state is not None,
+        may_set_own=True,
     ).model
     return model, fits[-1] if fits else None
 
