@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import scipy.stats  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
+import scipy.special  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
 from profiler.files import write_whole_file
 from profiler.ledger import Ledger, LedgerSummary, read_ledger
