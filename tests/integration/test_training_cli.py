@@ -404,3 +404,23 @@ def test_help_imports_nothing_heavy(words):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert seen.stderr.splitlines()[-1] == "[]"
+
+
+def test_weights_for_other_classes_begin_with_a_fresh_last_layer_that_is_named(
+    said, checkpoint, tmp_path
+):
+    from PIL import Image
+
+    for label, colour in (("day", 200), ("night", 20)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(20):
+            picture = Image.new("RGB", (8, 8), (colour, colour, number))
+            picture.save(tmp_path / "photos" / label / f"{number}.png")
+    words = ("--data", "folder:photos", "--initial", checkpoint, "--batch-size", "8")
+    code, out, err = said("train", *SHORT, *words, "--epochs", "1", "--out", "tuned", "--json")
+    assert code == 0, err
+    (outcome,) = json.loads(out)["runs"]
+    (told,) = [one for one in outcome["findings"] if one["kind"] == "initial-weights"]
+    assert "begun anew, because the file knows another number of classes: " in told["observed"]
+    assert told["observed"] in err.replace("\n", " ")
+    assert outcome["confusion"]["class_names"] == ["day", "night"]
