@@ -72,9 +72,7 @@ class Target:
     tokenizer: str | None = None
 
 
-def resolve(
-    reference: str, *, num_classes: int | None = None, may_set_own: bool = False
-) -> Target:
+def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool = False) -> Target:
     """Find and build the model that a reference names.
 
     Args:
@@ -101,6 +99,7 @@ def resolve(
         return Target(
             reference=reference, name=name, model=model, input_specs=specs, tokenizer=attribute
         )
+
     def build(found: object) -> nn.Module:
         is_fixed = may_set_own and callable(found) and not _takes_classes(found)
         return _build(found, reference, None if is_fixed else num_classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import scipy.special  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
@@ -60,8 +61,7 @@ def conclude(
         *findings,
         *run.group.findings,
         *gpu_watch.findings(),
-        *judge_precision(run.recipe, run.device),
-        *judge_fit(run.recipe, run.learner.fit),
+        *(*judge_precision(run.recipe, run.device), *judge_fit(run.recipe, run.learner.fit)),
         # The ranks of one machine are each other's neighbours.
         *(judge_contention(run.device, cpu_watch) if run.group.world_size == 1 else ()),
         *_judge_splits(run),
@@ -69,8 +69,7 @@ def conclude(
     )
     outcome = None
     if run.group.is_first:
-        ledger = read_ledger(run.folder)
-        write_whole_file(run.folder / EPOCHS, epochs_csv(ledger))
+        ledger = _closed_ledger(run.folder)
         taught = teacher_finding(run.learner.criterion, ledger)
         outcome = TrainingResult(
             folder=str(run.folder),
@@ -94,6 +93,13 @@ def conclude(
     shared = run.group.from_first(outcome)
     assert shared is not None
     return shared
+
+
+def _closed_ledger(folder: Path) -> LedgerSummary:
+    """What the ledgers of all hosts come to; its epochs are written beside them, as CSV."""
+    ledger = read_ledger(folder)
+    write_whole_file(folder / EPOCHS, epochs_csv(ledger))
+    return ledger
 
 
 def _second_opinion(

@@ -90,26 +90,31 @@ def begin(
         write_recipe(folder, recipe)
         return None
     if (folder / LAST).exists():
-        state = load_checkpoint(folder / LAST)
-        stored, is_over = state.info.recipe, state.info.is_finished and _is_concluded(folder)
-        if is_over and recipe.epochs > stored.epochs:
-            check_recipe(prolonged(stored, recipe.epochs), recipe)
-            view.note(
-                f"finished after {epochs(stored.epochs)}; {recipe.epochs - stored.epochs} more "
-                "follow from its last weights, with a schedule of their own"
-            )
-            return replace(state, info=replace(state.info, recipe=recipe))
-        check_recipe(stored, recipe)
-        if is_over:
-            raise UsageError(
-                f"the run in '{folder}' is finished: {state.info.epochs_done} of "
-                f"{recipe.epochs} epochs",
-                hint=f"give it more with --epochs, or see "
-                f"`python -m training evaluate --checkpoint {folder / BEST}`",
-            )
-        return state
+        return _gone_on(folder, recipe, view)
     check_recipe(stored_recipe(folder), recipe)
     return None
+
+
+def _gone_on(folder: Path, recipe: Recipe, view: View) -> State:
+    """The state of the folder's last checkpoint, from which the recipe goes on."""
+    state = load_checkpoint(folder / LAST)
+    stored, is_over = state.info.recipe, state.info.is_finished and _is_concluded(folder)
+    if is_over and recipe.epochs > stored.epochs:
+        check_recipe(prolonged(stored, recipe.epochs), recipe)
+        view.note(
+            f"finished after {epochs(stored.epochs)}; {recipe.epochs - stored.epochs} more "
+            "follow from its last weights, with a schedule of their own"
+        )
+        return replace(state, info=replace(state.info, recipe=recipe))
+    check_recipe(stored, recipe)
+    if is_over:
+        raise UsageError(
+            f"the run in '{folder}' is finished: {state.info.epochs_done} of "
+            f"{recipe.epochs} epochs",
+            hint=f"give it more with --epochs, or see "
+            f"`python -m training evaluate --checkpoint {folder / BEST}`",
+        )
+    return state
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from profiler.errors import ProfilerError
 from profiler.ledger import Ledger, Phase
 from profiler.machine.device import Device
+from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
@@ -219,8 +220,7 @@ def set_up(
     """
     started_s = time.monotonic()
     earlier_s = ledger.summary().duration_s if isinstance(ledger, Ledger) else 0.0
-    for finding in judge_precision(recipe, device):
-        view.note(f"{finding.observed}: {finding.remedy}")
+    _note(view, judge_precision(recipe, device))
     with ledger.phase(Phase.DATA):
         view.stage("decoding")
         splits = load_splits(recipe, device.name)
@@ -237,8 +237,7 @@ def set_up(
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
         check_teacher(state, recipe, learner.criterion)
-    for finding in judge_fit(recipe, learner.fit):
-        view.note(f"{finding.observed}; {finding.remedy}")
+    _note(view, judge_fit(recipe, learner.fit))
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
         view.begin(
             recipe, folder=folder, description=f"{device.label}; {splits.description}",
@@ -260,6 +259,11 @@ def set_up(
     )  # fmt: skip
     run.save(info, None)
     return run, info
+
+
+def _note(view: View, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        view.note(f"{finding.observed}: {finding.remedy}")
 
 
 def after_epoch(info: Info, point: CurvePoint, steps: int) -> tuple[Info, bool]:
