@@ -9,12 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import tempfile
 import traceback
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import torch.distributed as dist
+
+from tests.integration.processes import environment
 
 COUNT = 2
 TIMEOUT_S = 200
@@ -26,13 +28,13 @@ class Ranks:
     """Two ranks that run `tests.integration.ranks`; they end with the `with` block.
 
     Args:
-        words: of its command line.
+        words: of its command line; the second is a folder, which what they say goes to, too.
         variables: of their environment, beside torchrun's; LOCAL_WORLD_SIZE="1" makes two nodes.
     """
 
     def __init__(self, *words: str, **variables: str) -> None:
         FORKS.set_forkserver_preload(PRELOADED)
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = Path(words[1])
         self._store = dist.TCPStore(
             "127.0.0.1", 0, COUNT, is_master=True, wait_for_workers=False,
             timeout=timedelta(seconds=60),
@@ -55,8 +57,9 @@ class Ranks:
             )
             for rank in range(COUNT)
         ]
-        for process in self._processes:
-            process.start()
+        with patch.dict(os.environ, environment()):  # where the first one is forked from looks
+            for process in self._processes:
+                process.start()
 
     def __enter__(self) -> Ranks:
         return self
@@ -78,7 +81,7 @@ class Ranks:
         return self._said(rank, "out").read_text()
 
     def _said(self, rank: int, stream: str) -> Path:
-        return Path(self._folder.name) / f"{rank}.{stream}"
+        return self._folder / f"rank-{rank}.{stream}"
 
 
 def _run(words: tuple[str, ...], variables: dict[str, str], out: str, err: str) -> None:

@@ -150,7 +150,7 @@ def test_a_killed_first_rank_is_named_by_the_other(tmp_path):
         killed_s = kill(tmp_path, 0)
         codes, err = pair.finish()
     assert codes[0] == -signal.SIGKILL
-    assert codes[1] == 1
+    assert codes[1] != 0
     assert_names_the_lost(tmp_path, 0, err, killed_s)
 
 
