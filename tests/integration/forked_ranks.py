@@ -50,7 +50,12 @@ class Ranks:
                 target=_run,
                 args=(
                     words,
-                    {**common, "RANK": str(rank), "LOCAL_RANK": str(rank % local_count)},
+                    {
+                        **common,
+                        "RANK": str(rank),
+                        "LOCAL_RANK": str(rank % local_count),
+                        "GROUP_RANK": str(rank // local_count),
+                    },
                     str(self._said(rank, "out")),
                     str(self._said(rank, "err")),
                 ),
