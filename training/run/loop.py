@@ -204,8 +204,8 @@ def train_epoch(
         is_look = done % LOOK_STEPS == 0
         if is_look:
             so_far = look(run, running, epoch)
-            loss, looked = so_far.minus(looked).mean_loss, so_far
-            run.view.loss((epoch - 1) * run.steps + done, loss)
+            run.view.loss((epoch - 1) * run.steps + done, so_far.minus(looked).mean_loss)
+            looked = so_far
         run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):
