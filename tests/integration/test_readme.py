@@ -128,7 +128,8 @@ def test_the_trainings_of_the_readme_run_one_after_the_other(
         assert code == 0, err
         assert out, command
         assert "Traceback" not in err
-        assert all(len(line) <= 80 for line in out.splitlines()), out
+        if "training ledger" not in command:  # whose columns are a run's devices
+            assert all(len(line) <= 80 for line in out.splitlines()), out
 
 
 def test_the_budget_of_the_readme_is_one(tmp_path: Path) -> None:
