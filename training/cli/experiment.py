@@ -264,4 +264,4 @@ def _finish(
         return
     narrow = experiment_document(plan, runs, failed, is_narrow=True)
     sys.stdout.write(render_document(narrow, "text"))
-    print(f"\nstored in {clean(str(folder))}; images per joule stand in {TABLE}, too")
+    print(f"\nimages per joule stand in {TABLE}, too\nstored in {clean(str(folder))}")
