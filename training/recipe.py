@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ class Recipe:
         momentum: of SGD; the first beta of AdamW.
         weight_decay: of matrices and kernels; biases and normalisation layers have none.
         schedule: "one-cycle" (linear up, linear down to 0) or "cosine" (linear up, cosine to 0).
-        warmup_share: share of all steps in which the rate climbs.
+        warmup_share: share of the schedule's steps in which the rate climbs.
+        restarts: epochs after which the schedule begins anew, such as 10,20; a finished run that
+            is given more epochs has one where it had ended.
         label_smoothing: share of the target spread over all classes.
         ema_decay: per step, of the averaged weights that are evaluated; None evaluates the last.
         crop_padding: pixels of reflected border from which a random crop is cut; 0 for none.
@@ -76,6 +79,7 @@ class Recipe:
     weight_decay: float = 5e-4
     schedule: str = "one-cycle"
     warmup_share: float = 0.2
+    restarts: tuple[int, ...] = ()
     label_smoothing: float = 0.0
     ema_decay: float | None = None
     crop_padding: int = 4
@@ -108,6 +112,9 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise _wrong(self, name, "between 0 and 1")
+        edges = (0, *self.restarts, self.epochs)
+        if any(one >= other for one, other in pairwise(edges)):
+            raise _wrong(self, "restarts", "rising numbers of epochs before the last one")
         if self.validation_share > 0.5:
             raise _wrong(self, "validation_share", "at most 0.5")
         if self.image_size is not None and self.image_size < 1:
@@ -133,6 +140,11 @@ class Recipe:
             for item in fields(self)
         }
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def prolonged(recipe: Recipe, epochs: int) -> Recipe:
+    """The same for more epochs, with a schedule of their own for those that are added."""
+    return replace(recipe, epochs=epochs, restarts=(*recipe.restarts, recipe.epochs))
 
 
 def _is_elsewhere(name: str, one: object, other: object) -> bool:

@@ -54,6 +54,19 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """What the images of each class were taken for.
+
+    Args:
+        class_names: by label.
+        cells: (label, first guess, images), by label and guess; a pair that is not there has none.
+    """
+
+    class_names: tuple[str, ...]
+    cells: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
     """A whole run, all segments of it.
 
@@ -66,6 +79,7 @@ class TrainingResult:
         parameter_count: of the model.
         test_accuracy: top-1 of the best weights, read once, at the end; None for a source without
             test split and for an interrupted run.
+        confusion: of the same answers, class by class; None likewise, and in earlier versions.
         validation_accuracy: top-1 of the best weights; it was chosen by this number, so that it
             flatters. None without a validation split.
         epochs_done: finished epochs, earlier segments included.
@@ -92,6 +106,7 @@ class TrainingResult:
     curve: tuple[CurvePoint, ...]
     ledger: LedgerSummary
     codecarbon: CodeCarbonOpinion | None = None
+    confusion: Confusion | None = None
     findings: tuple[Finding, ...] = ()
 
 

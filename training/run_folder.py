@@ -2,6 +2,7 @@
 
     recipe.json            what is computed; written first
     ledger.jsonl           where the joules went; a host beyond the first has a file of its own
+    epochs.csv             what each epoch came to and cost, for other people's tools
     journal-N.jsonl        raw readings of the N-th segment
     last.safetensors       where the run stands; last.json is its header, readable
     best.safetensors       the best weights so far; best.json likewise
@@ -27,11 +28,12 @@ LEDGER = ledger_path(Path(), host=0).name
 FIRST_JOURNAL = journal_name(segment=0, host=0)
 LAST = "last.safetensors"
 BEST = "best.safetensors"
+EPOCHS = "epochs.csv"
 PLAN = "experiment.json"
 TABLE = "table.md"
 
 FAILED = "failed"
-_OF_A_RUN = (RECIPE, RESULT, "ledger*.jsonl", "journal-*.jsonl", "last.*", "best.*")
+_OF_A_RUN = (RECIPE, RESULT, EPOCHS, "ledger*.jsonl", "journal-*.jsonl", "last.*", "best.*")
 
 
 def is_run(folder: Path) -> bool:

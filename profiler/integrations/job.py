@@ -95,6 +95,11 @@ class JobEnergy:
             self._phases.begin_earlier(phase, epoch)
 
     @property
+    def so_far_j(self) -> Estimate | None:
+        """Joules of this run by the latest readings; None where no sensor tells."""
+        return None if self._live is None else self._live.ledger.joules_so_far
+
+    @property
     def is_between(self) -> bool:
         """Whether this instant is in no phase, so far."""
         return self._phases is not None and self._phases.present is None

@@ -9,7 +9,9 @@
     print(energy.summary())
 
 Loggers get `energy_j/train_epoch` and `energy_j/validation` of each epoch, `energy_j/fit` at the
-end, and once, as a hyperparameter, where the numbers come from.
+end, and once, as a hyperparameter, where the numbers come from. In a job of one process the first
+two are in `trainer.callback_metrics` when an epoch ends, so that `ModelCheckpoint` and
+`EarlyStopping` can monitor them: by the latest readings, and NaN where these tell too little.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from profiler.values.estimate import Estimate
 
 from .callback import EnergyReport, for_loggers
 from .harmless import harmless
+from .job import JobEnergy
+from .latest import LatestReadings
 from .nodes import RankPlace
 
 HOSTS = ("lightning.pytorch", "pytorch_lightning")
@@ -61,6 +65,7 @@ class EnergyCallback(EnergyReport, _Callback):
         super().__init__(write=write, record=record)
         self._steps: dict[int, int] = {}
         self._tells_basis = True
+        self._latest = LatestReadings(_JoulesSoFar(self._job))
 
     @harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -81,12 +86,16 @@ class EnergyCallback(EnergyReport, _Callback):
     @harmless
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._job.switch("train_epoch", trainer.current_epoch)
+        self._latest.forget()
+        self._latest.enter("train_epoch")
         self._log_parts(trainer, self._job.settled_parts())
 
     @harmless
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._steps[trainer.current_epoch] = trainer.global_step
         self._job.pause()
+        self._latest.leave()
+        self._offer(trainer, pl_module)
 
     @harmless
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -97,11 +106,18 @@ class EnergyCallback(EnergyReport, _Callback):
         if trainer.state.fn == FIT:
             stage = "sanity_check" if trainer.sanity_checking else "validation"
             self._job.switch(stage, trainer.current_epoch)
+            self._latest.enter(stage)
+
+    @harmless
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.state.fn == FIT and not trainer.sanity_checking:
+            self._offer(trainer, pl_module)
 
     @harmless
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.state.fn == FIT and not trainer.sanity_checking:
             self._job.switch("train_epoch", trainer.current_epoch)
+            self._latest.enter("train_epoch")
         else:
             self._job.pause()
 
@@ -128,6 +144,15 @@ class EnergyCallback(EnergyReport, _Callback):
         """Go on with the joules of the job that the checkpoint is of."""
         with self.shield("restore the energies from a checkpoint"):
             self._job.restore(state_dict)
+
+    def _offer(self, trainer: Any, pl_module: Any) -> None:
+        """Let what the trainer decides by know the joules of this epoch."""
+        if trainer.world_size > 1:
+            return  # whose processes must agree, and only some of them read sensors
+        with self.shield("hand joules to the trainer's callback_metrics"):
+            for stage in ("train_epoch", "validation"):
+                joules = self._latest.joules(stage)
+                pl_module.log(f"energy_j/{stage}", joules, logger=False, batch_size=1)
 
     def _log_parts(self, trainer: Any, parts: tuple[tuple[str, int, Estimate], ...]) -> None:
         by_epoch: dict[int, dict[str, Estimate | None]] = {}
@@ -158,6 +183,16 @@ class EnergyCallback(EnergyReport, _Callback):
                 with self.shield(f"log the source of joules to {name}"):
                     _tell_basis(logger, values)
         self._tells_basis = False
+
+
+class _JoulesSoFar:
+    """What a job has drawn; pickled with it, which a closure is not."""
+
+    def __init__(self, job: JobEnergy) -> None:
+        self._job = job
+
+    def __call__(self) -> Estimate | None:
+        return self._job.so_far_j
 
 
 def _tell_basis(logger: Any, values: dict[str, Estimate | None]) -> None:

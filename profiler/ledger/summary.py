@@ -151,7 +151,7 @@ def _longest(segments: Sequence[Segment]) -> float:
 def _images_per_joule(image_count: int, energy_j: Estimate | None) -> Estimate | None:
     if energy_j is None or energy_j.point <= 0 or not image_count:
         return None
-    source = f"training images over all joules of the run: {energy_j.source}"
+    source = f"images over {energy_j.source}"
     return quotient(
         counted(image_count, "image", "counted"), energy_j, unit="image/J", source=source
     )

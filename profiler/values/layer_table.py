@@ -55,8 +55,8 @@ def layer_rows(layers: Iterable[LayerCost]) -> list[dict[str, Scalar]]:
             "effective_mac_count": layer.effective_mac_count,
             "read_bytes": layer.read_bytes,
             "written_bytes": layer.written_bytes,
-            **_interval_columns("latency", "s", layer.latency_s),
-            **_interval_columns("energy", "j", layer.energy_j),
+            **interval_columns("latency", "s", layer.latency_s),
+            **interval_columns("energy", "j", layer.energy_j),
             "macs_per_byte": layer.macs_per_byte,
             "joules_per_mac": None if (each := layer.joules_per_mac) is None else each.point,
             "floor_s": layer.floor_s,
@@ -69,7 +69,8 @@ def layer_rows(layers: Iterable[LayerCost]) -> list[dict[str, Scalar]]:
     ]
 
 
-def _interval_columns(name: str, unit: str, estimate: Estimate | None) -> dict[str, Scalar]:
+def interval_columns(name: str, unit: str, estimate: Estimate | None) -> dict[str, Scalar]:
+    """Four cells of a number: value, both ends of its interval, basis; empty where not seen."""
     return {
         f"{name}_{unit}": None if estimate is None else estimate.point,
         f"{name}_low_{unit}": None if estimate is None else estimate.low,

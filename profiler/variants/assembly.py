@@ -65,6 +65,7 @@ def build(
     for_training: bool = False,
     structure_only: bool = False,
     runtime: str | None = None,
+    may_set_own: bool = False,
 ) -> Target:
     """Build the model that a reference names, with its transforms.
 
@@ -81,19 +82,19 @@ def build(
         for_training: whether it is to be trained.
         structure_only: whether a checkpoint's weights will come into it later.
         runtime: that will run it, where it is not torch: the precision is left to it then.
+        may_set_own: whether the base's factory may set its own number of classes, see `resolve`.
 
     Raises:
         UsageError: an unknown transform, a value out of range, or an order that makes no sense.
-        TargetError: the base leads to no model.
         CheckpointError: the weights do not fit, or are those of another variant.
-        TransformError: a transform cannot be applied.
+        TargetError, TransformError: there is no such base, or a transform cannot be applied.
     """
     wanted = parse(reference)
     check(wanted)
     if for_training:
         _check_training(wanted, has_weights=weights is not None or structure_only)
     target, is_trained = _base(
-        wanted, num_classes, weights, load_batches, device, for_training, runtime
+        wanted, num_classes, weights, load_batches, device, for_training, runtime, may_set_own
     )
 
     @cache
@@ -109,7 +110,6 @@ def build(
     model, done = target.model, 0
     if weights is not None:
         model, done = _with_weights(target.model, wanted, weights, go_on)
-        is_trained = True
     model = go_on(model, wanted.transforms[done:], is_trained=is_trained)
     if not for_training and not structure_only:
         model = finished(model, device=device)
@@ -125,11 +125,13 @@ def _base(
     device: str,
     for_training: bool,
     runtime: str | None,
+    may_set_own: bool,
 ) -> tuple[Target, bool]:
-    """The model before all transforms, and whether it has its weights already."""
+    """The model before all transforms, and whether it is or will be a trained one."""
     members = members_of(wanted.base)
     if members is None:
-        return resolve(wanted.base, num_classes=num_classes), False
+        target = resolve(wanted.base, num_classes=num_classes, may_set_own=may_set_own)
+        return target, weights is not None
     if weights is not None or for_training:
         raise UsageError(
             f"'{wanted.base}' has the weights of its members, and no others",

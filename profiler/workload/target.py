@@ -72,12 +72,14 @@ class Target:
     tokenizer: str | None = None
 
 
-def resolve(reference: str, *, num_classes: int | None = None) -> Target:
+def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool = False) -> Target:
     """Find and build the model that a reference names.
 
     Args:
         reference: one of the forms in the description of this module.
         num_classes: handed to the factory; None leaves its own default.
+        may_set_own: whether a factory of the user's that takes no `num_classes` is called without;
+            the caller then looks at what the model gives.
 
     Raises:
         TargetError: the reference leads to no model, or its factory takes no `num_classes`.
@@ -97,7 +99,12 @@ def resolve(reference: str, *, num_classes: int | None = None) -> Target:
         return Target(
             reference=reference, name=name, model=model, input_specs=specs, tokenizer=attribute
         )
-    model = with_named(reference, lambda found: _build(found, reference, num_classes))
+
+    def build(found: object) -> nn.Module:
+        is_fixed = may_set_own and callable(found) and not _takes_classes(found)
+        return _build(found, reference, None if is_fixed else num_classes)
+
+    model = with_named(reference, build)
     return Target(reference=reference, name=_slug(attribute), model=model)
 
 
@@ -253,11 +260,20 @@ def _accepted(found: Callable[..., object], reference: str, num_classes: int) ->
     """`num_classes`, if the callable takes it."""
     if num_classes < 1:
         raise TargetError(f"a classifier has at least one class, not {num_classes}")
-    parameters = inspect.signature(found).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    if "num_classes" not in parameters and not takes_any:
+    if not _takes_classes(found):
         raise TargetError(f"'{reference}' takes no num_classes, so {num_classes} cannot be set")
     return num_classes
+
+
+def _takes_classes(found: Callable[..., object]) -> bool:
+    """Whether `num_classes` can be handed to it; a finished model is asked for no classes."""
+    from torch import nn
+
+    if isinstance(found, nn.Module):
+        return True
+    parameters = inspect.signature(found).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return takes_any or "num_classes" in parameters
 
 
 def _slug(text: str) -> str:

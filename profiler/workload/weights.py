@@ -62,14 +62,22 @@ class Fit:
     Args:
         prefix: what was dropped before each; "" for nothing.
         unused: names without that prefix, which are of no part of the model.
+        fresh: of the model's last layers, which stayed as they were: the file knows another number
+            of classes.
     """
 
     prefix: str
     unused: tuple[str, ...]
+    fresh: tuple[str, ...] = ()
 
 
 def fit_weights(
-    model: nn.Module, stored: object, file: Path, *, takes_classes: bool = False
+    model: nn.Module,
+    stored: object,
+    file: Path,
+    *,
+    takes_classes: bool = False,
+    class_count: int | None = None,
 ) -> Fit:
     """Load what was read from a file, as `load_weights` does.
 
@@ -78,6 +86,8 @@ def fit_weights(
         stored: a state dict, or what holds one.
         file: named in the errors.
         takes_classes: whether the user has a flag --classes.
+        class_count: outputs of the model, where the file may know another number of classes: the
+            layers that tell those apart stay as they are. None where it may not.
 
     Raises:
         CheckpointError: it is no state dict, does not fit, or holds NaN or infinite weights.
@@ -87,11 +97,16 @@ def fit_weights(
     prefix = _prefix(named, own)
     weights = {name[len(prefix) :]: item for name, item in named.items() if name.startswith(prefix)}
     _check_keys(weights, own, file)
+    fresh = () if class_count is None else _heads(weights, own, class_count)
+    for name in fresh:
+        del weights[name]
     for name, tensor in weights.items():
         _check_tensor(name, tensor, own[name], file, takes_classes)
     # Files older than BatchNorm's step counter lack it, and inference does not use it.
-    model.load_state_dict({**_counters(own), **weights})
-    return Fit(prefix=prefix, unused=tuple(name for name in named if not name.startswith(prefix)))
+    kept = {name: own[name] for name in fresh}
+    model.load_state_dict({**_counters(own), **kept, **weights})
+    unused = tuple(name for name in named if not name.startswith(prefix))
+    return Fit(prefix=prefix, unused=unused, fresh=fresh)
 
 
 def _read_safetensors(file: Path) -> Any:
@@ -164,6 +179,24 @@ def _prefix(named: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     )
     begin = sum(key.startswith(prefix) for key in named)
     return prefix if 2 * begin >= len(named) else ""
+
+
+def _heads(weights: Mapping[str, Any], own: Mapping[str, Any], class_count: int) -> tuple[str, ...]:
+    """Names of what has a row a class in the model, and a row for each of others in the file."""
+    from torch.nn.parameter import is_lazy
+
+    differing = [
+        name for name, tensor in weights.items()
+        if not is_lazy(own[name]) and tensor.shape != own[name].shape
+    ]  # fmt: skip
+    are_heads = all(
+        own[name].dim() == weights[name].dim() > 0
+        and own[name].shape[1:] == weights[name].shape[1:]
+        and len(own[name]) == class_count
+        for name in differing
+    )
+    same_file = len({len(weights[name]) for name in differing}) == 1 if are_heads else False
+    return tuple(differing) if same_file else ()
 
 
 def _counters(own: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,9 @@ def small_recipe(epochs: int) -> Recipe:
         data="digits",
         epochs=epochs,
         batch_size=64,
+        image_size=8,
         learning_rate=0.1,
-        crop_padding=2,
+        crop_padding=1,
         flip=False,
         ema_decay=0.99,
         validation_share=0.5,
@@ -181,7 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--longest-s", type=float, default=3.0, help="latest moment of a kill")
     parser.add_argument("--seed", type=int, default=0)

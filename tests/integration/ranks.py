@@ -10,10 +10,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
@@ -27,7 +25,6 @@ from training import cli
 from training.distribution import Group, joined
 from training.distribution import exchange as agreement
 
-T = TypeVar("T")
 POWER_W = 100.0
 IMAGE_COUNT = 23
 BATCHES = (8, 7, 1)  # even, uneven and fewer images than ranks
@@ -122,7 +119,7 @@ def keep_ledger(group: Group, folder: Path) -> float:
     return end_s - start_s
 
 
-def fail(group: Group, folder: Path) -> None:
+def fail(group: Group) -> None:
     """The second rank meets an error of its own, the first waits for it."""
     with group.guard(4):
         if group.rank == 1:
@@ -158,14 +155,12 @@ def main() -> int:
         if what == "train":
             (folder / f"rank-{rank}.pid").write_text(str(os.getpid()))
             return cli.main(["train", "--device", "cpu", "--out", str(out), *words])
-        done = use_group({"agree": agree, "fail": fail}[what], folder)
-    (folder / f"rank-{rank}.json").write_text(json.dumps(done), encoding="utf-8")
+        with joined("cpu") as group:
+            done = agree(group, folder)
+            (folder / f"rank-{rank}.json").write_text(json.dumps(done), encoding="utf-8")
+            if what == "agree-then-fail":
+                fail(group)
     return 0
-
-
-def use_group(use: Callable[[Group, Path], T], folder: Path) -> T:
-    with joined("cpu") as group:
-        return use(group, folder)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,18 @@ def test_many_short_epochs_are_told_together(jobs: dict[str, Any]) -> None:
     assert brief["text"].count("\n") < 60
 
 
+@pytest.mark.parametrize("name", ["alone", "validated"])
+def test_a_checkpoint_can_be_chosen_by_the_joules_of_its_epoch(
+    jobs: dict[str, Any], name: str
+) -> None:
+    told = jobs["monitored"][name]
+    assert_true(told)
+    assert told["best"].startswith("epoch=1-")
+    cheapest_j = told["energies"]["train_epoch 1"][1]
+    assert told["score"] == pytest.approx(cheapest_j, rel=0.3)
+    assert told["score"] < 0.8 * told["energies"]["train_epoch 0"][1]
+
+
 def test_a_resumed_fit_goes_on_counting(jobs: dict[str, Any]) -> None:
     resumed = jobs["plain"]["resumed"]
     assert_true(resumed)

@@ -100,21 +100,36 @@ def test_a_command_of_the_readme_runs(command: str, project: Path) -> None:
         assert "hint: " in done.stderr
 
 
-def test_the_trainings_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
-    """In their order, since each uses what the one before it has left."""
+def test_the_trainings_of_the_readme_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In their order, since each uses what the one before it has left.
+
+    Those that name `torchrun` are processes; the others are run here, where torch is imported.
+    """
     from PIL import Image
 
+    from training.cli import main
+
+    monkeypatch.chdir(tmp_path)
     Image.new("L", (8, 8)).save(tmp_path / "three.png")
     for command, flags in TRAINING.items():
         words = shlex.split(f"{command} {flags}")
-        module = ["-m", "torch.distributed.run"] if words[0] == "torchrun" else []
-        done = subprocess.run(
-            [sys.executable, *module, *words[1:]], cwd=tmp_path, env=environment(),
-            capture_output=True, text=True, timeout=200, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout, command
-        assert "Traceback" not in done.stderr
+        if words[:3] == ["python", "-m", "training"]:
+            code = main(words[3:])
+            said = capfd.readouterr()
+            out, err = said.out, said.err
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "torch.distributed.run", *words[1:]], cwd=tmp_path,
+                env=environment(), capture_output=True, text=True, timeout=200, check=False,
+            )  # fmt: skip
+            code, out, err = done.returncode, done.stdout, done.stderr
+        assert code == 0, err
+        assert out, command
+        assert "Traceback" not in err
+        if "training ledger" not in command:  # whose columns are a run's devices
+            assert all(len(line) <= 80 for line in out.splitlines()), out
 
 
 def test_the_budget_of_the_readme_is_one(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_keeps_the_ledger_and_says_what_to_do(refused):
 
 
 @pytest.mark.parametrize(
-    "changed", [("--epochs", "9"), ("--learning-rate", "0.7"), ("--seed", "1")]
+    "changed", [("--batch-size", "9"), ("--learning-rate", "0.7"), ("--seed", "1")]
 )
 def test_a_resumed_run_keeps_its_recipe_and_the_error_names_the_field(refused, trained, changed):
     said = refused("train", "--resume", str(trained), *changed)
@@ -329,6 +329,6 @@ def test_an_experiment_keeps_its_plan_and_the_error_names_the_flag(refused):
 
     plan = ExperimentPlan(recipe=load_recipe("digits"), models=("lightweight",), seeds=(0, 1))
     write_experiment(Path("study"), plan, ())
-    for words in (("--epochs", "9"), ("--model", "resnet18"), ("--seeds", "5")):
+    for words in (("--epochs", "9"), ("--dtype", "fp16"), ("--seeds", "1")):
         said = refused("experiment", "--resume", "study", *words)
         said.assert_tells(words[0], code=2)

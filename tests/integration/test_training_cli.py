@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas
 import pytest
 
 from profiler.ledger import read_ledger
@@ -38,7 +39,8 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one finished run in it."""
     folder = tmp_path_factory.mktemp("project")
-    with start(folder, "train", *SHORT, "--out", "trainings/digits", "--country", "DEU") as process:
+    words = ("--out", "trainings/digits", "--country", "DEU", "--log", "tensorboard")
+    with start(folder, "train", *SHORT, *words) as process:
         out, err = process.communicate(timeout=200)
     (folder / "stdout").write_text(out)
     (folder / "stderr").write_text(err)
@@ -101,9 +103,30 @@ def test_what_is_no_measurement_says_so_in_every_line(project):
 
 def test_a_runs_folder_holds_what_it_should(project):
     names = set(os.listdir(project / "trainings/digits"))
-    assert {"recipe.json", "ledger.jsonl", "last.safetensors", "best.safetensors",
-            "last.json", "best.json", "result.json"} <= names  # fmt: skip
+    assert {"recipe.json", "ledger.jsonl", "last.safetensors", "best.safetensors", "last.json",
+            "best.json", "result.json", "epochs.csv", "tensorboard"} <= names  # fmt: skip
     assert not [name for name in names if name.endswith(".partial")]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's protocol buffers
+def test_epochs_for_other_peoples_tools_are_those_of_the_result(said, project):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = project / "trainings/digits"
+    document = json.loads((run / "result.json").read_text())
+    frame = pandas.read_csv(run / "epochs.csv")
+    assert frame["loss"].tolist() == pytest.approx([one["loss"] for one in document["curve"]])
+    assert frame["energy_so_far_j"].tolist() == pytest.approx(
+        [one["energy_j"]["point"] for one in document["curve"]]
+    )
+    assert said("ledger", str(run), "--format", "csv")[1] == (run / "epochs.csv").read_text()
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    steps = 1347 // 256
+    losses = [(one.step, pytest.approx(one.value)) for one in events.Scalars("epoch/loss")]
+    assert losses == [(one["epoch"] * steps, one["loss"]) for one in document["curve"]]
+    (tested,) = events.Scalars("result/test_accuracy")
+    assert tested.value == pytest.approx(document["test_accuracy"]["point"])
 
 
 def test_json_is_one_object_and_nothing_else(said, tmp_path):
@@ -154,6 +177,8 @@ def test_evaluate_tells_accuracy_and_cost(said, checkpoint, form):
     found = json.loads(out)
     stored = json.loads(Path(checkpoint).with_name("result.json").read_text())
     assert found["top1"]["point"] == stored["test_accuracy"]["point"]
+    assert found["confusion"] == stored["confusion"]
+    assert sum(count for *_, count in found["confusion"]["cells"]) == found["image_count"]
 
 
 def test_predict_reads_files_and_folders(said, checkpoint, tmp_path):
@@ -218,6 +243,22 @@ def test_an_experiment_goes_on_with_what_is_missing(said, tmp_path):
     document = json.loads(again[1])
     assert [one["seed"] for one in document["runs"]] == [0, 1]
     assert document["models"][0]["run_count"] == 2
+
+    added = tmp_path / "net.py"
+    added.write_text(BROKEN.format(mistake=""))
+    words = ("--resume", "study", "--seeds", "3", "--model", f"{added}:net", "--device", "cpu")
+    code, out, err = said("experiment", *words, "--json")
+    assert code == 0, err
+    assert kept.stat().st_mtime_ns == before
+    trained = [line.split(": ")[1] for line in err.splitlines() if line.startswith("run ")]
+    assert trained == [
+        "net.py-net-seed0", "net.py-net-seed1", "lightweight-seed2", "net.py-net-seed2",
+    ]  # fmt: skip
+    assert [one["run_count"] for one in json.loads(out)["models"]] == [3, 3]
+    for words, named in (("--seeds", "2"), "--seeds 2 is fewer"), (("--epochs", "2"), "--epochs"):
+        code, _, err = said("experiment", "--resume", "study", *words)
+        assert code == 2
+        assert named in err
 
 
 BROKEN = """
@@ -363,3 +404,23 @@ def test_help_imports_nothing_heavy(words):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert seen.stderr.splitlines()[-1] == "[]"
+
+
+def test_weights_for_other_classes_begin_with_a_fresh_last_layer_that_is_named(
+    said, checkpoint, tmp_path
+):
+    from PIL import Image
+
+    for label, colour in (("day", 200), ("night", 20)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(20):
+            picture = Image.new("RGB", (8, 8), (colour, colour, number))
+            picture.save(tmp_path / "photos" / label / f"{number}.png")
+    words = ("--data", "folder:photos", "--initial", checkpoint, "--batch-size", "8")
+    code, out, err = said("train", *SHORT, *words, "--epochs", "1", "--out", "tuned", "--json")
+    assert code == 0, err
+    (outcome,) = json.loads(out)["runs"]
+    (told,) = [one for one in outcome["findings"] if one["kind"] == "initial-weights"]
+    assert "begun anew, because the file knows another number of classes: " in told["observed"]
+    assert told["observed"] in err.replace("\n", " ")
+    assert outcome["confusion"]["class_names"] == ["day", "night"]

@@ -1,11 +1,14 @@
-"""Several real processes that train together on the CPU, started by PyTorch's own torchrun."""
+"""Several real processes that train together on the CPU.
+
+Some are started by PyTorch's own torchrun. The others are forked from a process that has imported
+torch already (`tests.integration.forked_ranks`), which tells the code under test the same.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ import torch
 from profiler.ledger import read_ledger
 from profiler.machine.carbon import carbon_factors
 from profiler.values.estimate import Basis
+from tests.integration.forked_ranks import Ranks
 from tests.integration.ranks import POWER_W, count_right, make_model, take_steps
 from training.checkpoints.checkpoint import load_checkpoint
 from training.distribution import ALONE
@@ -32,6 +36,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 RANKS = str(Path(__file__).with_name("ranks.py"))
 # Not in bf16, which a CPU without instructions for it imitates too slowly to wait for.
 DIGITS = ("--recipe", "digits", "--dtype", "fp32", "--quiet")
+SMALL = (*DIGITS, "--image-size", "8", "--crop-padding", "1")
 TWO = ("--nproc-per-node", "2")
 
 
@@ -52,17 +57,6 @@ def finish(process, timeout_s=250):
     finally:
         process.kill()
     return process.returncode, out, err
-
-
-def two_nodes(*words):
-    """Start torchrun twice on this machine, as two hosts of one rank each would."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
-    common = ("--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1")
-    return [
-        start(*common, "--master-port", port, "--node-rank", str(node), *words) for node in range(2)
-    ]
 
 
 def answers(folder):
@@ -89,15 +83,19 @@ def wait_for_epoch(folder, epoch, timeout_s=250):
 
 @pytest.fixture(scope="module")
 def agreed(tmp_path_factory):
-    """What two ranks came to that used every method of their group."""
+    """What two ranks came to that used every method of their group, and what they said at the end.
+
+    The second one then meets an error of its own.
+    """
     folder = tmp_path_factory.mktemp("agreed")
-    code, _, err = finish(start(*TWO, RANKS, "agree", str(folder)))
-    assert code == 0, err
-    return folder, answers(folder)
+    code, _, err = finish(start(*TWO, RANKS, "agree-then-fail", str(folder)))
+    assert code != 0
+    assert (folder / "rank-0.json").is_file(), err
+    return folder, answers(folder), err
 
 
 def test_steps_of_two_ranks_equal_those_of_one_process(agreed):
-    _, ranks = agreed
+    _, ranks, _ = agreed
     expected = take_steps(ALONE)
     for rank in ranks:
         for own, alone in zip(rank["steps"], expected, strict=True):
@@ -106,12 +104,12 @@ def test_steps_of_two_ranks_equal_those_of_one_process(agreed):
 
 
 def test_an_evaluation_that_ranks_share_counts_every_image_once(agreed):
-    _, ranks = agreed
+    _, ranks, _ = agreed
     assert [rank["right"] for rank in ranks] == [count_right(ALONE)] * 2
 
 
 def test_ranks_agree_on_what_one_of_them_knows(agreed):
-    _, ranks = agreed
+    _, ranks, _ = agreed
     for rank in ranks:
         assert rank["gathered"] == [{"rank": 0}, {"rank": 1}]
         assert rank["first"] == "from 0"
@@ -120,16 +118,16 @@ def test_ranks_agree_on_what_one_of_them_knows(agreed):
 
 
 def test_two_ranks_of_one_machine_count_its_joules_once(agreed):
-    folder, ranks = agreed
+    folder, ranks, _ = agreed
     assert ranks[0]["hosts"] == [0, None]
     assert sorted(path.name for path in folder.glob("ledger*")) == ["ledger.jsonl"]
     assert_joules_of_one_machine(folder, ranks[0]["seconds"])
 
 
-@pytest.mark.slow
 def test_two_nodes_on_one_machine_count_its_joules_once(tmp_path):
-    for code, _, err in map(finish, two_nodes(RANKS, "agree", str(tmp_path))):
-        assert code == 0, err
+    with Ranks("agree", str(tmp_path), LOCAL_WORLD_SIZE="1") as pair:
+        codes, err = pair.finish()
+    assert codes == [0, 0], err
     ranks = answers(tmp_path)
     assert [rank["findings"] for rank in ranks] == [["one-machine"]] * 2
     assert [rank["hosts"] for rank in ranks] == [[0, None]] * 2
@@ -137,16 +135,34 @@ def test_two_nodes_on_one_machine_count_its_joules_once(tmp_path):
     assert_joules_of_one_machine(tmp_path, ranks[0]["seconds"])
 
 
-@pytest.mark.parametrize("lost", [pytest.param(0, marks=pytest.mark.slow), 1])
-def test_a_killed_rank_is_named_and_what_was_spent_is_kept(tmp_path, lost):
-    process = start(*TWO, RANKS, "train", str(tmp_path), *DIGITS, "--epochs", "500")
-    run = tmp_path / "run"
-    wait_for_epoch(run, 1)
-    os.kill(int((tmp_path / f"rank-{lost}.pid").read_text()), signal.SIGKILL)
-    killed_s = time.monotonic()
+def test_a_killed_rank_is_named_and_torchrun_ends_the_others(tmp_path):
+    process = start(*TWO, RANKS, "train", str(tmp_path), *SMALL, "--epochs", "5000")
+    wait_for_epoch(tmp_path / "run", 1)
+    killed_s = kill(tmp_path, 1)
     code, _, err = finish(process)
-    assert time.monotonic() - killed_s < 30
     assert code != 0
+    assert_names_the_lost(tmp_path, 1, err, killed_s)
+
+
+def test_a_killed_first_rank_is_named_by_the_other(tmp_path):
+    with Ranks("train", str(tmp_path), *SMALL, "--epochs", "5000") as pair:
+        wait_for_epoch(tmp_path / "run", 1)
+        killed_s = kill(tmp_path, 0)
+        codes, err = pair.finish()
+    assert codes[0] == -signal.SIGKILL
+    assert codes[1] != 0
+    assert_names_the_lost(tmp_path, 0, err, killed_s)
+
+
+def kill(folder, rank):
+    os.kill(int((folder / f"rank-{rank}.pid").read_text()), signal.SIGKILL)
+    return time.monotonic()
+
+
+def assert_names_the_lost(folder, lost, err, killed_s):
+    """One sentence within half a minute, a ledger of all that was spent, and a checkpoint."""
+    run = folder / "run"
+    assert time.monotonic() - killed_s < 30
     told = [line for line in err.splitlines() if line.startswith(f"error: rank {lost} of 2")]
     assert len(told) == 1, err
     assert "was lost at epoch " in told[0]
@@ -157,36 +173,36 @@ def test_a_killed_rank_is_named_and_what_was_spent_is_kept(tmp_path, lost):
     assert load_checkpoint(run / LAST).info.epochs_done >= 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("machines", [1, 2])
-def test_a_training_of_two_ranks_counts_every_machine_and_every_image_once(tmp_path, machines):
-    """With two machines each has a disk of its own, and the first one's folder ends up whole."""
-    words = (*TWO, RANKS, "train", str(tmp_path), *DIGITS, "--json")
-    code, out, err = finish(start(*words, RANKS_APART=str(machines - 1)))
-    assert code == 0, err
-    (outcome,) = json.loads(out)["runs"]
-    assert outcome["test_accuracy"]["point"] > 0.97
-
-    run = tmp_path / ("run" if machines == 1 else "host-0/run")
+def assert_everything_is_counted_once(run, recipe, machines):
     ledger = read_ledger(run)
     assert [segment.ended for segment in ledger.segments] == ["finished"] * machines
     assert ledger.energy_j.basis is Basis.MEASURED
     drawn_j = POWER_W * sum(segment.duration_s for segment in ledger.segments)
     assert ledger.energy_j.point == pytest.approx(drawn_j, rel=0.03)
-    recipe = load_recipe("digits")
     steps = 1347 // recipe.batch_size
     assert ledger.image_count == recipe.epochs * steps * recipe.batch_size
 
 
-@pytest.mark.slow
+def test_two_machines_with_disks_of_their_own_leave_one_whole_folder(tmp_path):
+    words = ("train", str(tmp_path), *SMALL, "--epochs", "4", "--json")
+    with Ranks(*words, RANKS_APART="1", LOCAL_WORLD_SIZE="1") as pair:
+        codes, err = pair.finish()
+    assert codes == [0, 0], err
+    (outcome,) = json.loads(pair.out(0))["runs"]
+    assert outcome["test_accuracy"]["point"] > 0.7  # chance is 0.1
+    recipe = replace(load_recipe("digits"), epochs=4)
+    assert_everything_is_counted_once(tmp_path / "host-0/run", recipe, machines=2)
+
+
 def test_a_training_of_two_ranks_ends_with_the_weights_of_one_process(tmp_path):
     changes = {"model": f"{RANKS}:make_model", "epochs": 1, "dtype": "fp32", "batch_size": 65}
     flags = [word for name, value in changes.items() for word in (flag_of(name), str(value))]
-    process = start(*TWO, RANKS, "train", str(tmp_path), *DIGITS, *flags)
     recipe = replace(load_recipe("digits"), **changes)
+    with Ranks("train", str(tmp_path), *DIGITS, *flags) as pair:
+        codes, err = pair.finish()
+    assert codes == [0, 0], err
+    assert_everything_is_counted_once(tmp_path / "run", recipe, machines=1)
     train(recipe, tmp_path / "alone", device="cpu", threads=1, carbon=carbon_factors())
-    code, _, err = finish(process)
-    assert code == 0, err
     shared, alone = (load_checkpoint(tmp_path / name / LAST).model for name in ("run", "alone"))
     torch.manual_seed(recipe.seed)
     untrained = make_model(10).state_dict()
@@ -195,26 +211,23 @@ def test_a_training_of_two_ranks_ends_with_the_weights_of_one_process(tmp_path):
         assert (weights - untrained[name]).abs().max() > 1e-2
 
 
-@pytest.mark.slow
 def test_an_error_that_all_ranks_meet_is_printed_once(tmp_path):
-    code, _, err = finish(start(*TWO, RANKS, "train", str(tmp_path), "--recipe", "none-such"))
-    assert code != 0
+    with Ranks("train", str(tmp_path), "--recipe", "none-such") as pair:
+        codes, err = pair.finish()
+    assert 0 not in codes
     assert err.count("error: there is no recipe 'none-such'") == 1
 
 
-@pytest.mark.slow
 def test_an_error_in_the_model_is_told_once_and_as_when_alone(tmp_path):
-    words = ("train", str(tmp_path), *DIGITS, "--model", f"{RANKS}:make_raising")
-    code, _, err = finish(start(*TWO, RANKS, *words))
-    assert code != 0
+    words = ("train", str(tmp_path), *SMALL, "--model", f"{RANKS}:make_raising")
+    with Ranks(*words) as pair:
+        codes, err = pair.finish()
+    assert 0 not in codes
     assert err.count("error: ") == 1, err
     assert "error: the model raised ValueError: no such layer\nhint: " in err
 
 
-@pytest.mark.slow
-def test_an_error_of_one_rank_is_told_by_the_others(tmp_path):
-    code, _, err = finish(start(*TWO, RANKS, "fail", str(tmp_path)))
-    assert code != 0
+def test_an_error_of_one_rank_is_told_by_the_others(agreed):
+    err = agreed[2]
     assert "ValueError: rank 1 has no room" in err
     assert "rank 1 of 2 stopped at epoch 4: ValueError: rank 1 has no room" in err
-    assert os.listdir(tmp_path) == []

@@ -15,6 +15,7 @@ from profiler.machine.carbon import carbon_factors
 from tests.bench import train_kill
 from training.checkpoints.checkpoint import load_checkpoint, load_model
 from training.progress.view import SILENT
+from training.recipe import prolonged
 from training.run.loop import train
 from training.run_folder import BEST, LAST
 
@@ -38,6 +39,19 @@ class Interrupting:
 
     def epoch(self, progress):
         self.step(progress.point.epoch, 1.0)
+
+
+class Noting:
+    """A view that keeps what it is to note."""
+
+    def __init__(self):
+        self.notes = []
+
+    def __getattr__(self, name):
+        return getattr(SILENT, name)
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 def run(folder: Path, recipe, *, resume=False, view=SILENT):
@@ -115,8 +129,8 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path, unbr
 
 def test_a_changed_recipe_is_refused_by_field_and_both_values(unbroken):
     before = (unbroken["fp32"] / LAST).read_bytes()
-    with pytest.raises(UsageError, match=r"epochs was 3 and is now 5.*seed was 0 and is now 1"):
-        run(unbroken["fp32"], recipe(dtype="fp32", epochs=5, seed=1), resume=True)
+    with pytest.raises(UsageError, match=r"epochs was 3 and is now 2.*seed was 0 and is now 1"):
+        run(unbroken["fp32"], recipe(dtype="fp32", epochs=2, seed=1), resume=True)
     assert (unbroken["fp32"] / LAST).read_bytes() == before
 
 
@@ -138,3 +152,21 @@ def test_a_damaged_checkpoint_is_not_gone_on_with(tmp_path, unbroken):
         (folder / file.name).write_bytes(content[:-1] if file.name == LAST else content)
     with pytest.raises(CheckpointError, match="damaged"):
         run(folder, recipe(dtype="fp32"), resume=True)
+
+
+def test_a_finished_run_trains_further_as_one_that_was_to_restart_there(tmp_path):
+    """The schedule begins anew, all else goes on: the bits are those of one run of both parts."""
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
+    short = recipe(dtype="fp32", epochs=1)
+    wanted = prolonged(short, 3)
+    assert wanted == replace(short, epochs=3, restarts=(1,))
+    run(whole, wanted)
+    run(grown, short)
+    view = Noting()
+    outcome = run(grown, wanted, resume=True, view=view)
+    assert "finished after 1 epoch; 2 more follow from its last weights" in view.notes[0]
+    assert (outcome.epochs_done, outcome.recipe) == (3, wanted)
+    assert [segment.ended for segment in outcome.ledger.segments] == ["finished", "finished"]
+    assert_equal_states(whole, grown)
+    with pytest.raises(UsageError, match="seed was 0 and is now 1"):
+        run(grown, replace(prolonged(wanted, 4), seed=1), resume=True)

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, str] = {
     " training.recipe training.result training.run_folder",
     "training.progress": "values training.recipe training.result",
     "training.evaluation": "comparison inputs machine measurement meters recording values workload"
-    " training.checkpoints training.data training.distribution",
+    " training.checkpoints training.data training.distribution training.result",
     "training.experiments": "files render values training.evaluation training.progress"
     " training.recipe training.result training.run_folder",
     "training.run": "files inputs ledger machine measurement meters values variants"

@@ -189,6 +189,7 @@ def load_model(
             ),
             load_batches=lambda _: _calibration(info),
             device=str(device),
+            may_set_own=True,
         ).model
     form = torch.channels_last if info.recipe.channels_last else torch.preserve_format
     network.to(device=device).to(memory_format=form).eval()

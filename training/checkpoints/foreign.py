@@ -81,7 +81,7 @@ def load_foreign(
     source = None if data is None else open_source(data, split=split, root=root)
     names = None if source is None else source.class_names
     class_count = len(names) if names else _row_count(weights, path)
-    target = resolve(model, num_classes=class_count)
+    target = resolve(model, num_classes=class_count, may_set_own=True)
     fit = fit_weights(target.model, weights, path)
     height, width = _image_size(source, target.input_shape, image_size, model)
     recipe = Recipe(

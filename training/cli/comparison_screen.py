@@ -17,7 +17,7 @@ from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY, per_item
 from profiler.values.units import NOT_SEEN, show
 from training.evaluation.accuracy import accuracy_difference
-from training.progress.words import as_percent
+from training.progress.words import as_percent, ending
 from training.result import TrainingResult
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SAME = ("epochs", "batch_size", "data", "image_size", "dtype")
 ENERGY = "energy_j"
 _MOST_CLASSES = 10
-_LONGEST_LABEL = 24
+_LONGEST_LABEL = 16
 
 
 def render_comparison(
@@ -130,7 +130,7 @@ def _models(found: SideBySide) -> str:
     )
     rows = tuple(
         (
-            _short(one.label),
+            ending(one.label, _LONGEST_LABEL),
             as_percent(one.profile.accuracy),
             show(joules := _joules(one.profile)),
             NOT_SEEN if joules is None else joules.basis.value,
@@ -151,7 +151,7 @@ def _classes(found: SideBySide) -> str:
     columns = (
         Column(label="class"),
         Column(label="images", role="number"),
-        *(Column(label=_short(one.label), role="number") for one in found.results),
+        *(Column(label=ending(one.label, _LONGEST_LABEL), role="number") for one in found.results),
     )
     rows = tuple(
         (row[0].name, f"{row[0].image_count:,}", *(as_percent(one.accuracy) for one in row))
@@ -194,8 +194,8 @@ def _trainings(runs: Sequence[tuple[str, TrainingResult]]) -> str:
     )
     rows = tuple(
         (
-            _short(label),
-            _short(Path(result.recipe.model).name),
+            ending(label, _LONGEST_LABEL),
+            ending(Path(result.recipe.model).name, _LONGEST_LABEL),
             as_percent(result.test_accuracy),
             show(result.ledger.energy_j),
             NOT_SEEN if result.ledger.energy_j is None else result.ledger.energy_j.basis.value,
@@ -233,9 +233,3 @@ def _spread(accuracies: Sequence[Estimate | None]) -> float:
 
 def _point(estimate: Estimate | None) -> float:
     return -1.0 if estimate is None else estimate.point
-
-
-def _short(label: str) -> str:
-    """The end of a path, which tells runs apart, on a table that fits a terminal."""
-    text = clean(label)
-    return text if len(text) <= _LONGEST_LABEL else f"...{text[3 - _LONGEST_LABEL :]}"

@@ -2,7 +2,8 @@
 
 Top-1 and top-5 have Wilson intervals. The calibration error (15 bins) says how far the model's
 confidence is from its share of right answers; beside it stands what a model that is calibrated
-exactly would show on as many images.
+exactly would show on as many images. By class, accuracy is the share of its images that were
+recognised (recall), precision the share of the guesses of it that were right.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import add_sensors, number, whole_number
@@ -55,6 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="CPU threads of torch",
     )
     add_sensors(parser)
+    add(
+        "--format",
+        choices=tuple(FORMS),
+        default="text",
+        help="csv is a row a class, with what its images were taken for (default: %(default)s)",
+    )
     add_json(parser)
 
 
@@ -62,20 +71,35 @@ def execute(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
     with stdout_to_stderr():
         found = _evaluate(arguments)
-    if arguments.json:
-        from profiler.values.codec import encode
-
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "checkpoint": encode(str(arguments.checkpoint)),
-            **encode(found),
-        }
-        print(json.dumps(document, allow_nan=False, ensure_ascii=False))
-        return 0
-    from .screens import render_evaluation
-
-    sys.stdout.write(render_evaluation(arguments.checkpoint, found))
+    form = "json" if arguments.json else arguments.format
+    sys.stdout.write(FORMS[form](arguments.checkpoint, found))
     return 0
+
+
+def _text(checkpoint: Path, found: Evaluation) -> str:
+    from .evaluation_screen import render_evaluation
+
+    return render_evaluation(checkpoint, found)
+
+
+def _json(checkpoint: Path, found: Evaluation) -> str:
+    from profiler.values.codec import encode
+
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "checkpoint": encode(str(checkpoint)),
+        **encode(found),
+    }
+    return json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _csv(checkpoint: Path, found: Evaluation) -> str:
+    from .evaluation_screen import evaluation_csv
+
+    return evaluation_csv(found)
+
+
+FORMS: dict[str, Callable[[Path, Evaluation], str]] = {"text": _text, "json": _json, "csv": _csv}
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:

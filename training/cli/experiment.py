@@ -2,8 +2,9 @@
 
 Every run is a training of its own, with a ledger and a test at its end. One that fails is a row
 of the table, and the others go on. An experiment that was interrupted goes on with --resume: what
-is finished is not trained again, what failed is tried again. It writes experiment.json and table.md
-beside the folders of its runs.
+is finished is not trained again, what failed is tried again. It may grow: with --resume, a further
+--model and a higher number of --seeds add runs to it. It writes experiment.json and table.md beside
+the folders of its runs.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--seeds",
         type=whole_number("--seeds", 1, 1000),
         metavar="N",
-        help=f"runs of each model, with the seeds 0 to N - 1 (default: {SEEDS})",
+        help=f"runs of each model, with the seeds 0 to N - 1 (default: {SEEDS}); more than before "
+        "adds to the experiment of --resume, as a further --model does",
     )
     add("--out", type=Path, metavar="DIR", help="default: a new folder below trainings/")
     add("--resume", type=Path, metavar="DIR", help="go on with the experiment in this folder")
@@ -118,23 +120,36 @@ def _begin(arguments: argparse.Namespace) -> tuple[Path, ExperimentPlan]:
 
 
 def _resumed(arguments: argparse.Namespace) -> ExperimentPlan:
-    """The plan to go on with; a flag that would change it is refused."""
+    """The plan to go on with, grown by the flags; one that would change it is refused."""
     if arguments.out is not None:
         raise UsageError("--resume goes on in the experiment's folder", hint="leave out --out")
     plan = read_plan(arguments.resume)
     recipe = chosen_recipe(arguments, base=plan.recipe)
     changed = [flag_of(name) for name in plan.recipe.changes(recipe)]
-    if arguments.model and tuple(dict.fromkeys(arguments.model)) != plan.models:
-        changed.append("--model")
-    if arguments.seeds not in (None, len(plan.seeds)):
-        changed.append("--seeds")
     if changed:
         raise UsageError(
             f"an experiment goes on with the plan it began with; {', '.join(changed)} would "
             "change it",
             hint=f"leave out {', '.join(changed)}, or begin a new experiment",
         )
-    return replace(plan, recipe=recipe)
+    seed_count = arguments.seeds or len(plan.seeds)
+    if seed_count < len(plan.seeds):
+        raise UsageError(
+            f"--seeds {seed_count} is fewer than the {len(plan.seeds)} of this experiment, which "
+            "can only grow",
+            hint="leave out --seeds, or begin a new experiment",
+        )
+    grown = replace(
+        plan,
+        recipe=recipe,
+        models=tuple(dict.fromkeys([*plan.models, *(arguments.model or [])])),
+        seeds=tuple(range(seed_count)),
+    )
+    if grown != plan:
+        folder = arguments.resume
+        known = [read_run(folder, name, planned) for name, planned in grown.runs()]
+        write_experiment(folder, grown, [run for run in known if run is not None])
+    return grown
 
 
 def _train(
@@ -247,5 +262,6 @@ def _finish(
     if arguments.json:
         print(json.dumps(write_experiment(folder, plan, runs, failed), allow_nan=False))
         return
-    sys.stdout.write(render_document(document, "text"))
-    print(f"\nstored in {clean(str(folder))}")
+    narrow = experiment_document(plan, runs, failed, is_narrow=True)
+    sys.stdout.write(render_document(narrow, "text"))
+    print(f"\nimages per joule stand in {TABLE}, too\nstored in {clean(str(folder))}")

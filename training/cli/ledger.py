@@ -21,6 +21,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN", help="a run's folder, or a part of its name below trainings/"
     )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "csv"),
+        default="text",
+        help="csv is a row an epoch, as epochs.csv of a run that has ended (default: %(default)s)",
+    )
     add_json(parser)
 
 
@@ -31,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     folder = find_run(arguments.run)
     summary = read_ledger(folder)
-    if arguments.json:
+    if arguments.json or arguments.format == "json":
         document = {
             "schema_version": SCHEMA_VERSION,
             "folder": encode(str(folder)),
@@ -39,6 +45,11 @@ def execute(arguments: argparse.Namespace) -> int:
             **encode(summary),
         }
         print(json.dumps(document, allow_nan=False, ensure_ascii=False))
+        return 0
+    if arguments.format == "csv":
+        from profiler.ledger.epochs_csv import epochs_csv
+
+        sys.stdout.write(epochs_csv(summary))
         return 0
     from profiler.ledger.table import render_ledger
 

@@ -17,7 +17,7 @@ from profiler.render.formats.text import table_text
 from profiler.values.codec import encode
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show
-from training.progress.words import as_percent
+from training.progress.words import as_percent, ending
 from training.result import TrainingResult, read_result
 from training.run_folder import is_run
 
@@ -25,7 +25,7 @@ from .options import add_json
 from .output_folders import TRAININGS
 
 SCHEMA_VERSION = 1
-LONGEST = 28
+LONGEST = 20
 _COLUMNS = (
     Column(label="run", role="code"),
     Column(label="model", role="code"),
@@ -87,17 +87,11 @@ def _read(folder: Path) -> tuple[TrainingResult | None, str | None]:
 
 def _row(name: str, result: TrainingResult | None, problem: str | None) -> tuple[str, ...]:
     if result is None:
-        return (_shortened(name), "unreadable" if problem else "not finished", "", "", "")
+        return (ending(name, LONGEST), "unreadable" if problem else "not finished", "", "", "")
     return (
-        _shortened(name),
-        _shortened(Path(result.recipe.model).name),
+        ending(name, LONGEST),
+        ending(Path(result.recipe.model).name, LONGEST),
         f"{result.epochs_done} of {result.recipe.epochs}",
         NOT_SEEN if result.test_accuracy is None else as_percent(result.test_accuracy),
         show(result.ledger.energy_j),
     )
-
-
-def _shortened(name: str) -> str:
-    """The end of a long name, which tells runs apart."""
-    text = clean(name)
-    return text if len(text) <= LONGEST else f"...{text[3 - LONGEST :]}"

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from profiler.cli.options import add_carbon, add_sensors, number, whole_number
 from profiler.errors import UsageError
+from training.progress.logs import LOGS
 from training.recipe import (
     AT_LEAST_ONE,
     CHOICES,
@@ -65,6 +66,9 @@ def _add_field(group: argparse._ArgumentGroup, name: str, hint: Any, text: str) 
         "default": argparse.SUPPRESS,
         "help": text.replace("%", "%%"),
     }
+    if Ellipsis in kinds:
+        group.add_argument(flag_of(name), type=_whole_numbers(name), metavar="N,N", **keywords)
+        return
     if bool in kinds:
         group.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, **keywords)
         return
@@ -86,6 +90,11 @@ def _converter(name: str, kinds: tuple[Any, ...]) -> Callable[[str], Any]:
     if NoneType not in kinds:
         return convert
     return lambda text: None if text.lower() == _NONE else convert(text)
+
+
+def _whole_numbers(name: str) -> Callable[[str], list[int]]:
+    convert = whole_number(flag_of(name), 1)
+    return lambda text: [convert(part) for part in text.split(",")]
 
 
 def _given_fields(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -135,8 +144,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """--json and --quiet."""
+    """--json, --quiet and --log."""
     add_json(parser)
+    parser.add_argument(
+        "--log",
+        action="append",
+        choices=tuple(LOGS),
+        default=[],
+        help="; ".join(f"{name}: {what}" for name, what in LOGS.items()),
+    )
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
 

@@ -19,6 +19,7 @@ from profiler.inputs.folder import find_pictures, readable
 from profiler.render.document import Column, Table
 from profiler.values.plain_text import clean
 from profiler.values.units import show_share
+from training.progress.words import ending
 
 from .options import add_checkpoint, add_json
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 SMALLEST_SHOWN = 1e-4
+LONGEST_FILE, LONGEST_CLASS = 40, 24
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +110,11 @@ def _print(predictions: Sequence[Prediction]) -> None:
         Column(label="probability", role="number"),
     )
     rows = tuple(
-        (readable(found.file) if place == 0 else "", guess.name, _probability(guess.probability))
+        (
+            ending(readable(found.file), LONGEST_FILE) if place == 0 else "",
+            ending(guess.name, LONGEST_CLASS),
+            _probability(guess.probability),
+        )
         for found in predictions
         for place, guess in enumerate(found.guesses)
     )

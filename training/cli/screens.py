@@ -1,4 +1,4 @@
-"""The text that `train` and `evaluate` print of their results."""
+"""The text that `train` prints of its results, and the parts of it that `evaluate` shares."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from profiler.render.formats.text import bullet, paragraph, section_blocks, tabl
 from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.findings import Finding, in_sentences
 from profiler.values.plain_text import clean
-from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
+from profiler.values.units import NOT_SEEN, show, show_number, show_share
 from training.progress.words import as_percent, epochs, percent
 from training.result import STOPPED_BY_EPOCHS, STOPPED_BY_TARGET
 
 if TYPE_CHECKING:
     from profiler.ledger import EpochNote, LedgerSummary
-    from training.evaluation.evaluation import Evaluation
     from training.result import TrainingResult
 
 Row = tuple[str, ...]
@@ -86,37 +85,6 @@ def _epoch(note: EpochNote, summary: LedgerSummary) -> Row:
     )
 
 
-def render_evaluation(checkpoint: Path, found: Evaluation) -> str:
-    """Print an evaluation for a terminal; ends in a newline."""
-    sources = Sources()
-    rows = [
-        _row("accuracy (top-1)", found.top1, sources, is_share=True),
-        *([_row("accuracy (top-5)", found.top5, sources, is_share=True)] if found.top5 else []),
-        _row("loss", found.loss, sources),
-        _row("calibration error", found.calibration_error, sources, is_share=True),
-        _row("  if calibrated exactly", found.calibration_chance, sources, is_share=True),
-        _row("energy per image (gross)", found.energy_per_image_j, sources),
-        _row("images per second", found.images_per_s, sources),
-    ]
-    section = Section(
-        title=f"{checkpoint} on {found.data} ({found.dtype})",
-        tables=(_table(rows), _classes(found)),
-    )
-    return _page([section], sources, found.findings, ())
-
-
-def _classes(found: Evaluation) -> Table:
-    columns = (
-        Column(label="class"),
-        Column(label="images", role="number"),
-        Column(label="accuracy", role="number"),
-    )
-    rows = tuple(
-        (one.name, show_count(one.image_count), as_percent(one.accuracy)) for one in found.per_class
-    )
-    return Table(caption="By class", columns=columns, rows=rows)
-
-
 def _render_result(outcome: TrainingResult) -> str:
     opinion = () if outcome.codecarbon is None else outcome.codecarbon.parts
     theirs = [part.energy_kwh.source for part in opinion]
@@ -129,7 +97,7 @@ def _render_result(outcome: TrainingResult) -> str:
     section = Section(
         title=f"{what}, on {where}",
         tables=(
-            _table(
+            estimates_table(
                 [
                     *_accuracies(outcome, sources),
                     *_costs(outcome.ledger, sources),
@@ -140,15 +108,16 @@ def _render_result(outcome: TrainingResult) -> str:
         ),
     )
     findings = dict.fromkeys((*outcome.findings, *outcome.ledger.findings))
-    return _page([section], sources, findings, (clean(f"stored in {outcome.folder}"),))
+    return page([section], sources, findings, (clean(f"stored in {outcome.folder}"),))
 
 
-def _page(
+def page(
     sections: Iterable[Section],
     sources: Sources,
     findings: Iterable[Finding],
     last: Sequence[str],
 ) -> str:
+    """Sections, the sources that they cite, findings, and the last lines; ends in a newline."""
     blocks = [block for section in sections for block in section_blocks(section)]
     points = "\n".join(
         bullet(in_sentences(sources.shorten(finding.observed), finding.remedy))
@@ -158,17 +127,18 @@ def _page(
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _table(rows: Iterable[Row], caption: str = _INTERVALS) -> Table:
+def estimates_table(rows: Iterable[Row], caption: str = _INTERVALS) -> Table:
+    """A table of rows that `estimate_row` made."""
     return Table(caption=caption, columns=_COLUMNS, rows=tuple(rows))
 
 
 def _accuracies(outcome: TrainingResult, sources: Sources) -> list[Row]:
-    rows = [_row("test accuracy (top-1)", outcome.test_accuracy, sources, is_share=True)]
+    rows = [estimate_row("test accuracy (top-1)", outcome.test_accuracy, sources, is_share=True)]
     chosen_by = outcome.validation_accuracy
     if chosen_by is not None:
-        rows.append(_row("validation accuracy", chosen_by, sources, is_share=True))
+        rows.append(estimate_row("validation accuracy", chosen_by, sources, is_share=True))
     if outcome.stopped_by == STOPPED_BY_TARGET:
-        rows.append(_row("energy to the target", outcome.curve[-1].energy_j, sources))
+        rows.append(estimate_row("energy to the target", outcome.curve[-1].energy_j, sources))
     return rows
 
 
@@ -176,20 +146,22 @@ def _costs(summary: LedgerSummary, sources: Sources) -> list[Row]:
     """What a run cost, and where that went."""
     duration = stated(summary.duration_s, "s", Basis.MEASURED, "monotonic clock")
     rows = [
-        _row("time", duration, sources),
-        _row("energy (gross)", summary.energy_j, sources),
-        _row("  in watt-hours", summary.energy_kwh, sources),
+        estimate_row("time", duration, sources),
+        estimate_row("energy (gross)", summary.energy_j, sources),
+        estimate_row("  in watt-hours", summary.energy_kwh, sources),
         *_phases(summary, sources),
     ]
     if summary.repeated_j is not None:
-        rows.append(_row("  of epochs done again", summary.repeated_j, sources))
+        rows.append(estimate_row("  of epochs done again", summary.repeated_j, sources))
     rows += [
-        _row("energy of an epoch", summary.joules_per_epoch, sources),
-        _row("images per joule", summary.images_per_joule, sources),
-        _row("carbon", summary.carbon_g, sources),
+        estimate_row("energy of an epoch", summary.joules_per_epoch, sources),
+        estimate_row("images per joule", summary.images_per_joule, sources),
+        estimate_row("carbon", summary.carbon_g, sources),
     ]
     if summary.second_opinion_j is not None:
-        rows.append(_row("CodeCarbon's rules, applied here", summary.second_opinion_j, sources))
+        rows.append(
+            estimate_row("CodeCarbon's rules, applied here", summary.second_opinion_j, sources)
+        )
     return rows
 
 
@@ -197,7 +169,7 @@ def _second_opinion(outcome: TrainingResult, sources: Sources) -> list[Row]:
     opinion = outcome.codecarbon
     if opinion is None:
         return []
-    return [_row(label, value, sources) for label, value in brief_rows(opinion)]
+    return [estimate_row(label, value, sources) for label, value in brief_rows(opinion)]
 
 
 def _phases(summary: LedgerSummary, sources: Sources) -> list[Row]:
@@ -206,7 +178,7 @@ def _phases(summary: LedgerSummary, sources: Sources) -> list[Row]:
     for phase, energy_j in summary.by_phase.items():
         share = show_share(energy_j.point / whole_j) if energy_j and whole_j else ""
         label = f"  {phase}{', ' if share else ''}{share}"
-        rows.append(_row(label, energy_j, sources))
+        rows.append(estimate_row(label, energy_j, sources))
     return rows
 
 
@@ -221,7 +193,10 @@ def _parts(summary: LedgerSummary) -> list[str]:
     return [*parts, summary.carbon.intensity_g_per_kwh.source]
 
 
-def _row(label: str, estimate: Estimate | None, sources: Sources, *, is_share: bool = False) -> Row:
+def estimate_row(
+    label: str, estimate: Estimate | None, sources: Sources, *, is_share: bool = False
+) -> Row:
+    """A number with its interval, its basis and the mark of its source."""
     if estimate is None:
         return (label, show(None), "", "")
     text = as_percent(estimate) if is_share else show(estimate)

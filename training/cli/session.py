@@ -25,6 +25,7 @@ from profiler.errors import (
 )
 from profiler.values.plain_text import clean
 from training.progress import choose_view
+from training.progress.logs import with_logs
 from training.run_folder import FIRST_JOURNAL, LAST, LEDGER, RECIPE, is_run
 
 from .output_folders import remove_unbegun
@@ -79,6 +80,7 @@ def run_training(
     codecarbon = chosen_codecarbon(arguments)
     is_new = group.is_first and not is_run(folder)
     view = choose_view(quiet=arguments.quiet or not group.is_first)
+    view = with_logs(view, dict.fromkeys(arguments.log) if group.is_first else ())
     try:
         view.stage("loading")
         from training.run.loop import train
@@ -147,6 +149,8 @@ def say_interrupted(arguments: argparse.Namespace, folder: Path, kept: str) -> N
         value = getattr(arguments, flag.strip("-").replace("-", "_"))
         if value is not None and value != AUTO:
             words += [flag, str(value)]
+    for name in arguments.log:
+        words += ["--log", name]
     if not arguments.codecarbon:
         words.append("--no-codecarbon")
     text = clean(f"interrupted; {kept}, go on with `{shlex.join(words)}`")

@@ -1,7 +1,8 @@
 """Train models of a recipe, with the joules of every epoch in a ledger.
 
 A run's folder holds the recipe, the ledger, the best and the last checkpoint, and at the end
-result.json. A run that was interrupted, killed or lost its power goes on with --resume.
+result.json. A run that was interrupted, killed or lost its power goes on with --resume; one that is
+finished, too, with more --epochs: from its last weights, with a schedule of their own.
 """
 
 from __future__ import annotations
@@ -18,8 +19,13 @@ from profiler.cli.options import add_codecarbon
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import UsageError
 from training.experiments.plan import folder_names
-from training.recipe import Recipe
-from training.result import STOPPED_BY_INTERRUPTION, TrainingResult, read_result
+from training.recipe import Recipe, prolonged
+from training.result import (
+    STOPPED_BY_EPOCHS,
+    STOPPED_BY_INTERRUPTION,
+    TrainingResult,
+    read_result,
+)
 from training.run_folder import is_run
 
 from .options import add_output, add_place, add_recipe, chosen_recipe, share
@@ -51,7 +57,12 @@ def add_training(parser: argparse.ArgumentParser, *, can_resume: bool = True) ->
         "below trainings/)",
     )
     if can_resume:
-        add("--resume", metavar="RUN", help="go on with the run in this folder, with its recipe")
+        add(
+            "--resume",
+            metavar="RUN",
+            help="go on with the run in this folder, with its recipe; one that is finished goes on "
+            "with more --epochs",
+        )
         add(
             "--resume-or-start",
             action="store_true",
@@ -119,6 +130,10 @@ def _resumed(arguments: argparse.Namespace, forced: Mapping[str, Any]) -> Planne
     folder = find_run(arguments.resume)
     stored = stored_recipe(folder)
     recipe = chosen_recipe(arguments, base=stored, forced=forced)
+    result = read_result(folder) if recipe.epochs > stored.epochs else None
+    if result is not None and result.stopped_by == STOPPED_BY_EPOCHS:
+        stored = prolonged(stored, recipe.epochs)
+        recipe = chosen_recipe(arguments, base=stored, forced=forced)
     check_recipe(stored, recipe)
     return PlannedRun(recipe=recipe, folder=folder, resume=True)
 

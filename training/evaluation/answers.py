@@ -1,4 +1,4 @@
-"""Per image of a split: whether the model is right, its confidence and its loss."""
+"""Per image of a split: what the model takes it for, its confidence and its loss."""
 
 from __future__ import annotations
 
@@ -25,17 +25,22 @@ class Answers:
 
     Args:
         labels: the right classes.
-        is_right: whether the first guess was right.
+        guesses: the classes that the model held to be likeliest.
         is_in_top5: whether the right class was among the first five guesses.
         confidences: probability of the first guess, fp64.
         losses: negative log likelihood of the right class in nats, fp64.
     """
 
     labels: Tensor
-    is_right: Tensor
+    guesses: Tensor
     is_in_top5: Tensor
     confidences: Tensor
     losses: Tensor
+
+    @property
+    def is_right(self) -> Tensor:
+        """(N,) bool: whether the first guess was right."""
+        return self.guesses == self.labels
 
 
 def collect_answers(
@@ -70,42 +75,42 @@ def collect_answers(
             columns[:, place : place + len(theirs)] = _judged(logits, theirs)
             place += len(theirs)
     check_answers(len(labels), int(run.group.sum(broken)))
-    right, in_top5, confidences, losses = run.group.sum(columns)
+    guesses, in_top5, confidences, losses = run.group.sum(columns)
     return Answers(
         labels=labels,
-        is_right=right.bool(),
+        guesses=guesses.long(),
         is_in_top5=in_top5.bool(),
         confidences=confidences,
         losses=losses,
     )
 
 
-def right_answers(model: nn.Module, pixels: Pixels, run: Pass) -> Tensor:
-    """(N,) bool: whether the first guess is right, over all ranks and in the split's order.
+def first_guesses(model: nn.Module, pixels: Pixels, run: Pass) -> Tensor:
+    """(N,) int64: the class that is held to be likeliest, over all ranks, in the split's order.
 
     Arguments and errors are those of `collect_answers`.
     """
     device = pixels.labels.device
-    is_right = torch.zeros(len(pixels), dtype=torch.float64, device=device)
+    guesses = torch.zeros(len(pixels), dtype=torch.float64, device=device)
     broken = torch.zeros(1, dtype=torch.float64, device=device)
     place = run.group.shard(len(pixels)).start
     with evaluating(model):
         for logits, labels in run.answers(model, pixels):
             broken += (~torch.isfinite(logits)).sum()
-            is_right[place : place + len(labels)] = (logits.argmax(1) == labels).double()
+            guesses[place : place + len(labels)] = logits.argmax(1).double()
             place += len(labels)
     check_answers(len(pixels), int(run.group.sum(broken)))
-    return run.group.sum(is_right).bool()
+    return run.group.sum(guesses).long()
 
 
 def _judged(logits: Tensor, labels: Tensor) -> Tensor:
-    """(4, N): first guess right, right class in the first five, confidence, loss."""
+    """(4, N): first guess, whether the right class is in the first five, confidence, loss."""
     # A stable sort breaks ties, which are common in bf16, as argmax does: the first class wins.
     guesses = logits.sort(dim=1, descending=True, stable=True).indices[:, :TOP]
     hits = guesses == labels[:, None]
     return torch.stack(
         (
-            hits[:, 0].double(),
+            guesses[:, 0].double(),
             hits.any(1).double(),
             logits.double().softmax(1).amax(1),
             cross_entropy(logits.double(), labels, reduction="none"),

@@ -14,10 +14,12 @@ from profiler.inputs.base import Normalization
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from training.distribution import ALONE, Group
+from training.result import Confusion
 
 from .accuracy import mean_loss, top1_accuracy
-from .answers import TOP, Answers, collect_answers
+from .answers import TOP, collect_answers
 from .calibration_error import calibrate
+from .confusion import ClassAccuracy, by_class, confusion_of
 from .forward import BATCH_SIZE, Pass, check_answers, evaluating
 
 if TYPE_CHECKING:
@@ -48,15 +50,6 @@ class Count(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassAccuracy:
-    """Right answers among the images of one class; `accuracy` is None where there are none."""
-
-    name: str
-    image_count: int
-    accuracy: Estimate | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """A model on a split.
 
@@ -68,6 +61,7 @@ class Evaluation:
         top5: share of images with the right class among the first five guesses; None for fewer
             than six classes, where it says nothing.
         per_class: by label.
+        confusion: what the images of each class were taken for.
         loss: mean negative log likelihood, in nats, with the interval of a mean over images.
         calibration_error: expected calibration error, biased upwards on few images.
         calibration_chance: what a model that is calibrated exactly would show of it.
@@ -83,6 +77,7 @@ class Evaluation:
     top1: Estimate
     top5: Estimate | None
     per_class: tuple[ClassAccuracy, ...]
+    confusion: Confusion
     loss: Estimate
     calibration_error: Estimate
     calibration_chance: Estimate
@@ -165,6 +160,7 @@ def evaluate(
     total, right = len(answers.labels), answers.is_right
     calibration = calibrate(answers.confidences.cpu().numpy(), right.cpu().numpy())
     correct, in_top5 = int(right.sum()), int(answers.is_in_top5.sum())
+    confusion = confusion_of(answers.labels, answers.guesses, class_names)
     return Evaluation(
         data=data,
         image_count=total,
@@ -173,26 +169,9 @@ def evaluate(
         top5=top1_accuracy(in_top5, total, f"top-5: {in_top5:,} of {total:,} images, {data}")
         if len(class_names) > TOP
         else None,
-        per_class=_by_class(answers, class_names, data),
+        per_class=by_class(confusion, data),
+        confusion=confusion,
         loss=mean_loss(answers.losses.tolist(), f"negative log likelihood, {data}"),
         calibration_error=replace(calibration.error, source=f"{calibration.error.source}; {data}"),
         calibration_chance=calibration.chance,
-    )
-
-
-def _by_class(answers: Answers, class_names: Sequence[str], data: str) -> tuple[ClassAccuracy, ...]:
-    count = len(class_names)
-    totals = answers.labels.bincount(minlength=count).tolist()
-    rights = answers.labels[answers.is_right].bincount(minlength=count).tolist()
-    return tuple(
-        ClassAccuracy(
-            name=name,
-            image_count=total,
-            accuracy=top1_accuracy(
-                right, total, f"top-1: {right:,} of {total:,} images of '{name}', {data}"
-            )
-            if total
-            else None,
-        )
-        for name, right, total in zip(class_names, rights, totals, strict=True)
     )

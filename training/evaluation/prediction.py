@@ -100,10 +100,20 @@ def predict(
         for indices, images in _batches(files, (height, width), batch_size, found):
             logits = run.logits(network, images.to(place.name))
             check_answers(len(logits), int((~torch.isfinite(logits)).sum()))
+            _check_outputs(logits.shape[1], info.class_count, checkpoint)
             for index, row in zip(indices, logits.double().softmax(1), strict=True):
                 guesses = _guesses(row, info.class_names, top)
                 found[index] = Prediction(file=str(files[index]), guesses=guesses)
     return tuple(found[index] for index in range(len(files)))
+
+
+def _check_outputs(output_count: int, class_count: int, checkpoint: Path) -> None:
+    if output_count != class_count:
+        raise UsageError(
+            f"the model gives {output_count} outputs, and '{checkpoint}' knows {class_count} "
+            "classes",
+            hint="name the model that it was trained as with --model",
+        )
 
 
 def _batches(

@@ -19,9 +19,10 @@ from profiler.measurement.request import Request
 from profiler.values.profile import Profile, Workload
 
 from .accuracy import top1_accuracy
-from .answers import right_answers
+from .answers import first_guesses
 from .checkpoint_evaluation import SplitName, labelled_split, load_network
-from .evaluation import ClassAccuracy, top1_source
+from .confusion import ClassAccuracy, by_class, confusion_of
+from .evaluation import top1_source
 from .forward import Pass, arithmetic, normalized
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _judge(
         dtype=arithmetic(network, None, FP32),
         channels_last=channels_last,
     )
-    right = right_answers(network, pixels, run)
+    guesses = first_guesses(network, pixels, run)
     numbers = torch.arange(min(batch_size, len(pixels)), device=pixels.labels.device)
     (images,) = pixels.fetch([numbers])
     request = Request(
@@ -171,25 +172,12 @@ def _judge(
             class_count=info.class_count,
         ),
     )
-    per_class = _by_class(right, pixels.labels, info.class_names, description)
-    return _Judged(request=request, right=right, per_class=per_class, data=description), data
-
-
-def _by_class(
-    right: torch.Tensor, labels: torch.Tensor, names: Sequence[str], data: str
-) -> tuple[ClassAccuracy, ...]:
-    counts = labels.bincount(minlength=len(names)).tolist()
-    rights = labels[right].bincount(minlength=len(names)).tolist()
-    return tuple(
-        ClassAccuracy(
-            name=name,
-            image_count=count,
-            accuracy=top1_accuracy(correct, count, f"top-1: images of '{name}', {data}")
-            if count
-            else None,
-        )
-        for name, count, correct in zip(names, counts, rights, strict=True)
-    )
+    confusion = confusion_of(pixels.labels, guesses, info.class_names)
+    judged = _Judged(
+        request=request, right=guesses == pixels.labels, per_class=by_class(confusion, description),
+        data=description,
+    )  # fmt: skip
+    return judged, data
 
 
 def _with_answers(profile: Profile, judged: _Judged) -> Profile:

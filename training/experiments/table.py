@@ -8,11 +8,12 @@ from profiler.render.document import Column, Document, Section, Table
 from profiler.values.findings import in_sentences
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show
-from training.progress.words import as_percent
+from training.progress.words import as_percent, ending
 
 from .plan import ExperimentPlan, results_of
 from .seeds import FailedRun, FinishedRun, ModelResult
 
+LONGEST_MODEL = 26
 _COLUMNS = (
     Column(label="model", role="code"),
     Column(label="seeds", role="number"),
@@ -21,8 +22,10 @@ _COLUMNS = (
     Column(label="joules of a run", role="number"),
     Column(label="images per joule", role="number"),
     Column(label="time of a run", role="number"),
-    Column(label="basis of the joules", role="basis"),
+    Column(label="joules are", role="basis"),
 )
+_NARROW = (0, 1, 2, 3), (0, 4, 6, 7)
+"""Of the columns above, those of two tables that fit a terminal of 80 columns."""
 _INTERVALS = (
     "± and [low, high] are 95 % intervals of the mean over seeds (Student's t; that of joules "
     "joins what the sensor leaves open). One seed alone has no interval over seeds."
@@ -30,9 +33,20 @@ _INTERVALS = (
 
 
 def experiment_document(
-    plan: ExperimentPlan, runs: Sequence[FinishedRun], failed: Sequence[FailedRun] = ()
+    plan: ExperimentPlan,
+    runs: Sequence[FinishedRun],
+    failed: Sequence[FailedRun] = (),
+    *,
+    is_narrow: bool = False,
 ) -> Document:
-    """The table, where its numbers come from, and what to know before trusting them."""
+    """The table, where its numbers come from, and what to know before trusting them.
+
+    Args:
+        plan: what was to be trained.
+        runs: what is finished.
+        failed: what is not to be expected.
+        is_narrow: two tables for a terminal, without images per joule.
+    """
     results = results_of(plan, runs)
     devices = ", ".join(dict.fromkeys(run.device_name for run in runs))
     table = Table(
@@ -40,11 +54,22 @@ def experiment_document(
         columns=_COLUMNS,
         rows=tuple(_row(result, failed) for result in results),
     )
+    tables = tuple(_part(table, chosen) for chosen in _NARROW) if is_narrow else (table,)
     notes = (*_sources(results), *_findings(runs), *map(_failure, failed))
     return Document(
         title="Experiment",
         lead=(_INTERVALS,),
-        sections=(Section(title="Models", tables=(table,), notes=notes),),
+        sections=(Section(title="Models", tables=tables, notes=notes),),
+    )
+
+
+def _part(table: Table, chosen: Sequence[int]) -> Table:
+    columns = [table.columns[place] for place in chosen]
+    cells = [[row[place] for place in chosen] for row in table.rows]
+    return Table(
+        caption=table.caption,
+        columns=tuple(columns),
+        rows=tuple((ending(row[0], LONGEST_MODEL), *row[1:]) for row in cells),
     )
 
 

@@ -70,6 +70,8 @@ class LiveView:
         description: str,
         done_epochs: int = 0,
         gauge: Gauge | None = None,
+        epoch_steps: int = 1,
+        done_steps: int = 0,
     ) -> None:
         self._title = title(recipe, description)
         self._epochs, self._epoch, self._gauge = recipe.epochs, done_epochs, gauge
@@ -91,6 +93,8 @@ class LiveView:
         if was_stage or self._now_s() - self._drawn_s >= REDRAW_PERIOD_S:
             self._left_s = self._pace.left_s(self._now_s(), self._done)
             self._draw(self._refresh)
+
+    def loss(self, step: int, loss: float) -> None: ...
 
     def epoch(self, progress: Progress) -> None:
         point = progress.point

@@ -31,6 +31,8 @@ class PlainView:
         description: str,
         done_epochs: int = 0,
         gauge: Gauge | None = None,
+        epoch_steps: int = 1,
+        done_steps: int = 0,
     ) -> None:
         self._epochs = recipe.epochs
         _say(title(recipe, description))
@@ -42,6 +44,8 @@ class PlainView:
     def tick(self) -> None: ...
 
     def step(self, epoch: int, share: float) -> None: ...
+
+    def loss(self, step: int, loss: float) -> None: ...
 
     def epoch(self, progress: Progress) -> None:
         point = progress.point

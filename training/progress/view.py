@@ -68,6 +68,8 @@ class View(Protocol):
         description: str,
         done_epochs: int = 0,
         gauge: Gauge | None = None,
+        epoch_steps: int = 1,
+        done_steps: int = 0,
     ) -> None:
         """A run starts or goes on.
 
@@ -77,6 +79,8 @@ class View(Protocol):
             description: device and data in one line.
             done_epochs: epochs of earlier segments.
             gauge: joules and watts between two epochs.
+            epoch_steps: steps of an epoch.
+            done_steps: steps of earlier segments.
         """
 
     def stage(self, text: str) -> None:
@@ -87,6 +91,9 @@ class View(Protocol):
 
     def step(self, epoch: int, share: float) -> None:
         """`share` (0 to 1) of the batches of an epoch (counted from 1) are done."""
+
+    def loss(self, step: int, loss: float) -> None:
+        """The mean loss since the last such call, up to a step of the run, counted from 1."""
 
     def epoch(self, progress: Progress) -> None:
         """An epoch is done and evaluated."""
@@ -112,6 +119,8 @@ class _Silent:
         description: str,
         done_epochs: int = 0,
         gauge: Gauge | None = None,
+        epoch_steps: int = 1,
+        done_steps: int = 0,
     ) -> None: ...
 
     def stage(self, text: str) -> None: ...
@@ -119,6 +128,8 @@ class _Silent:
     def tick(self) -> None: ...
 
     def step(self, epoch: int, share: float) -> None: ...
+
+    def loss(self, step: int, loss: float) -> None: ...
 
     def epoch(self, progress: Progress) -> None: ...
 

@@ -37,6 +37,12 @@ def as_percent(accuracy: Estimate | None) -> str:
     return show(None if accuracy is None else accuracy.scaled(100, "%"))
 
 
+def ending(name: str, most: int) -> str:
+    """A name that can be printed, of a long one the end, which tells names apart."""
+    text = clean(name)
+    return text if len(text) <= most else f"...{text[3 - most :]}"
+
+
 def title(recipe: Recipe, description: str) -> str:
     """What is trained, on what, in one line."""
     return clean(f"{Path(recipe.model).name} on {description}")

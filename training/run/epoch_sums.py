@@ -55,6 +55,14 @@ class Sums:
             seen=self.seen + other.seen,
         )
 
+    def minus(self, earlier: Sums) -> Sums:
+        """What has come since."""
+        return Sums(
+            loss=self.loss - earlier.loss,
+            right=self.right - earlier.right,
+            seen=self.seen - earlier.seen,
+        )
+
 
 def sums_from(notes: Mapping[str, object] | None) -> Sums:
     """What a checkpoint inside an epoch kept of it."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-import scipy.stats  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
+import scipy.special  # noqa: F401  # before the ledger: the first evaluation is not to pay for it
 
+from profiler.files import write_whole_file
 from profiler.ledger import Ledger, LedgerSummary, read_ledger
+from profiler.ledger.epochs_csv import epochs_csv
 from profiler.ledger.stretches import alike
 from profiler.machine.codecarbon_tracker import CodeCarbonTracker
 from profiler.machine.contention import CpuWatch, judge_contention
@@ -19,8 +22,11 @@ from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from training.checkpoints.header import Info
 from training.evaluation.accuracy import top1_accuracy
+from training.evaluation.accuracy_note import Tested
 from training.result import CurvePoint, TrainingResult, write_result
+from training.run_folder import EPOCHS
 
+from .learner import judge_fit
 from .loss import teacher_finding
 from .optimization import count_parameters
 from .precision import judge_precision
@@ -31,7 +37,7 @@ def conclude(
     run: Run,
     info: Info,
     stopped_by: str,
-    test_accuracy: Estimate | None,
+    tested: Tested | None,
     watches: tuple[GpuWatch, CpuWatch],
     tracker: CodeCarbonTracker,
     findings: tuple[Finding, ...],
@@ -42,7 +48,7 @@ def conclude(
         run: what ran.
         info: where it stands.
         stopped_by: what ended it.
-        test_accuracy: None where nothing was tested.
+        tested: None where nothing was tested.
         watches: that looked at GPU and CPU since the start.
         tracker: CodeCarbon's, after its span.
         findings: of opening the sensors.
@@ -55,7 +61,7 @@ def conclude(
         *findings,
         *run.group.findings,
         *gpu_watch.findings(),
-        *judge_precision(run.recipe, run.device),
+        *(*judge_precision(run.recipe, run.device), *judge_fit(run.recipe, run.learner.fit)),
         # The ranks of one machine are each other's neighbours.
         *(judge_contention(run.device, cpu_watch) if run.group.world_size == 1 else ()),
         *_judge_splits(run),
@@ -63,7 +69,7 @@ def conclude(
     )
     outcome = None
     if run.group.is_first:
-        ledger = read_ledger(run.folder)
+        ledger = _closed_ledger(run.folder)
         taught = teacher_finding(run.learner.criterion, ledger)
         outcome = TrainingResult(
             folder=str(run.folder),
@@ -72,7 +78,8 @@ def conclude(
             environment=describe(run.device.label, gpu_watch.facts()),
             data=run.splits.description,
             parameter_count=count_parameters(run.learner.model),
-            test_accuracy=test_accuracy,
+            test_accuracy=None if tested is None else tested.accuracy,
+            confusion=None if tested is None else tested.confusion,
             validation_accuracy=_chosen_by(run, info),
             epochs_done=info.epochs_done,
             stopped_by=stopped_by,
@@ -86,6 +93,13 @@ def conclude(
     shared = run.group.from_first(outcome)
     assert shared is not None
     return shared
+
+
+def _closed_ledger(folder: Path) -> LedgerSummary:
+    """What the ledgers of all hosts come to; its epochs are written beside them, as CSV."""
+    ledger = read_ledger(folder)
+    write_whole_file(folder / EPOCHS, epochs_csv(ledger))
+    return ledger
 
 
 def _second_opinion(

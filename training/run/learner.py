@@ -14,8 +14,12 @@ from torch.optim import Optimizer
 from profiler.errors import UsageError
 from profiler.inputs import load_calibration
 from profiler.machine.device import Device
-from profiler.variants import build, parse, weights_of
+from profiler.values.findings import Finding
+from profiler.values.plain_text import clean
+from profiler.variants import GivenWeights, build, parse
 from profiler.workload.prepared import DTYPES
+from profiler.workload.stated_accuracy import stated_model
+from profiler.workload.weights import Fit, fit_weights, read_weights
 from training.checkpoints.state import State, restore
 from training.data.splits import Splits
 from training.distribution import Group
@@ -41,6 +45,7 @@ class Learner:
         average: of its weights; None where the recipe has none.
         criterion: (images, logits, labels) to the mean loss.
         weight: of this rank's mean loss.
+        fit: how the initial weights went into the model; None where it starts without any.
     """
 
     recipe: Recipe
@@ -53,6 +58,7 @@ class Learner:
     average: Average | None
     criterion: Criterion
     weight: float = 1.0
+    fit: Fit | None = None
 
     @property
     def evaluated(self) -> nn.Module:
@@ -111,7 +117,8 @@ def make_learner(
             loaded.
     """
     torch.manual_seed(recipe.seed)
-    model = _build(recipe, splits, state).train().to(device.name)
+    model, fit = _build(recipe, splits, state)
+    model = model.train().to(device.name)
     if recipe.channels_last:
         model = keep_channels_last(model)
     optimizer = make_optimizer(recipe, model)
@@ -139,10 +146,11 @@ def make_learner(
         average=average,
         criterion=criterion,
         weight=weight,
+        fit=fit,
     )
 
 
-def _build(recipe: Recipe, splits: Splits, state: State | None) -> nn.Module:
+def _build(recipe: Recipe, splits: Splits, state: State | None) -> tuple[nn.Module, Fit | None]:
     """The model, with the weights it starts from unless a state holds later ones."""
     is_rounded = any(call.name == "int8-qat" for call in parse(recipe.model).transforms)
     if is_rounded and recipe.dtype != "fp32":
@@ -151,16 +159,47 @@ def _build(recipe: Recipe, splits: Splits, state: State | None) -> nn.Module:
             hint="--dtype fp32, or --recipe qat",
         )
     starts_anew = state is None and recipe.initial is not None
-    return build(
+    fits: list[Fit] = []
+    model = build(
         recipe.model,
         num_classes=len(splits.class_names),
-        weights=weights_of(Path(recipe.initial)) if starts_anew and recipe.initial else None,
+        weights=_initial(Path(recipe.initial), len(splits.class_names), fits)
+        if starts_anew and recipe.initial
+        else None,
         load_batches=lambda _: load_calibration(
             recipe.data, input_shape=splits.input_shape, seed=recipe.seed
         ),
         for_training=True,
         structure_only=state is not None,
+        may_set_own=True,
     ).model
+    return model, fits[-1] if fits else None
+
+
+def _initial(path: Path, class_count: int, fits: list[Fit]) -> GivenWeights:
+    """Weights to start from, maybe of a model for others; how they fit is added to `fits`."""
+
+    def load(model: nn.Module) -> None:
+        fits.append(fit_weights(model, read_weights(path), path, class_count=class_count))
+
+    return GivenWeights(name=str(path), reference=stated_model(path), load=load)
+
+
+def judge_fit(recipe: Recipe, fit: Fit | None) -> tuple[Finding, ...]:
+    """What of the initial weights was not taken."""
+    if fit is None or not (fit.fresh or fit.unused):
+        return ()
+    told = [f"{word}: {clean(', '.join(names))}" for word, names in (
+        ("begun anew, because the file knows another number of classes", fit.fresh),
+        ("in the file and unused", fit.unused),
+    ) if names]  # fmt: skip
+    return (
+        Finding(
+            kind="initial-weights",
+            observed=f"of '{clean(str(recipe.initial))}', {'; '.join(told)}",
+            remedy="all other weights are those of the file",
+        ),
+    )
 
 
 def compiled(learner: Learner) -> Learner:

@@ -32,12 +32,12 @@ from profiler.machine.contention import CpuWatch
 from profiler.machine.device import find_device
 from profiler.machine.gpu_watch import GpuWatch
 from profiler.meters import OpenMeter
-from profiler.values.estimate import Estimate
 from profiler.values.profile import CarbonFactors
 from training.checkpoints.header import Info
 from training.checkpoints.state import State
 from training.data.batches import batches
 from training.distribution import ALONE, Group
+from training.evaluation.accuracy_note import Tested
 from training.progress.view import SILENT, View
 from training.recipe import Recipe
 from training.result import (
@@ -117,9 +117,9 @@ def train(
                     with Interruption() as stop:
                         info, stopped_by = train_epochs(run, info, stop, target_accuracy)
                     is_over = stopped_by != STOPPED_BY_INTERRUPTION
-                    test_accuracy = test(run, info) if is_over else None
+                    tested = test(run, info) if is_over else None
                 ledger.stop(ENDINGS[stopped_by])
-        outcome = conclude(run, info, stopped_by, test_accuracy, watches, tracker, findings)
+        outcome = conclude(run, info, stopped_by, tested, watches, tracker, findings)
     view.end(outcome)
     if not is_over:
         raise ended_by(stop.number)
@@ -190,7 +190,7 @@ def train_epoch(
     Returns:
         What the epoch came to, and how many of its steps are done.
     """
-    done, running = skip, Running(run.device.name)
+    done, running, looked = skip, Running(run.device.name), Sums()
     seed_epoch(run, epoch, skip)
     run.learner.model.train()
     run.view.step(epoch, skip / run.steps)
@@ -203,7 +203,9 @@ def train_epoch(
         tally.item_count += run.host_images
         is_look = done % LOOK_STEPS == 0
         if is_look:
-            look(run, running, epoch)
+            so_far = look(run, running, epoch)
+            run.view.loss((epoch - 1) * run.steps + done, so_far.minus(looked).mean_loss)
+            looked = so_far
         run.view.step(epoch, done / run.steps)
         # Alone, every step may be the last one; ranks must agree on it, which costs a message.
         if (is_look or run.group.world_size == 1) and run.group.any(stop.requested):
@@ -233,8 +235,8 @@ def seed_epoch(run: Run, epoch: int, skip: int) -> None:
         torch.manual_seed(int.from_bytes(digest[:7], "little"))
 
 
-def test(run: Run, info: Info) -> Estimate | None:
-    """Top-1 of the best weights, as they lie in the folder, on the split that chose nothing."""
+def test(run: Run, info: Info) -> Tested | None:
+    """The best weights, as they lie in the folder, on the split that chose nothing."""
     if run.splits.validation is None:
         run.save_best(info, None)
     if run.splits.test is None:

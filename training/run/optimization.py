@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -39,12 +40,17 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of one step of `steps`, counted from 0.
+    """The rate of one step of `steps`, counted from 0; the recipe's restarts cut these into parts.
 
     It climbs linearly to its peak and falls to 0 linearly (one-cycle; Smith and Topin, arXiv
     1708.07120) or along half a cosine (Loshchilov and Hutter, arXiv 1608.03983), and is positive
     in every step.
     """
+    if recipe.restarts:
+        epoch_steps = steps // recipe.epochs
+        edges = [epoch * epoch_steps for epoch in (0, *recipe.restarts, recipe.epochs)]
+        begin, end = next(pair for pair in pairwise(edges) if step < pair[1])
+        step, steps = step - begin, end - begin
     climbing = recipe.warmup_share * steps
     place = step + 0.5
     if place < climbing:

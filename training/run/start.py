@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -15,7 +16,8 @@ from training.checkpoints.state import State
 from training.data.data_identity import check_same_data
 from training.data.splits import Splits
 from training.progress.view import SILENT, View
-from training.recipe import Recipe, make_recipe
+from training.progress.words import epochs
+from training.recipe import Recipe, make_recipe, prolonged
 from training.result import STOPPED_BY_EPOCHS, read_result
 from training.run_folder import BEST, LAST, RECIPE, may_begin_anew, set_aside
 
@@ -55,7 +57,8 @@ def begin(
     Args:
         recipe: what is to be computed.
         folder: of the run.
-        resume: whether to go on with what is in it.
+        resume: whether to go on with what is in it; a run that is finished goes on where the recipe
+            is its own, `prolonged`.
         host_count: hosts that keep a ledger; with several, each may have a folder of its own, and
             nothing is moved.
         view: is told what was moved.
@@ -87,18 +90,31 @@ def begin(
         write_recipe(folder, recipe)
         return None
     if (folder / LAST).exists():
-        state = load_checkpoint(folder / LAST)
-        check_recipe(state.info.recipe, recipe)
-        if state.info.is_finished and _is_concluded(folder):
-            raise UsageError(
-                f"the run in '{folder}' is finished: {state.info.epochs_done} of "
-                f"{recipe.epochs} epochs",
-                hint=f"python -m training evaluate --checkpoint {folder / BEST}, or train into "
-                "another --out",
-            )
-        return state
+        return _gone_on(folder, recipe, view)
     check_recipe(stored_recipe(folder), recipe)
     return None
+
+
+def _gone_on(folder: Path, recipe: Recipe, view: View) -> State:
+    """The state of the folder's last checkpoint, from which the recipe goes on."""
+    state = load_checkpoint(folder / LAST)
+    stored, is_over = state.info.recipe, state.info.is_finished and _is_concluded(folder)
+    if is_over and recipe.epochs > stored.epochs:
+        check_recipe(prolonged(stored, recipe.epochs), recipe)
+        view.note(
+            f"finished after {epochs(stored.epochs)}; {recipe.epochs - stored.epochs} more "
+            "follow from its last weights, with a schedule of their own"
+        )
+        return replace(state, info=replace(state.info, recipe=recipe))
+    check_recipe(stored, recipe)
+    if is_over:
+        raise UsageError(
+            f"the run in '{folder}' is finished: {state.info.epochs_done} of "
+            f"{recipe.epochs} epochs",
+            hint=f"give it more with --epochs, or see "
+            f"`python -m training evaluate --checkpoint {folder / BEST}`",
+        )
+    return state
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +11,7 @@ from pathlib import Path
 from profiler.errors import ProfilerError
 from profiler.ledger import Ledger, Phase
 from profiler.machine.device import Device
-from profiler.values.codec import decode
-from profiler.values.estimate import Estimate
+from profiler.values.findings import Finding
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import JOULES_PER_KWH, grams
 from profiler.workload.prepared import explained
@@ -23,7 +22,7 @@ from training.data.batches import steps_per_epoch
 from training.data.splits import Pixels, Splits, load_splits
 from training.data.stream import explaining_lost_workers
 from training.distribution import Group
-from training.evaluation.accuracy_note import accuracy_note, keep_accuracy
+from training.evaluation.accuracy_note import Tested, judge_weights, keep_accuracy
 from training.evaluation.evaluation import count_correct
 from training.progress.view import Progress, View, project
 from training.recipe import Recipe
@@ -31,7 +30,7 @@ from training.result import CurvePoint
 from training.run_folder import BEST, LAST
 
 from .interruption import is_ended_by_signal
-from .learner import Learner, compiled, make_learner
+from .learner import Learner, compiled, judge_fit, make_learner
 from .loss import teacher_sha256
 from .open_ledger import LedgerOrNone, images_per_step, joules_so_far
 from .precision import judge_precision
@@ -132,8 +131,8 @@ class Run:
             tally.item_count += count.total if self.group.is_first else 0
         return count.correct, count.total
 
-    def test(self) -> Estimate:
-        """Top-1 of the best weights on the test split, noted in their checkpoint for `measure`.
+    def test(self) -> Tested:
+        """The best weights on the test split, noted in their checkpoint for `measure`.
 
         They are tested in fp32 as well, the precision in which they will mostly be measured.
         """
@@ -141,23 +140,24 @@ class Run:
         assert splits.test is not None
         with self.ledger.phase(Phase.EVALUATE) as tally, self.explaining_errors():
             self.group.copy_from_first(self.learner.evaluated)
-            note = accuracy_note(
+            tested = judge_weights(
                 self.learner.evaluated,
                 splits.test,
                 splits.normalization,
                 data=splits.test_description,
+                class_names=splits.class_names,
                 dtypes=(recipe.dtype, "fp32"),
                 batch_size=recipe.batch_size,
                 channels_last=recipe.channels_last,
                 group=self.group,
                 after_batch=self.view.tick,
             )
-            passes = len(note["by_dtype"]) if self.group.is_first else 0
+            passes = len(tested.note["by_dtype"]) if self.group.is_first else 0
             tally.item_count += passes * len(splits.test)
         with self.ledger.phase(Phase.CHECKPOINT):
             if self.group.is_first:
-                keep_accuracy(self.folder / BEST, note)
-        return decode(note["by_dtype"][recipe.dtype], Estimate, "accuracy")
+                keep_accuracy(self.folder / BEST, tested.note)
+        return tested
 
     def point(
         self, epoch: int, loss: float, train_accuracy: float, accuracy: float | None, speed: float
@@ -220,8 +220,7 @@ def set_up(
     """
     started_s = time.monotonic()
     earlier_s = ledger.summary().duration_s if isinstance(ledger, Ledger) else 0.0
-    for finding in judge_precision(recipe, device):
-        view.note(f"{finding.observed}: {finding.remedy}")
+    _note(view, judge_precision(recipe, device))
     with ledger.phase(Phase.DATA):
         view.stage("decoding")
         splits = load_splits(recipe, device.name)
@@ -238,10 +237,12 @@ def set_up(
             started_s=started_s, host_images=images_per_step(group, recipe.batch_size),
         )  # fmt: skip
         check_teacher(state, recipe, learner.criterion)
+    _note(view, judge_fit(recipe, learner.fit))
     with ledger.phase(Phase.COMPILE if recipe.compile else Phase.WARM_UP), run.explaining_errors():
         view.begin(
             recipe, folder=folder, description=f"{device.label}; {splits.description}",
             done_epochs=0 if state is None else state.info.epochs_done, gauge=ledger,
+            epoch_steps=run.steps, done_steps=0 if state is None else state.info.step,
         )  # fmt: skip
         view.stage("compiling" if recipe.compile else "warming up")
         if recipe.compile:
@@ -258,6 +259,11 @@ def set_up(
     )  # fmt: skip
     run.save(info, None)
     return run, info
+
+
+def _note(view: View, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        view.note(f"{finding.observed}: {finding.remedy}")
 
 
 def after_epoch(info: Info, point: CurvePoint, steps: int) -> tuple[Info, bool]:

@@ -63,5 +63,5 @@ def _check_outputs(shape: tuple[int, ...], learner: Learner, class_count: int) -
     raise UsageError(
         f"'{recipe.model}' gives outputs of shape {'x'.join(map(str, shape))} for "
         f"{recipe.batch_size} images, '{recipe.data}' has {class_count} classes",
-        hint="name a model that takes num_classes and gives one output a class",
+        hint="name a model that gives one output a class, or takes num_classes",
     )

@@ -7,7 +7,7 @@ import textwrap
 from profiler.render.document import NO_BREAK, Bar, Document, Plot, Section, Table, bind
 from profiler.values.plain_text import clean
 
-_WIDTH = 100
+_WIDTH = 80
 _BAR_WIDTH = 32
 _WIDEST_CELL = 60
 _GAP = "  "
@@ -33,8 +33,8 @@ def section_blocks(section: Section) -> list[str]:
 
 
 def _heading(title: str, underline: str) -> str:
-    title = clean(title)
-    return f"{title}\n{underline * len(title)}"
+    lines = textwrap.wrap(clean(title), _WIDTH, break_long_words=False)
+    return "\n".join((*lines, underline * max(map(len, lines), default=0)))
 
 
 def paragraph(text: str) -> str:

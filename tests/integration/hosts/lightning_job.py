@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
@@ -157,6 +158,31 @@ def brief() -> dict[str, Any]:
     return {**told(energy), "text": energy.summary()}
 
 
+class Uneven(Linear):
+    """Its second epoch takes half as long as its first."""
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        time.sleep(0.2 / (1 + self.current_epoch))
+        return super().training_step(batch, index)
+
+
+def monitored() -> dict[str, Any]:
+    """A checkpoint that is chosen by joules, with and without validation."""
+    found = {}
+    for name, validation in (("alone", None), ("validated", batches())):
+        energy = EnergyCallback(record=recording)
+        chosen = ModelCheckpoint(name, monitor="energy_j/train_epoch", mode="min")
+        job = trainer(energy, logger=False, limit_train_batches=4, limit_val_batches=1)
+        job.callbacks.append(chosen)
+        job.fit(Uneven(), batches(), validation)
+        found[name] = {
+            "best": Path(chosen.best_model_path).name,
+            "score": float(chosen.best_model_score),
+            **told(energy),
+        }
+    return found
+
+
 def documented() -> dict[str, Any]:
     """The README's example, on this module's model and data."""
     energy: dict[str, Any] = {"model": Linear(), "data": batches()}
@@ -166,7 +192,7 @@ def documented() -> dict[str, Any]:
 
 def main() -> None:
     torch.manual_seed(0)
-    jobs = (forked, plain, failing, without_sensor, refused, brief, documented)
+    jobs = (forked, plain, failing, without_sensor, refused, brief, monitored, documented)
     Path("result.json").write_text(
         json.dumps({job.__name__: job() for job in jobs}), encoding="utf-8"
     )

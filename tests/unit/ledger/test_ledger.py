@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas
 import pytest
 
 from profiler.errors import StoreError, UsageError
 from profiler.inference import infer_energies
 from profiler.ledger import Ledger, Phase, read_ledger
+from profiler.ledger.epochs_csv import epochs_csv
 from profiler.ledger.stretches import alike, cut
 from profiler.values.estimate import Basis
 from tests.virtual.clock import FakeClock
@@ -373,3 +376,27 @@ def test_an_unwritable_folder_is_an_error_before_anything_runs(tmp_path: Path) -
 def test_a_ledger_that_was_not_started_says_how(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has not been started"):
         virtual_ledger(tmp_path).note_epoch(1)
+
+
+def test_epochs_as_csv_are_read_back_with_joules_by_device_and_phase(tmp_path: Path) -> None:
+    frame = pandas.read_csv(io.StringIO(epochs_csv(whole_run(tmp_path).summary())))
+    assert frame["epoch"].tolist() == [1, 2, 3]
+    assert frame["accuracy"].tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert frame["loss"].isna().all()  # which nobody noted
+    assert frame["duration_s"].tolist() == pytest.approx([7.0] * 3, abs=0.1)
+    assert frame["energy_j"].tolist() == pytest.approx([1630] * 3, rel=2e-3)
+    assert (frame["energy_low_j"] <= frame["energy_j"]).all()
+    assert (frame["energy_high_j"] >= frame["energy_j"]).all()
+    assert set(frame["energy_basis"]) == {"measured"}
+    assert frame["energy_gpu:0_j"].tolist() == pytest.approx([1630] * 3, rel=2e-3)
+    assert frame["energy_train_j"].tolist() == pytest.approx([1200] * 3, rel=2e-3)
+    assert frame["carbon_g"].tolist() == pytest.approx([1630 / 3.6e6 * 475] * 3, rel=5e-3)
+    assert set(frame["carbon_basis"]) == {"assumed"}
+    # The joules between two epochs belong to the earlier one, and come after its end.
+    assert frame["energy_so_far_j"].tolist() == pytest.approx([1700, 3330, 4960], rel=5e-3)
+
+
+def test_the_csv_of_a_run_without_an_epoch_is_a_heading(tmp_path: Path) -> None:
+    with virtual_ledger(tmp_path) as ledger:
+        ledger.sleep(1.0)
+    assert epochs_csv(ledger.summary()) == "epoch\n"

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from profiler.errors import CheckpointError
-from profiler.workload.weights import load_weights
+from profiler.workload.weights import fit_weights, load_weights, read_weights
 
 
 def network(classes: int = 3) -> nn.Sequential:
@@ -175,3 +175,24 @@ def test_a_missing_file_and_a_folder_are_errors(tmp_path):
     for path in (tmp_path / "gone.pt", tmp_path):
         with pytest.raises(CheckpointError, match="there is no checkpoint"):
             load_weights(network(), path)
+
+
+def test_the_head_for_other_classes_stays_as_it_is_and_is_named(tmp_path, trained):
+    path = tmp_path / "three.safetensors"
+    save_file(trained, path)
+    model = network(classes=5)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    fit = fit_weights(model, read_weights(path), path, class_count=5)
+    assert set(fit.fresh) == {"3.bias", "3.weight"}
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name] if name in fit.fresh else trained[name]), name
+
+
+def test_what_differs_in_more_than_the_classes_is_refused_whole(tmp_path, trained):
+    path = tmp_path / "three.safetensors"
+    save_file({**trained, "0.weight": torch.zeros(4, 1, 1, 1)}, path)
+    model = network(classes=5)
+    with pytest.raises(CheckpointError, match="has shape"):
+        fit_weights(model, read_weights(path), path, class_count=5)
+    with pytest.raises(CheckpointError, match="has shape"):
+        fit_weights(model, dict(trained), path)

@@ -63,7 +63,8 @@ def test_two_trainings_are_compared_with_intervals(
     words = ["compare", str(trainings / "base"), str(trainings / "sweep" / "other")]
     assert main(words) == 0
     shown = capsys.readouterr().out
-    assert max(map(len, shown.splitlines())) <= 100
+    # A folder may have as long a name as its user likes.
+    assert max(len(line) for line in shown.splitlines() if str(trainings) not in line) <= 80
     assert "what another seed would change is in no interval here" in shown
     assert main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

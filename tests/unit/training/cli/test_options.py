@@ -40,6 +40,7 @@ def test_every_field_has_a_flag_that_sets_it(item):
     text = values.get(item.name, "0.25" if float in kinds else "3")
     words = ["--no-" + item.name.replace("_", "-")] if bool in kinds else [flag_of(item.name), text]
     wanted = False if bool in kinds else next(kind for kind in kinds if kind is not None)(text)
+    wanted = (wanted,) if Ellipsis in kinds else wanted
     assert getattr(chosen_recipe(parsed(*words)), item.name) == wanted
     assert field_texts()[item.name]
 

@@ -123,6 +123,15 @@ def test_the_table_has_a_row_a_model_and_says_what_was_not_seen(form):
     assert "Student" in text
 
 
+def test_on_a_terminal_it_fits_80_columns():
+    models = ("timm:a_model_with_a_long_name.in_a_version", "net.py:another")
+    plan = replace(PLAN, models=models)
+    runs = [replace(run(seed, 0.9), model=model) for seed in range(3) for model in models]
+    text = render_document(experiment_document(plan, runs, is_narrow=True), "text")
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(part in text for part in ("in_a_version", "joules of a run", "test accuracy"))
+
+
 def test_what_only_some_runs_saw_is_told_of_these():
     hot = run(0, findings=(HOT,))
     text = render_document(experiment_document(PLAN, [hot, run(1)]), "text")

@@ -45,6 +45,7 @@ class Watcher:
         self.outcomes: list[TrainingResult] = []
         self.begun: dict[str, Any] = {}
         self.told: list[str] = []
+        self.losses: list[tuple[int, float]] = []
 
     def begin(self, recipe: Recipe, **told: Any) -> None:
         self.begun = told
@@ -62,6 +63,9 @@ class Watcher:
     def step(self, epoch: int, share: float) -> None:
         self.told.append(f"step {share:.2f} of {epoch}")
         self._at_step(epoch, share)
+
+    def loss(self, step: int, loss: float) -> None:
+        self.losses.append((step, loss))
 
     def epoch(self, progress: Progress) -> None:
         self.progress.append(progress)
@@ -142,6 +146,11 @@ def test_whoever_watches_is_told_of_every_step_and_every_stage_when_it_begins(
         item for epoch in epochs for item in epoch if item != "tick"
     ] + ["evaluating"]
     assert told.count("tick") > 2 * len(epochs)
+    assert view.begun["epoch_steps"] == 10
+    assert [step for step, _ in view.losses] == [*range(2, 21, 2)]
+    for epoch, parts in enumerate((view.losses[:5], view.losses[5:])):
+        mean_loss = sum(loss for _, loss in parts) / 5
+        assert mean_loss == pytest.approx(view.progress[epoch].point.loss)
 
 
 def test_every_phase_is_in_the_ledger_and_every_image_is_counted(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import SGD, AdamW
 
+from profiler.errors import UsageError
 from training.recipe import Recipe
 from training.run.channels_last import keep_channels_last
 from training.run.optimization import (
@@ -53,6 +54,17 @@ def test_one_cycle_is_two_straight_lines() -> None:
     assert found[60] == pytest.approx(0.4 * 39.5 / 80)
     assert max(found) == pytest.approx(0.4, rel=0.03)
     assert found[-1] == pytest.approx(0.4 * 0.5 / 80)
+
+
+def test_a_restart_is_a_schedule_of_its_own() -> None:
+    parts = [*rates(20, epochs=2), *rates(40, epochs=4)]
+    assert rates(60, epochs=6, restarts=(2,)) == pytest.approx(parts)
+
+
+@pytest.mark.parametrize("restarts", [(0,), (3,), (2, 1), (1, 1)])
+def test_a_restart_lies_between_the_first_epoch_and_the_last(restarts: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="rising numbers of epochs"):
+        Recipe(epochs=3, restarts=restarts)
 
 
 def test_cosine_is_half_way_down_in_the_middle() -> None:
