@@ -99,7 +99,7 @@ def render_evaluation(checkpoint: Path, found: Evaluation) -> str:
         _row("images per second", found.images_per_s, sources),
     ]
     section = Section(
-        title=f"{checkpoint} on {found.data} ({found.dtype})",
+        title=f"{found.model}, weights of {checkpoint}, on {found.data} ({found.dtype})",
         tables=(_table(rows), _classes(found)),
     )
     return _page([section], sources, found.findings, ())

@@ -22,6 +22,7 @@ from profiler.recording.recording import record
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.statistics import mean_interval
+from profiler.workload.transformed import precision_of
 from training.checkpoints.checkpoint import load_model
 from training.checkpoints.foreign import is_foreign, load_foreign
 from training.checkpoints.header import Info
@@ -86,7 +87,13 @@ def evaluate_checkpoint(
         network, pixels, info.normalization, data=description, class_names=info.class_names,
         batch_size=batch_size, dtype=dtype, channels_last=channels_last,
     )  # fmt: skip
-    found = replace(found, findings=(*place.findings, *noted))
+    setting = precision_of(network)
+    found = replace(
+        found,
+        model=model or info.recipe.model,
+        dtype=dtype if setting is None else setting.name,
+        findings=(*place.findings, *noted),
+    )
     if not cost_seconds:
         return found
 
