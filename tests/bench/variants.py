@@ -141,6 +141,7 @@ def race(
         )
         rows.append(
             {
+                "table": title,
                 "batch": batch_size,
                 "contender": name,
                 "ms a call": 1e3 * latency_s,
@@ -155,7 +156,7 @@ def race(
         )
     if options.out is not None:
         add_rows(
-            options.out, "speed", rows, keys=("batch", "contender"), threads=options.threads,
+            options.out, "speed", rows, keys=("table", "batch", "contender"), threads=options.threads,
             title="What compression and run-times gain: medians of rounds in turns, 95 % intervals",
         )  # fmt: skip
 
