@@ -156,7 +156,8 @@ def race(
         )
     if options.out is not None:
         add_rows(
-            options.out, "speed", rows, keys=("table", "batch", "contender"), threads=options.threads,
+            options.out, "speed", rows,
+            keys=("table", "batch", "contender"), threads=options.threads,
             title="What compression and run-times gain: medians of rounds in turns, 95 % intervals",
         )  # fmt: skip
 
