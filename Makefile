@@ -18,7 +18,7 @@ help:
 	@echo "make bench-startup how long the verbs take to start"
 	@echo "make bench-layers  whether time and joules of the layers add up to the whole"
 	@echo "make bench-transforms every transform on torchvision's classifiers: works, or says why not"
-	@echo "make bench-variants what compression and run-times gain here, beside their goals (ONLY=int8,runtimes)"
+	@echo "make bench-variants what compression and run-times gain here, beside their goals (ONLY=int8,runtimes OUT=DIR)"
 	@echo "make bench-repeat  whether a number comes out the same again (ARGS=--full: a day)"
 	@echo "make bench-train   training: rate, accuracy, cost of the ledger, and 20 SIGKILLs (DATA=...)"
 
@@ -65,10 +65,10 @@ bench-layers: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.layers
 
 bench-transforms: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.bench.transforms
+	$(BIN)/python -m tests.bench.transforms $(if $(OUT),--out $(OUT))
 
 bench-variants: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.bench.variants $(if $(ONLY),--only $(ONLY)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	$(BIN)/python -m tests.bench.variants $(if $(ONLY),--only $(ONLY)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(if $(OUT),--out $(OUT))
 
 bench-repeat: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench.repeat $(ARGS)

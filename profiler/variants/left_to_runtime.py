@@ -23,8 +23,9 @@ def leave(model: nn.Module, found: Transform, material: Material) -> AppliedTran
         raise TransformError(
             f"{material.name} learned the rounding of torch's kernels, and {material.runtime} has "
             "its own",
-            hint=f"write +int8, which {material.runtime} calibrates, or run it on --runtime "
-            "compile",
+            # Its weights fit no other form of the network.
+            hint="run it on --runtime compile, or give +int8 and the checkpoint that its training "
+            "began from",
         )
     batches = material.batches if found.needs_inputs else ()
     left = LeftToRuntime(runtime=material.runtime, precision=material.name, batches=batches)

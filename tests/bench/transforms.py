@@ -2,23 +2,25 @@
 
 Random weights, images of 224x224. An int8 network is run uncompiled: what is asked here is whether
 it can be made at all.
+
+    python -m tests.bench.transforms --models vit_b_16 --transforms int8 --out reports/results/X
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from profiler.errors import ProfilerError
 from profiler.variants import TRANSFORMS, build
 from profiler.workload.quantized import QuantizedModule
 from profiler.workload.transformed import transforms_of
+
+from .table_file import add_rows
 
 MODELS = (
     "resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "vgg11_bn",
@@ -28,20 +30,23 @@ MODELS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code is 1 where anything but our own errors was raised."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--transforms", nargs="+", default=[*_calls(), *PAIRS])
+    parser.add_argument("--out", type=Path, help="folder whose transforms.json gets the rows, too")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    table = Table("model", "transform", "parameters left", "s", "what it says", title=__doc__)
     is_clean = True
     for model in chosen.models:
         for call in chosen.transforms:
             row, was_clean = _try(model, call)
-            table.add_row(model, call, *row)
-            print(model, call, *row, sep=" | ", flush=True)
+            print(*row.values(), sep=" | ", flush=True)
             is_clean &= was_clean
-    Console(width=160).print(table)
+            if chosen.out is not None:
+                add_rows(
+                    chosen.out, "transforms", [row], title=__doc__.splitlines()[0],
+                    keys=("model", "transform"), threads=1,
+                )  # fmt: skip
     return 0 if is_clean else 1
 
 
@@ -56,18 +61,17 @@ def _calls() -> list[str]:
     ]
 
 
-def _try(model: str, call: str) -> tuple[tuple[str, str, str], bool]:
-    start_s = time.monotonic()
+def _try(model: str, call: str) -> tuple[dict[str, str], bool]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            left, told = _run(f"torchvision:{model}+{call}")
+            result, told = _run(f"torchvision:{model}+{call}")
             is_clean = True
         except ProfilerError as error:
-            left, told, is_clean = "refused", error.message, "\n" not in error.message
+            result, told, is_clean = "refused", error.message, "\n" not in error.message
         except Exception as error:  # what this benchmark looks for
-            left, told, is_clean = "TRACEBACK", f"{type(error).__name__}: {error}", False
-    return (left, f"{time.monotonic() - start_s:.0f}", told[:150]), is_clean
+            result, told, is_clean = "TRACEBACK", f"{type(error).__name__}: {error}", False
+    return {"model": model, "transform": call, "result": result, "it says": told}, is_clean
 
 
 def _run(reference: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 Contenders of one table run in turns, block by block in random order, on one thread. A ratio is the
 median over the rounds of (seconds of the rival) / (seconds of the contender), with its interval.
 
-    python -m tests.bench.variants --only int8,runtimes --seconds 20
+    python -m tests.bench.variants --only int8,runtimes --seconds 20 --out reports/results/X
     python -m tests.bench.variants --only accuracy --checkpoint FILE --data cifar10
 """
 
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -34,15 +35,24 @@ from profiler.workload.prepared import prepare
 from profiler.workload.transformed import transforms_of
 from tests.unit.variants.test_factorization import STUDY
 
+from .bare_int8 import bare_int8
+from .table_file import add_rows
+
+BARE = "torchao by hand"
 SHAPE = (3, 32, 32)
 BLOCK_S = 0.2
 FEWEST_ROUNDS = 7
+# By batch size: times faster than fp32 eager with VNNI alone, and with AMX.
+INT8_GOALS = {1: (4.0, 4.0), 32: (4.5, 8.0), 256: (6.0, 12.0)}
 Call = Callable[[], object]
 
 
 def prepared(reference: str, runtime: str, batch_size: int) -> Call:
     """One call of a variant on a run-time, its answers held against eager torch's."""
     torch.manual_seed(0)
+    if runtime == BARE:
+        dense = build(reference.partition("+")[0], num_classes=10).model.eval()
+        return bare_int8(dense, _images(batch_size))
     outside = runtime if is_outside_torch(runtime) else None
     model = build(
         reference,
@@ -51,11 +61,19 @@ def prepared(reference: str, runtime: str, batch_size: int) -> Call:
         load_batches=lambda target: load_calibration("digits", input_shape=SHAPE, seed=0),
     ).model
     device = find_device("cpu")
-    images = load_inputs("digits", batch_size=batch_size, input_shape=SHAPE, seed=0).images
     executor = runtime_of(model, runtime)
     is_channels_last = runtime == "compile" and "+bf16" in reference
-    bench = prepare(model, images, device, runtime=executor, channels_last=is_channels_last)
+    bench = prepare(
+        model, _images(batch_size), device, runtime=executor, channels_last=is_channels_last
+    )
     return deploy(bench, device, runtime=executor).call
+
+
+def _images(batch_size: int) -> torch.Tensor:
+    images: torch.Tensor = load_inputs(
+        "digits", batch_size=batch_size, input_shape=SHAPE, seed=0
+    ).images
+    return images
 
 
 def timed(call: Call) -> float:
@@ -88,16 +106,16 @@ def race(
     contenders: Sequence[tuple[str, str]],
     batch_size: int,
     goals: dict[tuple[str, str], float],
-    budget_s: float,
+    options: argparse.Namespace,
 ) -> None:
-    """Print a table; the first contender is the rival of all others.
+    """Print a table, and keep it if that was asked for; the first contender is all others' rival.
 
     Args:
         title: of the table.
         contenders: (reference, run-time) of each.
         batch_size: items in a call.
         goals: how many times faster than the rival a contender is to be.
-        budget_s: seconds of timing.
+        options: of the command line.
     """
     print(f"\n{title}, batch {batch_size}, {torch.get_num_threads()} thread")
     calls: dict[str, Call] = {}
@@ -107,19 +125,41 @@ def race(
             calls[name] = prepared(*pair, batch_size)
         except ProfilerError as error:
             print(f"  {name:44} not run: {error.message}")
-    seconds = in_turns(calls, budget_s)
-    rival = names[contenders[0]]
+    seconds = in_turns(calls, options.seconds)
     wanted = {names[pair]: goal for pair, goal in goals.items()}
+    rival, rows = names[contenders[0]], []
     for name, own in seconds.items():
         ratios = [base / value for base, value in zip(seconds[rival], own, strict=True)]
         point, low, high = median_interval(ratios)
         goal = wanted.get(name)
-        verdict = "" if goal is None else f"  goal {goal:g}x: {'reached' if low >= goal else 'no'}"
-        microseconds = median_interval(own).point * 1e6
+        verdict = "" if goal is None else "reached" if low >= goal else "missed"
+        latency_s = median_interval(own).point
+        told = "" if goal is None else f"  goal {goal:g}x: {verdict}"
         print(
-            f"  {name:44} {microseconds:10.1f} us  {point:6.2f}x [{low:.2f}, {high:.2f}] "
-            f"of {rival}{verdict}"
+            f"  {name:44} {latency_s * 1e6:10.1f} us  {point:6.2f}x [{low:.2f}, {high:.2f}] "
+            f"of {rival}{told}"
         )
+        rows.append(
+            {
+                "table": title,
+                "batch": batch_size,
+                "contender": name,
+                "ms a call": 1e3 * latency_s,
+                "times faster": point,
+                "low": low,
+                "high": high,
+                "than": rival,
+                "rounds": len(own),
+                "goal": goal,
+                "verdict": verdict,
+            }
+        )
+    if options.out is not None:
+        add_rows(
+            options.out, "speed", rows,
+            keys=("table", "batch", "contender"), threads=options.threads,
+            title="What compression and run-times gain: medians of rounds in turns, 95 % intervals",
+        )  # fmt: skip
 
 
 def counts(options: argparse.Namespace) -> None:
@@ -147,17 +187,20 @@ def counts(options: argparse.Namespace) -> None:
 
 def int8(options: argparse.Namespace) -> None:
     """INT8 ResNet-18 against fp32 eager, and beside bf16."""
-    has_amx = "amx_int8" in cpu_flags()
-    for batch_size, vnni, amx in ((1, 4.0, 4.0), (32, 4.5, 8.0), (256, 6.0, 12.0)):
+    has_amx, has_bf16 = "amx_int8" in cpu_flags(), "avx512_bf16" in cpu_flags()
+    for batch_size in options.batch_sizes:
         contenders = [
             ("resnet18", "eager"),
-            ("resnet18", "compile"),
-            ("resnet18+bf16", "compile"),
             ("resnet18+int8", "compile"),
+            ("resnet18+int8", BARE),
+            ("resnet18", "compile"),
         ]
-        goals = {contenders[-1]: amx if has_amx else vnni}
+        if has_bf16 or batch_size < 256:  # imitated, it takes a quarter of a minute a call
+            contenders.append(("resnet18+bf16", "compile"))
         title = f"INT8 ResNet-18 ({'AMX' if has_amx else 'no AMX'})"
-        race(title, contenders, batch_size, goals, options.seconds)
+        race(
+            title, contenders, batch_size, {contenders[1]: INT8_GOALS[batch_size][has_amx]}, options
+        )
 
 
 def runtimes(options: argparse.Namespace) -> None:
@@ -165,13 +208,13 @@ def runtimes(options: argparse.Namespace) -> None:
     contenders = [("lightweight", name) for name in RUNTIMES]
     contenders += [("lightweight+int8", name) for name in RUNTIMES if name != "eager"]
     goals = {("lightweight+int8", name): 7.0 for name in RUNTIMES if name != "eager"}
-    race("run-times (the goal is that of the best)", contenders, 1, goals, options.seconds)
+    race("run-times (the goal is that of the best)", contenders, 1, goals, options)
 
 
 def prune(options: argparse.Namespace) -> None:
     """Structured pruning against the dense model."""
     contenders = [("resnet18", "eager"), ("resnet18+prune=0.5", "eager")]
-    race("structured pruning", contenders, 32, {contenders[1]: 3.0}, options.seconds)
+    race("structured pruning", contenders, 32, {contenders[1]: 3.0}, options)
 
 
 def accuracy(options: argparse.Namespace) -> None:
@@ -206,6 +249,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(PARTS), help="parts, by commas: %(default)s")
     parser.add_argument("--seconds", type=float, default=30.0, help="of timing a table")
+    parser.add_argument(
+        "--batch-sizes", type=int, nargs="+", default=[*INT8_GOALS], choices=INT8_GOALS
+    )
+    parser.add_argument("--out", type=Path, help="folder whose speed.json gets the rows, too")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint", help="of a trained lightweight")
     parser.add_argument("--data", help="its images (default: those it was trained on)")

@@ -46,7 +46,7 @@ def render_evaluation(checkpoint: Path, found: Evaluation) -> str:
         estimate_row("images per second", found.images_per_s, sources),
     ]
     section = Section(
-        title=f"{checkpoint} on {found.data} ({found.dtype})",
+        title=f"{found.model}, weights of {checkpoint}, on {found.data} ({found.dtype})",
         tables=(estimates_table(rows), _classes(found.per_class), *_confusion(found.confusion)),
     )
     return page([section], sources, found.findings, ())

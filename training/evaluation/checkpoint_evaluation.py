@@ -22,6 +22,7 @@ from profiler.recording.recording import record
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.statistics import mean_interval
+from profiler.workload.transformed import precision_of
 from training.checkpoints.checkpoint import load_model
 from training.checkpoints.foreign import is_foreign, load_foreign
 from training.checkpoints.header import Info
@@ -86,15 +87,23 @@ def evaluate_checkpoint(
         network, pixels, info.normalization, data=description, class_names=info.class_names,
         batch_size=batch_size, dtype=dtype, channels_last=channels_last,
     )  # fmt: skip
-    found = replace(found, findings=(*place.findings, *noted))
+    found = replace(
+        found, model=model or info.recipe.model, dtype=_precision(network, dtype),
+        findings=(*place.findings, *noted),
+    )  # fmt: skip
     if not cost_seconds:
         return found
-
     run = partial(
         count_correct, network, pixels, info.normalization, batch_size=batch_size, dtype=dtype,
         channels_last=channels_last,
     )  # fmt: skip
     return _with_cost(found, run, len(pixels), place, seconds=cost_seconds, meters=meters)
+
+
+def _precision(network: nn.Module, dtype: str) -> str:
+    """What the network computed in: under autocast, or by the transform that sets it."""
+    setting = precision_of(network)
+    return dtype if setting is None else setting.name
 
 
 def load_network(

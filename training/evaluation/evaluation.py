@@ -56,7 +56,8 @@ class Evaluation:
     Args:
         data: what was evaluated on.
         image_count: how many images.
-        dtype: "fp32", or what the forward pass ran in under autocast: "bf16", "fp16".
+        dtype: "fp32", or what the forward pass ran in under autocast: "bf16", "fp16"; of a variant
+            whose transform sets its precision, that transform: "int8".
         top1: share of images whose first guess is right, with its Wilson interval.
         top5: share of images with the right class among the first five guesses; None for fewer
             than six classes, where it says nothing.
@@ -69,6 +70,7 @@ class Evaluation:
             not asked.
         images_per_s: images already on the device, normalisation included; None where not asked.
         findings: what to know before trusting a number.
+        model: reference of the variant; None where a network itself was handed over.
     """
 
     data: str
@@ -84,6 +86,7 @@ class Evaluation:
     energy_per_image_j: Estimate | None = None
     images_per_s: Estimate | None = None
     findings: tuple[Finding, ...] = ()
+    model: str | None = None
 
 
 def count_correct(

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from profiler.errors import CheckpointError, ProfilerError
+from profiler.values.applied_transform import score_by_ratio
 from profiler.variants import build, weights_of
 from profiler.workload.transformed import transforms_of
 
@@ -53,6 +54,19 @@ def test_the_share_of_zeros_is_that_of_the_weights_that_were_loaded(tmp_path: Pa
     )
     assert transforms_of(one)[0].p_u == transforms_of(two)[0].p_u > 0.85
     assert torch.equal(one.classifier.weight, two.classifier.weight)
+
+
+def test_a_network_is_pruned_in_steps_each_from_the_trained_one_before(tmp_path: Path) -> None:
+    path = stored(tmp_path, "lightweight+prune=0.3", "lightweight+prune=0.3")
+    before = build("lightweight+prune=0.3", num_classes=10, weights=weights_of(path)).model
+    after = build("lightweight+prune=0.3+prune=0.3", num_classes=10, weights=weights_of(path)).model
+    assert torch.equal(after.classifier.bias, before.classifier.bias)
+    assert after.classifier.in_features < before.classifier.in_features
+    first, second = transforms_of(after)
+    assert second.parameter_count_before == sum(p.numel() for p in before.parameters())
+    by_ratio = score_by_ratio((first, second))
+    assert by_ratio is not None
+    assert by_ratio.inputs["p_s"] == pytest.approx(1 - (1 - first.p_s) * (1 - second.p_s))
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,14 @@ def test_a_split_too_large_for_memory_is_streamed_to_the_same_result(checkpoint,
 
 def test_another_precision_can_be_asked_for(checkpoint):
     found = evaluate_checkpoint(checkpoint, dtype="fp32", device="cpu", cost_seconds=0)
-    assert found.dtype == "fp32"
+    assert (found.model, found.dtype) == ("lightweight", "fp32")
+
+
+def test_a_variant_is_told_with_the_precision_that_its_transform_sets(checkpoint):
+    found = evaluate_checkpoint(
+        checkpoint, model="lightweight+fp16", data="digits", device="cpu", cost_seconds=0
+    )
+    assert (found.model, found.dtype) == ("lightweight+fp16", "fp16")
 
 
 def test_a_cost_stands_beside_the_result(checkpoint):
