@@ -10,6 +10,8 @@
     experiment.json        of an experiment: its plan, and what its finished runs came to
     table.md               one row a model
 
+    search.json            of a search: its plan, and what it came to
+
 Imports no torch.
 """
 
@@ -29,6 +31,7 @@ LAST = "last.safetensors"
 BEST = "best.safetensors"
 PLAN = "experiment.json"
 TABLE = "table.md"
+SEARCH = "search.json"
 
 FAILED = "failed"
 _OF_A_RUN = (RECIPE, RESULT, "ledger*.jsonl", "journal-*.jsonl", "last.*", "best.*")
@@ -41,7 +44,7 @@ def is_run(folder: Path) -> bool:
 
 def may_begin_anew(folder: Path) -> bool:
     """Whether a folder holds a run without a finished epoch, on which no process works."""
-    if not is_run(folder):
+    if not is_run(folder) or (folder / SEARCH).is_file():  # a search has a ledger without epochs
         return False
     if not (folder / LEDGER).is_file():
         return not (folder / LAST).is_file()
