@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from profiler.errors import TrainingError
 from profiler.ledger import read_ledger
-from profiler.values.estimate import Basis
+from profiler.values.estimate import Basis, counted
 from tests.unit.training.results import training_result
 from tests.unit.training.search.test_front import joules, share
 from training.cli import main
 from training.recipe import Recipe
 from training.result import write_result
-from training.search import proposals, search
+from training.search import place, proposals, search
 from training.search.plan import SearchPlan, write_plan
 from training.search.trials import claimed, read_trials
 
@@ -54,9 +55,16 @@ class Trainings:
 
 @pytest.fixture
 def trainings(monkeypatch) -> Trainings:
+    """Trainings, costs and ledger without work; only the study is as it is."""
     stand_in = Trainings()
     monkeypatch.setattr(search, "train", stand_in)
+    monkeypatch.setattr(search, "find_costs", costs_by_name)
+    monkeypatch.setattr(place, "opened_ledger", lambda *_: nullcontext())
     return stand_in
+
+
+def costs_by_name(reference: str, *_, **__):
+    return {"macs": counted(1000 * len(reference), "MAC", "counted, of one image")}
 
 
 @pytest.fixture
@@ -88,7 +96,6 @@ def test_all_are_tried_the_better_half_goes_on_and_the_best_is_tested(said, trai
     assert stored["trained"][0]["accuracy"] is not None
     assert "Front" in out
     assert stored["best"][0]["reference"] in Path("s/report.md").read_text()
-    assert read_ledger(Path("s")).segments[0].ended == "finished"
 
 
 def test_an_interrupted_search_goes_on_and_asks_for_nothing_twice(said, trainings) -> None:
@@ -248,6 +255,7 @@ def test_digits_are_searched_for_real(said, monkeypatch) -> None:
     assert trial.epochs == 2
     assert trial.values["latency"].basis == "measured"
     assert trial.values["accuracy"].source.startswith("top-1 on the validation split")
+    assert read_ledger(Path("s")).segments[0].ended == "finished"
     results = [
         json.loads(path.read_text()) for path in Path("s").glob("trial-*/round-*/result.json")
     ]
