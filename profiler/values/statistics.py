@@ -259,8 +259,6 @@ def rank_correlation(
     point = min(1.0, max(-1.0, float(spearmanr(first, second).statistic)))
     # Ranks that agree throughout leave z infinite; as far as n pairs can tell r is below 1 - 1/n^2.
     inside = max(min(point, 1 - 1 / count**2), 1 / count**2 - 1)
-    half = t_quantile((1 + confidence) / 2, math.inf) * math.sqrt(
-        (1 + inside**2 / 2) / (count - 3)
-    )
+    half = t_quantile((1 + confidence) / 2, math.inf) * math.sqrt((1 + inside**2 / 2) / (count - 3))
     low, high = (math.tanh(math.atanh(inside) + side * half) for side in (-1, 1))
     return Interval(point, min(low, point), max(high, point))
