@@ -56,8 +56,8 @@ def execute(arguments: argparse.Namespace) -> int:
     console.print(_table(f"{arguments.num_classes} classes, one image", [*rows, *variants]))
     console.print("Spaces, a network of which is written NAME:FIELDS; [] may be left out\n")
     for space in spaces:
-        shown = f"{space['name']}: {space['description']}\n{space['fields']}\n{space['example']}\n"
-        console.print(shown, markup=False, highlight=False, overflow="fold")
+        text = f"{space['name']}: {space['description']}\n{space['fields']}\n{space['example']}\n"
+        console.print(text, markup=False, highlight=False, overflow="fold")
     console.print(_table("Transforms, written behind any model: NAME+TRANSFORM", transforms))
     return 0
 

@@ -80,7 +80,7 @@ def test_dense_layers_add_their_growth_and_transitions_halve() -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_whatever_a_search_chooses_can_be_built(name: str) -> None:
     generator = random.Random(0)
-    for _ in range(30):
+    for _ in range(8):
         reference = propose_point(name, lambda _, options: generator.choice(options))
         with torch.device("meta"):
             logits = find_point(reference)(num_classes=10)(torch.empty(2, 3, 32, 32))
