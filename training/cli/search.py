@@ -256,10 +256,11 @@ def _train_best(
 ) -> tuple[FullTraining, ...]:
     """Train the most accurate points of the front in full; each run has a ledger of its own."""
     from training.search.result import FullTraining
+    from training.search.trials import trial_folder
 
     trained = []
     for trial in result.best[:count]:
-        place = Path("best") / slug(trial.reference)
+        place = Path("best") / trial_folder(Path(), trial.number)  # slugs of names are cut off
         outcome = search.train_fully(trial, folder / place)
         trained.append(
             FullTraining(

@@ -6,7 +6,7 @@
     DIR/report.md, report.html the front, and what was learnt
     DIR/trial-NNNN/trial.json  one network: choices, costs, accuracies
     DIR/trial-NNNN/round-R/    its R-th training, as `train` writes it
-    DIR/best/NAME/             points of the front, trained in full
+    DIR/best/trial-NNNN/       points of the front, trained in full
 
 Imports no torch.
 """
