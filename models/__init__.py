@@ -10,10 +10,22 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .spaces import DEFAULT_CLASSES, SPACES, Point, find_point, is_point, propose_point
+
 if TYPE_CHECKING:
     from torch import nn
 
-DEFAULT_CLASSES = 100
+__all__ = [
+    "DEFAULT_CLASSES",
+    "JOURNEY",
+    "SPACES",
+    "VARIANTS",
+    "Point",
+    "Variant",
+    "find_point",
+    "is_point",
+    "propose_point",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ class Recipe:
         ema_decay: per step, of the averaged weights that are evaluated; None evaluates the last.
         crop_padding: pixels of reflected border from which a random crop is cut; 0 for none.
         flip: mirror half of the images.
+        alternating_flip: mirror each image in every second epoch, in place of by chance.
         cutout_size: side of the square that is blanked in each image; 0 for none.
         dtype: of the forward pass, under autocast: "fp32", "bf16" or "fp16".
         channels_last: memory format of model and images.
@@ -84,6 +85,7 @@ class Recipe:
     ema_decay: float | None = None
     crop_padding: int = 4
     flip: bool = True
+    alternating_flip: bool = False
     cutout_size: int = 0
     dtype: str = "bf16"
     channels_last: bool = True
@@ -119,6 +121,8 @@ class Recipe:
             raise _wrong(self, "validation_share", "at most 0.5")
         if self.image_size is not None and self.image_size < 1:
             raise _wrong(self, "image_size", "at least 1")
+        if self.alternating_flip and not self.flip:
+            raise _wrong(self, "alternating_flip", "possible without flip")
         if not 0 < self.temperature < float("inf"):
             raise _wrong(self, "temperature", "positive")
 

@@ -11,6 +11,8 @@
     experiment.json        of an experiment: its plan, and what its finished runs came to
     table.md               one row a model
 
+    search.json            of a search: its plan, and what it came to
+
 Imports no torch.
 """
 
@@ -31,6 +33,7 @@ BEST = "best.safetensors"
 EPOCHS = "epochs.csv"
 PLAN = "experiment.json"
 TABLE = "table.md"
+SEARCH = "search.json"
 
 FAILED = "failed"
 _OF_A_RUN = (RECIPE, RESULT, EPOCHS, "ledger*.jsonl", "journal-*.jsonl", "last.*", "best.*")
@@ -43,7 +46,7 @@ def is_run(folder: Path) -> bool:
 
 def may_begin_anew(folder: Path) -> bool:
     """Whether a folder holds a run without a finished epoch, on which no process works."""
-    if not is_run(folder):
+    if not is_run(folder) or (folder / SEARCH).is_file():  # a search has a ledger without epochs
         return False
     if not (folder / LEDGER).is_file():
         return not (folder / LAST).is_file()

@@ -1,7 +1,9 @@
 """Every model of the zoo, with its parameters and the MACs of one image; and every transform.
 
-A transform is written behind any model, of the zoo or not, and makes a variant of it:
-resnet18+groups=8+int8. Transforms are applied in the order in which they are written.
+A space is a family of networks. Each point of it has a name, which is all that is needed to build
+it: residual:stem=16:widths=32-64:depths=2-2:strides=2-2. A transform is written behind any model,
+of the zoo or not, and makes a variant of it: resnet18+groups=8+int8. Transforms are applied in the
+order in which they are written.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from models import DEFAULT_CLASSES, JOURNEY, VARIANTS
+from models import DEFAULT_CLASSES, JOURNEY, SPACES, VARIANTS
 from profiler.cli.options import whole_number
 from profiler.variants import TRANSFORMS, parse, usage_of
 
@@ -43,15 +45,19 @@ def execute(arguments: argparse.Namespace) -> int:
     rows = [_summary(name, arguments.num_classes) for name in VARIANTS]
     variants = [_summary(name, arguments.num_classes) for name in JOURNEY if name not in VARIANTS]
     transforms = [_transform(name) for name in TRANSFORMS]
+    spaces = [_space(name) for name in SPACES]
     if arguments.json:
-        print(
-            json.dumps({"models": rows, "variants": variants, "transforms": transforms}, indent=2)
-        )
+        shown = {"models": rows, "variants": variants, "spaces": spaces, "transforms": transforms}
+        print(json.dumps(shown, indent=2))
         return 0
     from rich.console import Console
 
     console = Console()
     console.print(_table(f"{arguments.num_classes} classes, one image", [*rows, *variants]))
+    console.print("Spaces, a network of which is written NAME:FIELDS; [] may be left out\n")
+    for space in spaces:
+        text = f"{space['name']}: {space['description']}\n{space['fields']}\n{space['example']}\n"
+        console.print(text, markup=False, highlight=False, overflow="fold")
     console.print(_table("Transforms, written behind any model: NAME+TRANSFORM", transforms))
     return 0
 
@@ -76,6 +82,16 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _side(value: object) -> Literal["left", "right"]:
     return "right" if isinstance(value, int) else "left"
+
+
+def _space(name: str) -> dict[str, str]:
+    space = SPACES[name]
+    return {
+        "name": name,
+        "description": space.description,
+        "fields": space.usage,
+        "example": space.example,
+    }
 
 
 def _transform(name: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 FEWEST_FOR_CORRELATION = 4
 FEWEST_FOR_MEDIAN = 6
+FEWEST_FOR_RANK_CORRELATION = 5
 MINIMUM_EFFECTIVE_COUNT = 1.5
 FEWEST_DEGREES_OF_FREEDOM = 3.0
 TREND_SIGNIFICANCE = 0.05
@@ -233,3 +234,32 @@ def has_trend(values: Sequence[float], significance: float = TREND_SIGNIFICANCE)
         return False
     z = max(abs(score) - 1, 0) / math.sqrt(variance / 18)
     return math.erfc(z / math.sqrt(2)) < significance
+
+
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+) -> Interval | None:
+    """Spearman's rank correlation of independent pairs, and its interval.
+
+    By Fisher's z with the variance (1 + r^2 / 2) / (n - 3) (Bonett and Wright, Psychometrika 65,
+    2000, p. 23), which is wider than that of Pearson's where ranks agree.
+
+    Returns:
+        None where one side is the same throughout, and orders nothing.
+
+    Raises:
+        ValueError: too few pairs, or not one value of each side for each.
+    """
+    count = len(first)
+    if count < FEWEST_FOR_RANK_CORRELATION or len(second) != count:
+        raise ValueError(f"{count} and {len(second)} values make no rank correlation")
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        return None
+    from scipy.stats import spearmanr
+
+    point = min(1.0, max(-1.0, float(spearmanr(first, second).statistic)))
+    # Ranks that agree throughout leave z infinite; as far as n pairs can tell r is below 1 - 1/n^2.
+    inside = max(min(point, 1 - 1 / count**2), 1 / count**2 - 1)
+    half = t_quantile((1 + confidence) / 2, math.inf) * math.sqrt((1 + inside**2 / 2) / (count - 3))
+    low, high = (math.tanh(math.atanh(inside) + side * half) for side in (-1, 1))
+    return Interval(point, min(low, point), max(high, point))

@@ -1,6 +1,7 @@
 """What `--model` names: a reference, and the network that it leads to.
 
 lightweight                  a name of the zoo (the `models` folder of the checkout)
+residual:stem=16:widths=...  a point of one of its spaces, which are in `models/spaces`
 package.module:callable      imported as `python -m` would from the working folder
 path/file.py:callable        the file is run, its own folder importable
 torchvision:resnet50         random weights
@@ -99,6 +100,14 @@ def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool
         return Target(
             reference=reference, name=name, model=model, input_specs=specs, tokenizer=attribute
         )
+    if _has_zoo() and zoo().is_point(reference):
+        point = zoo().find_point(reference)
+        return Target(
+            reference=reference,
+            name=_slug(reference),
+            model=_build(point, reference, num_classes),
+            input_shape=point.input_shape,
+        )
 
     def build(found: object) -> nn.Module:
         is_fixed = may_set_own and callable(found) and not _takes_classes(found)
@@ -146,7 +155,12 @@ def _from_zoo(reference: str, num_classes: int | None) -> Target:
         raise TargetError(f"'{reference}' names a file, not a model", hint=hint)
     if "." in reference or not _has_zoo():
         raise _no_model(reference)
-    variants = zoo().VARIANTS
+    variants, spaces = zoo().VARIANTS, zoo().SPACES
+    if reference in spaces:
+        raise TargetError(
+            f"'{reference}' is a space, not a model",
+            hint=f"name a point: {spaces[reference].example}",
+        )
     if reference not in variants:
         raise _no_model(reference, tuple(variants))
     variant = variants[reference]

@@ -33,6 +33,10 @@ KNOWN = {
     f"{MEASURE} mypackage.nets:build --checkpoint weights.safetensors": (CPU, {0}),
     f"{MEASURE} lightweight+int8 --device cpu": (TINY, {0}),
     "python -m profiler stats --model resnet18+depthwise --against resnet18": ("", {0}),
+    "python -m profiler stats --model residual:stem=16:widths=32-64:depths=2-2:strides=2-2": (
+        "",
+        {0},
+    ),
     f"{MEASURE} resnet18 --model lightweight --batch-size 1": (f"{QUICK} --device cpu", {0}),
     "python -m profiler doctor": ("--seconds 0.5", {0}),
     "python -m reports study seed-b --dry-run": ("--device cpu", {0}),
@@ -55,6 +59,9 @@ TRAINING = {
     "python -m training ledger trainings/digits": "",
     "python -m training experiment --recipe digits --model lightweight --model resnet18": (
         f"{TRAIN} --seeds 1"
+    ),
+    "python -m training search --recipe digits --trials 4 --out trainings/search": (
+        f"{TRAIN} --trials 1 --max-seconds 0.3 --objective accuracy --objective latency"
     ),
     "torchrun --nproc-per-node 2 -m training train --recipe digits": TRAIN,
 }

@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, str] = {
     " recording render render.formats runtimes store values variants workload",
     "profiler": "comparison counting layers measurement recording store values variants",
     "profiler.__main__": "cli",
-    "models": "",
+    "models.spaces": "",
+    "models": "models.spaces",
     "models.outline": "counting variants",
     "models.drawing": "models.outline",
     "models.cli": "cli counting files values variants models models.drawing models.outline",
@@ -63,9 +64,13 @@ MAY_IMPORT: dict[str, str] = {
     " workload"
     " training.checkpoints training.data training.distribution training.evaluation"
     " training.progress training.recipe training.result training.run_folder",
+    "training.search": "counting files ledger machine measurement render values variants workload"
+    " training.checkpoints training.data training.progress training.recipe training.result"
+    " training.run training.run_folder",
     "training.cli": "cli comparison files inputs ledger machine render render.formats store values"
     " training.checkpoints training.distribution training.evaluation training.experiments"
-    " training.progress training.recipe training.result training.run training.run_folder",
+    " training.progress training.recipe training.result training.run training.run_folder"
+    " training.search",
     "training.__main__": "training.cli",
     "training": "",
     "reports.data_error": "",

@@ -20,6 +20,7 @@ VERBS = {
     "compare": "trained models beside each other: accuracy, joules in turns, and a verdict",
     "card": "the co2_eq_emissions entry of a Hugging Face model card, from a training",
     "experiment": "several models x several seeds, and one table of what they came to",
+    "search": "networks of a space that are accurate and cheap, as measured",
 }
 PROGRAM = Program(
     name="python -m training",

@@ -19,7 +19,7 @@ from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show
 from training.progress.words import as_percent, ending
 from training.result import TrainingResult, read_result
-from training.run_folder import is_run
+from training.run_folder import SEARCH, is_run
 
 from .options import add_json
 from .output_folders import TRAININGS
@@ -70,7 +70,7 @@ def _runs(folder: Path) -> Iterator[str]:
     except OSError:
         return
     for path in inside:
-        if is_run(path):
+        if is_run(path) and not (path / SEARCH).is_file():
             yield path.name
         else:
             yield from (

@@ -10,7 +10,7 @@ from profiler.errors import StoreError, UsageError
 from profiler.files import check_writable
 from profiler.store.stored_runs import new_run_path
 from profiler.values.plain_text import clean
-from training.run_folder import PLAN, RECIPE, is_run, may_begin_anew
+from training.run_folder import PLAN, RECIPE, SEARCH, is_run, may_begin_anew
 
 TRAININGS = Path("trainings")
 
@@ -34,7 +34,9 @@ def check_new(folder: Path) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()) and not may_begin_anew(folder):
         hint = "name a new folder"
-        verb = "experiment" if (folder / PLAN).is_file() else "train" if is_run(folder) else None
+        marks = {"experiment": PLAN, "search": SEARCH, "train": RECIPE}
+        verb = next((verb for verb, name in marks.items() if (folder / name).is_file()), None)
+        verb = verb or ("train" if is_run(folder) else None)
         if verb is not None:
             hint += f", or go on with `python -m training {verb} --resume {quote(str(folder))}`"
         raise UsageError(f"there is something in --out {clean(str(folder))} already", hint=hint)

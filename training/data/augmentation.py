@@ -7,7 +7,7 @@ So a device, a rank or a resumed run sees the images that any other would have s
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -42,14 +42,13 @@ def draw_epoch(
     recipe: Recipe, epoch: int, count: int, size: tuple[int, int], device: torch.device
 ) -> Draws:
     """Draw an epoch of `count` images of (height, width), and bring it to the device."""
-    digest = hashlib.sha256(f"{recipe.seed} {epoch}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+    generator = _generator(f"{recipe.seed} {epoch}")
 
     def draw(choices: int) -> Tensor:
         return torch.randint(choices, (count,), generator=generator).to(device)
 
     places = 2 * recipe.crop_padding + 1
-    return Draws(
+    draws = Draws(
         order=torch.randperm(count, generator=generator).to(device),
         tops=draw(places),
         lefts=draw(places),
@@ -57,6 +56,24 @@ def draw_epoch(
         hole_rows=draw(size[0]),
         hole_columns=draw(size[1]),
     )
+    if not recipe.alternating_flip:
+        return draws
+    return replace(draws, flips=_alternating_flips(recipe.seed, epoch, count).to(device))
+
+
+def _alternating_flips(seed: int, epoch: int, count: int) -> Tensor:
+    """1 for half of the images, drawn once a run, in odd epochs, and for the other half in even.
+
+    Two epochs show every image both ways, where chance would show half of them twice the same way
+    (Jordan, arXiv 2404.00498).
+    """
+    first = torch.randint(2, (count,), generator=_generator(f"{seed} flips"))
+    return (first + epoch + 1) % 2
+
+
+def _generator(name: str) -> torch.Generator:
+    digest = hashlib.sha256(name.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
 def padded(images: Tensor, padding: int) -> Tensor:

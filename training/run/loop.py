@@ -77,10 +77,9 @@ def train(
     meters: Sequence[OpenMeter] | None = None,
     group: Group = ALONE,
     codecarbon: CodeCarbonOptions | None = None,
+    is_tested: bool = True,
 ) -> TrainingResult:
-    """Train a recipe in a folder, every joule in the ledger.
-
-    The test split is read once, when everything has been decided.
+    """Train a recipe in a folder, every joule in the ledger; test once, when all is decided.
 
     Args:
         recipe: what to compute.
@@ -94,6 +93,7 @@ def train(
         meters: opened meters; by default the group's, or every sensor of the machine.
         group: the ranks that train together; each calls this.
         codecarbon: run CodeCarbon's own tracker beside this segment, on the first host.
+        is_tested: whether the test split is read; a search, which chooses, must not see it.
 
     Raises:
         UsageError: the recipe does not fit the data, the folder or the target.
@@ -117,7 +117,7 @@ def train(
                     with Interruption() as stop:
                         info, stopped_by = train_epochs(run, info, stop, target_accuracy)
                     is_over = stopped_by != STOPPED_BY_INTERRUPTION
-                    tested = test(run, info) if is_over else None
+                    tested = test(run, info) if is_over and is_tested else None
                 ledger.stop(ENDINGS[stopped_by])
         outcome = conclude(run, info, stopped_by, tested, watches, tracker, findings)
     view.end(outcome)

@@ -12,6 +12,7 @@ from profiler.values.statistics import (
     has_trend,
     mean_interval,
     median_interval,
+    rank_correlation,
     t_quantile,
 )
 
@@ -102,3 +103,32 @@ def test_a_trend_is_seen_and_noise_is_not() -> None:
     assert not has_trend([1.0, 1.0, 1.0, 1.0, 1.0])
     assert not has_trend([1.0, 2.0, 3.0])
     assert sum(has_trend(normal(20, seed)) for seed in range(200)) < 22
+
+
+def test_ranks_correlate_by_their_order_alone_and_never_with_certainty() -> None:
+    rising = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    same = rank_correlation(rising, [math.sqrt(value) for value in rising])
+    assert same is not None
+    assert same.point == pytest.approx(1)
+    assert 0.5 < same.low < 1
+    against = rank_correlation(rising, [-value for value in rising])
+    assert against is not None
+    assert (against.point, against.high) == (pytest.approx(-same.point), pytest.approx(-same.low))
+
+
+def test_the_interval_of_a_rank_correlation_holds_what_it_should() -> None:
+    generator, held = random.Random(1), 0
+    for _ in range(400):
+        first = [generator.gauss(0, 1) for _ in range(20)]
+        second = [value + generator.gauss(0, 1) for value in first]
+        found = rank_correlation(first, second)
+        assert found is not None
+        # Of bivariate normals with r = 1 / sqrt 2: 6 / pi x asin(r / 2), Kendall, 1970.
+        held += found.low <= 6 / math.pi * math.asin(1 / math.sqrt(8)) <= found.high
+    assert 370 <= held <= 400
+
+
+def test_what_orders_nothing_correlates_with_nothing() -> None:
+    assert rank_correlation([1.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) is None
+    with pytest.raises(ValueError, match="3 and 3 values make no rank correlation"):
+        rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])

@@ -28,6 +28,8 @@ REACHED_BY = {
     "training/evaluation": JUDGES,
     "training/checkpoints": JUDGES,
     "training/run/start.py": TRAINS,
+    "training/cli/search.py": ("search",),
+    "training/search": ("search",),
 }
 """Who meets the hints of a file or a room; where nothing is said, who trains."""
 ONLY_MET_BY = {

@@ -60,6 +60,23 @@ def test_draws_cover_what_they_may_be_and_no_more() -> None:
     assert set(draws.hole_columns.tolist()) == set(range(SIZE[1]))
 
 
+def test_alternating_flips_show_every_image_both_ways_in_two_epochs() -> None:
+    recipe = Recipe(alternating_flip=True, seed=3)
+    epochs = [draw_epoch(recipe, epoch, 4000, SIZE, CPU) for epoch in (1, 2, 3)]
+    first, second, third = (draws.flips for draws in epochs)
+    assert torch.equal(first + second, torch.ones(4000, dtype=torch.int64))
+    assert torch.equal(first, third)
+    assert abs(first.float().mean().item() - 0.5) < 0.05
+    by_chance = draw_epoch(replace(recipe, alternating_flip=False), 1, 4000, SIZE, CPU)
+    assert torch.equal(epochs[0].hole_rows, by_chance.hole_rows)
+    assert not torch.equal(first, by_chance.flips)
+
+
+def test_flips_that_alternate_where_nothing_is_flipped_are_refused() -> None:
+    with pytest.raises(UsageError, match="alternating_flip is True, not possible without flip"):
+        Recipe(flip=False, alternating_flip=True)
+
+
 def test_without_changes_the_images_are_only_normalised() -> None:
     images = pictures(4)
     seen = augmented(images, PLAIN, draw_epoch(PLAIN, 1, 4, SIZE, CPU))

@@ -1,0 +1,172 @@
+"""Which networks are on the front, which go on, and what is told of the counts."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from profiler.errors import UsageError
+from profiler.render.formats import render_document
+from profiler.values.estimate import Basis, Estimate, counted
+from training.recipe import Recipe
+from training.search.document import search_document, told_nearest
+from training.search.front import agreement, front, ranked
+from training.search.halving import survivors
+from training.search.objectives import read_constraint
+from training.search.plan import SearchPlan
+from training.search.result import conclude_search
+from training.search.trials import Trial
+
+PLAN = SearchPlan(
+    space="residual", objectives=("accuracy", "joules"), constraints=(),
+    recipe=Recipe(data="digits", epochs=8), trial_count=4, first_epochs=1, rounds=3,
+)  # fmt: skip
+
+
+def share(point: float) -> Estimate:
+    return Estimate(
+        point=point, low=max(0.0, point - 0.02), high=min(1.0, point + 0.02), unit="",
+        confidence=0.95, basis=Basis.MEASURED, source="top-1 on the validation split, 500 images",
+    )  # fmt: skip
+
+
+def joules(point: float, basis: Basis = Basis.MEASURED) -> Estimate:
+    return Estimate(
+        point=point, low=0.95 * point, high=1.05 * point, unit="J", confidence=0.95, basis=basis,
+        source="RAPL",
+    )  # fmt: skip
+
+
+def trial(number: int, accuracy: float, energy_j: float, rounds: int = 1, **changes) -> Trial:
+    values = {
+        "number": number, "reference": f"net{number}", "epochs": 2 ** (rounds - 1),
+        "costs": {"joules": joules(energy_j), "macs": counted(1e9 * energy_j, "MAC", "counted")},
+        "accuracies": (share(accuracy),) * rounds,
+    }  # fmt: skip
+    return Trial(**values | changes)
+
+
+BEST, MIDDLE, CHEAP = trial(0, 0.9, 3.0), trial(1, 0.8, 2.0), trial(2, 0.5, 1.0)
+BEATEN, LOST = trial(3, 0.7, 2.5), trial(4, 0.4, 4.0)
+FAILED = Trial(number=5, reference="net5", error="the loss became NaN")
+ALL = [BEST, MIDDLE, CHEAP, BEATEN, LOST, FAILED]
+
+
+def test_the_front_holds_what_no_other_network_beats() -> None:
+    assert front(ALL, PLAN.objectives) == [BEST, MIDDLE, CHEAP]
+
+
+def test_a_front_comes_before_the_next_and_its_ends_before_its_middle() -> None:
+    assert ranked(ALL, PLAN.objectives) == [BEST, CHEAP, MIDDLE, BEATEN, LOST]
+
+
+def test_the_better_half_goes_on_and_what_failed_does_not() -> None:
+    assert survivors(ALL, PLAN, 1) == [BEST, CHEAP, MIDDLE]
+
+
+def test_who_goes_on_does_not_depend_on_what_was_learnt_later() -> None:
+    later = [replace(BEST, accuracies=(share(0.9), share(0.1))), *ALL[1:]]
+    assert [each.number for each in survivors(later, PLAN, 1)] == [0, 2, 1]
+    twice = [replace(each, accuracies=each.accuracies * 2) for each in ALL]
+    assert [each.number for each in survivors(twice, PLAN, 2)] == [0, 2]
+
+
+def test_a_network_that_was_proposed_twice_goes_on_once() -> None:
+    again = replace(BEST, number=6)
+    assert survivors([*ALL, again], PLAN, 1) == [BEST, CHEAP, MIDDLE]
+
+
+def test_those_that_meet_a_constraint_go_on_before_the_others_and_then_the_nearest() -> None:
+    plan = replace(PLAN, constraints=(read_constraint("accuracy>=75%"),))
+    assert survivors(ALL, plan, 1) == [BEST, MIDDLE, BEATEN]
+
+
+def test_what_nothing_meets_is_told_with_the_nearest() -> None:
+    plan = replace(PLAN, constraints=(read_constraint("accuracy>=0.95"),))
+    result = conclude_search(plan, ALL, energy_j=None, importance={})
+    assert result.best == ()
+    said = told_nearest(result)
+    assert said is not None
+    assert said.startswith("no network meets accuracy>=0.95; the nearest is net0 with accuracy 90")
+
+
+@pytest.mark.parametrize("text", ["accuracy", "accuracy>0.9", "speed>=1", "accuracy>=x", ""])
+def test_what_is_no_constraint_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text}' is no constraint"):
+        read_constraint(text)
+
+
+def test_a_constraint_is_violated_in_relation_to_its_bound() -> None:
+    at_most = read_constraint("joules<=2")
+    assert at_most.violation(BEST.values) == pytest.approx(0.5)
+    assert at_most.is_met(MIDDLE.values)
+    assert at_most.violation(FAILED.values) is None
+    assert not at_most.is_met(FAILED.values)
+
+
+def test_the_search_is_paid_for_where_joules_are_saved_surely() -> None:
+    result = conclude_search(
+        PLAN, ALL, energy_j=joules(100.0), importance={}, baseline="big",
+        baseline_costs={"joules": joules(3.0)},
+    )  # fmt: skip
+    assert result.break_even is not None
+    assert set(result.break_even) == {"1", "2"}  # net0 draws what the baseline does
+    images = result.break_even["2"]
+    assert images.point == pytest.approx(100 / 2.0)
+    assert images.low is not None
+    assert images.high is not None
+    assert images.low < 50 < images.high
+
+
+def test_counts_agree_with_what_was_measured_and_repeats_count_once() -> None:
+    generator = random.Random(0)
+    trials = [trial(n, 0.5, generator.random() + 1) for n in range(12)]
+    found = agreement([*trials, *(replace(t, number=20) for t in trials[:3])], "macs", "joules")
+    assert found is not None
+    assert found.point == pytest.approx(1)
+    assert found.low is not None
+    assert 0.9 < found.low < 1
+    assert "over 12 networks" in found.source
+    assert agreement(trials[:4], "macs", "joules") is None
+
+
+@pytest.mark.parametrize("form", ["text", "md", "html"])
+def test_the_report_says_what_was_only_modelled_and_what_failed(form: str) -> None:
+    modelled = [
+        replace(each, costs={"joules": joules(each.number + 1.0, Basis.ESTIMATED)})
+        for each in ALL[:3]
+    ]
+    result = conclude_search(
+        PLAN, [*modelled, FAILED], energy_j=joules(100.0),
+        importance={"accuracy": {"depth": 0.75, "width": 0.25}},
+    )  # fmt: skip
+    shown = " ".join(render_document(search_document(result), form).split())
+    for words in ("modelled power times time", "the loss became NaN", "75", "100", "estimated"):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"objectives": ("accuracy",)}, "weighs accuracy against a cost"),
+        ({"objectives": ("score", "macs")}, "weighs accuracy against a cost"),
+        ({"objectives": ("accuracy", "speed")}, "no objective 'speed'"),
+        ({"rounds": 5}, "train for 16, longer than the recipe's 8"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(changes, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        replace(PLAN, **changes)
+
+
+def test_rounds_double_what_a_network_has_seen() -> None:
+    assert [PLAN.round_epochs(number) for number in range(4)] == [1, 1, 2, 4]
+    assert PLAN.total_epochs(3) == 8
+
+
+def test_another_search_is_told_by_what_differs() -> None:
+    PLAN.check_same(replace(PLAN, trial_count=99))
+    with pytest.raises(UsageError, match="begun with another space, seed"):
+        PLAN.check_same(replace(PLAN, space="densenet", recipe=replace(PLAN.recipe, seed=3)))

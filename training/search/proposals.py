@@ -1,0 +1,202 @@
+"""Proposals: which point is tried next, by Optuna, which keeps what the earlier ones came to."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from profiler.errors import ProfilerError, StoreError, TargetError, UsageError
+from profiler.interruption import heed_interruption
+from profiler.values.codec import encode
+from profiler.values.estimate import Estimate
+from profiler.values.plain_text import one_line
+
+from .objectives import OBJECTIVES
+from .plan import DATABASE, MAY_CHANGE, SearchPlan, without_password
+from .space import propose
+from .trials import Trial
+
+PLAN_KEY = "plan"
+STUDY = "search"
+STORAGES = ("sqlalchemy", "optuna")
+FEWEST_FOR_IMPORTANCE = 10
+BUSY_S = 60
+"""How long a process waits for the others that write to the same SQLite file."""
+
+
+class Proposals:
+    """The study of a search; several processes may share it.
+
+    Args:
+        folder: of the search.
+        plan: what is searched.
+
+    Raises:
+        UsageError: Optuna is not installed.
+        StoreError: the storage cannot be opened, or is that of another search.
+    """
+
+    def __init__(self, folder: Path, plan: SearchPlan) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise UsageError(
+                f"a search needs Optuna, which cannot be imported: {error}",
+                hint="pip install optuna",
+            ) from error
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna = optuna
+        self._plan = plan
+        self._violations: dict[int, list[float]] = {}
+        self._url = plan.storage or _sqlite_url(folder / DATABASE)
+        # Of a form that Optuna does not know, or one whose driver is not installed.
+        with self._explained(ValueError, ImportError):
+            self._study = optuna.create_study(
+                storage=self._url,
+                study_name=STUDY if plan.storage is None else f"{STUDY}-{folder.resolve().name}",
+                directions=[
+                    "maximize" if OBJECTIVES[name].is_higher_better else "minimize"
+                    for name in plan.objectives
+                ],
+                load_if_exists=True,
+            )
+            self._check_same()
+            self._study.sampler = self._sampler()
+
+    def propose(self) -> Trial:
+        """A new point; one of which no network can be built has failed already."""
+        with self._explained():
+            trial = self._study.ask()
+            reference, problem = "", None
+            try:
+                reference = propose(
+                    self._plan.space,
+                    is_trained=self._plan.recipe.initial is not None,
+                    number=lambda name, options: trial.suggest_categorical(name, options),
+                    text=lambda name, options: trial.suggest_categorical(name, options),
+                )
+            except TargetError as error:
+                problem = error.message
+        return Trial(
+            number=trial.number, reference=reference, choices=dict(trial.params), error=problem
+        )
+
+    def check_known(self, number: int) -> None:
+        """Refuse a study that is not the one that a trial was proposed by.
+
+        Raises:
+            StoreError: it has proposed fewer; new trials would take the numbers of known ones.
+        """
+        with self._explained():
+            count = len(self._study.get_trials(deepcopy=False))
+        if number >= count:
+            raise StoreError(
+                f"the study in '{without_password(self._url)}' has proposed {count} networks, and "
+                f"does not know trial {number} of this search",
+                hint="name the --storage that the search was begun with, or begin a new search",
+            )
+
+    def tell(self, number: int, values: Mapping[str, Estimate]) -> None:
+        """Keep what a point came to."""
+        with self._explained():
+            stored = self._study.get_trials(deepcopy=False)[number]
+            if stored.state.is_finished():  # by a process that was killed before it wrote so
+                return
+            self._violations[number] = [
+                each.violation(values) or 0.0 for each in self._plan.constraints
+            ]
+            self._study.tell(number, [values[name].point for name in self._plan.objectives])
+
+    def tell_failed(self, number: int) -> None:
+        """Keep that a point came to nothing."""
+        with self._explained():
+            self._study.tell(
+                number, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True
+            )
+
+    def importance(self, objective: str) -> dict[str, float]:
+        """The share of each choice in how an objective varies; {} where too little is known.
+
+        Functional ANOVA over a random forest (Hutter et al., ICML 2014), of the first rounds, which
+        all networks have gone through.
+        """
+        place = self._plan.objectives.index(objective)
+        complete = (self._optuna.trial.TrialState.COMPLETE,)
+        if len(self._study.get_trials(deepcopy=False, states=complete)) < FEWEST_FOR_IMPORTANCE:
+            return {}
+        evaluator = self._optuna.importance.FanovaImportanceEvaluator(seed=self._plan.recipe.seed)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found: Mapping[str, float] = self._optuna.importance.get_param_importances(
+                    self._study, evaluator=evaluator, target=lambda trial: trial.values[place]
+                )
+        except (ValueError, RuntimeError):  # every network came to the same, or was the same
+            return {}
+        return dict(found)
+
+    def _sampler(self) -> Any:
+        # Another seed for each process that joins, or all would propose the same.
+        seed = self._plan.recipe.seed + len(self._study.get_trials(deepcopy=False))
+        samplers = self._optuna.samplers
+        kind = {"tpe": samplers.TPESampler, "nsga2": samplers.NSGAIISampler}[self._plan.sampler]
+        if not self._plan.constraints:
+            return kind(seed=seed)
+        # Optuna asks once, as it is told what a trial came to, and keeps the answer itself.
+        none = [0.0] * len(self._plan.constraints)
+        return kind(
+            seed=seed, constraints_func=lambda trial: self._violations.get(trial.number, none)
+        )
+
+    def _check_same(self) -> None:
+        """The study must be of this plan, whoever began it."""
+        own = {name: item for name, item in encode(self._plan).items() if name not in MAY_CHANGE}
+        stored = self._study.user_attrs.get(PLAN_KEY)
+        if stored is None:
+            self._study.set_user_attr(PLAN_KEY, json.dumps(own))
+            return
+        theirs = json.loads(stored)
+        own = json.loads(json.dumps(own))
+        changed = [name for name in own if own[name] != theirs.get(name)]
+        if changed:
+            raise StoreError(
+                f"the study in '{without_password(self._url)}' is of another {', '.join(changed)}",
+                hint="name another --storage, or leave it out",
+            )
+
+    @contextmanager
+    def _explained(self, *more: type[Exception]) -> Iterator[None]:
+        """Say in a sentence what the storage raises, and leave out what Optuna warns of itself.
+
+        Args:
+            more: further errors that can only be the storage's.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                yield
+            except ProfilerError:
+                raise
+            except Exception as error:
+                heed_interruption(error)
+                origin = type(error).__module__
+                if not (origin.startswith(STORAGES) or isinstance(error, more)):
+                    raise
+                raise StoreError(
+                    f"the storage '{without_password(self._url)}' cannot be used: "
+                    f"{one_line(error)[:200]}",
+                    hint="it is locked by another program, no database of Optuna, or cannot be "
+                    "reached; name another --storage",
+                ) from error
+
+
+def _sqlite_url(path: Path) -> str:
+    """Of a file whose name may hold anything; a process waits its turn to write."""
+    from sqlalchemy.engine import URL
+
+    url = URL.create("sqlite", database=str(path.resolve()), query={"timeout": str(BUSY_S)})
+    return str(url.render_as_string())
