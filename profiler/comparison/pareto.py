@@ -19,7 +19,9 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
         index
         for index, (cost, worth) in enumerate(points)
         if not any(
-            other_cost <= cost and other_worth >= worth and (other_cost, other_worth) != (cost, worth)
+            other_cost <= cost
+            and other_worth >= worth
+            and (other_cost, other_worth) != (cost, worth)
             for other_cost, other_worth in points
         )
     ]

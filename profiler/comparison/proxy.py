@@ -72,8 +72,8 @@ def fit_line(samples: Sequence[Sample], *, unit: str) -> Fit | None:
     """Least squares of relative errors, with Student's t intervals of both numbers at 95 %.
 
     Weights 1 / joules^2: a model that takes a thousand times as much must not decide alone. The
-    spread is that of the samples about the line, which a count leaves unexplained; it is larger than
-    the sensors' own. None for fewer than three samples or less than two counts.
+    spread is that of the samples about the line, which a count leaves unexplained; it holds that of
+    the sensors. None for fewer than three samples or less than two counts.
 
     Args:
         samples: of one device and setting.

@@ -10,15 +10,16 @@ from profiler.values.profile import HOST, Profile, Workload
 from .document import Column, Section, Table
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+")
-_IMAGES = re.compile(r"\d+x(\d+)x(\d+)x(\d+)")
-_MADE_UP = ("caller", "")
+# Sources that are known by name alone, and those that lie somewhere, of which a run keeps no path.
+_NAMED = frozenset({"digits", "cifar10", "cifar100", "synthetic"})
+_LYING = frozenset({"parquet", "folder", "text"})
 
 
 def again_section(profiles: Sequence[Profile]) -> Section | None:
     """One command a set of models that were measured in turns; None for runs of commands alone."""
     groups: dict[str, list[Profile]] = {}
     for number, profile in enumerate(profiles):
-        if profile.workload.device != HOST and profile.workload.data not in _MADE_UP:
+        if profile.workload.device != HOST and _data(profile.workload) is not None:
             series = profile.repetition.series if profile.repetition else f"run {number}"
             groups.setdefault(series, []).append(profile)
     commands = tuple(dict.fromkeys(map(_command, groups.values())))
@@ -26,7 +27,7 @@ def again_section(profiles: Sequence[Profile]) -> Section | None:
         return None
     columns = (Column(label="command", role="code"),)
     table = Table(
-        caption="Where the same code, weights and data are",
+        caption="Where the same code, weights and data are; PATH is where yours lie",
         columns=columns,
         rows=tuple((command,) for command in commands),
     )
@@ -47,8 +48,7 @@ def _flags(workload: Workload) -> list[str]:
     flags = ["--device", workload.device]
     if workload.batch_size is not None:
         flags += ["--batch-size", str(workload.batch_size)]
-    if workload.data:
-        flags += ["--data", _quoted(workload.data)]
+    flags += ["--data", _data(workload) or ""]
     if workload.executor in ("eager", "compile") and workload.dtype in ("bf16", "fp16"):
         flags += ["--dtype", workload.dtype]
     if workload.channels_last:
@@ -62,6 +62,14 @@ def _flags(workload: Workload) -> list[str]:
     if workload.seed is not None:
         flags += ["--seed", str(workload.seed)]
     return flags
+
+
+def _data(workload: Workload) -> str | None:
+    """What --data takes; None for inputs of another kind, which no flag brings back."""
+    name = workload.data.partition(":")[0]
+    if name in _LYING:
+        return f"{name}:PATH"
+    return name if name in _NAMED else None
 
 
 def _quoted(word: str) -> str:

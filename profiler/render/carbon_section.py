@@ -43,9 +43,7 @@ def carbon_section(
     sources = dict.fromkeys(intensity.source for intensity in intensities.values())
     return Section(
         title="Carbon by country",
-        tables=(
-            Table(caption="gCO2e of a million inferences", columns=columns, rows=tuple(rows)),
-        ),
+        tables=(Table(caption="gCO2e of a million inferences", columns=columns, rows=tuple(rows)),),
         notes=(
             f"Intensities are means of a year, quoted ({'; '.join(sources)}); at an hour and a "
             "place they may be half or twice that. The joules are the same in every column, and "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -176,6 +177,23 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Something with figures that is no profile, for the formats that carry data: a training.
+
+    Args:
+        run_id: what it is called where it is stored.
+        kind: "training".
+        facts: what it is, by name: model, seed, data, ...
+        figures: its numbers, by name; None for what was not seen.
+    """
+
+    run_id: str
+    kind: str
+    facts: Mapping[str, str | int | None]
+    figures: Mapping[str, Estimate | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A whole report.
 
@@ -184,12 +202,16 @@ class Document:
         lead: the answer, one sentence a line.
         sections: the rest, most important first.
         profiles: what it was built from, for the formats that carry data and not prose.
+        run_ids: what these are called in the store, shape (number of profiles,); () in none.
+        records: what else it was built from: trainings.
     """
 
     title: str
     lead: tuple[str, ...]
     sections: tuple[Section, ...]
     profiles: tuple[Profile, ...] = ()
+    run_ids: tuple[str, ...] = ()
+    records: tuple[Record, ...] = ()
 
 
 def bind(text: str) -> str:

@@ -70,7 +70,9 @@ def _curve(trace: Trace) -> Points:
     if isinstance(trace, PowerTrace):
         return _thinned(list(zip(trace.time_s, trace.power_w, strict=True)))
     moves = _thinned(list(_moves(trace)))
-    return [point for start, end, watts in _steps(moves) for point in ((start, watts), (end, watts))]
+    return [
+        point for start, end, watts in _steps(moves) for point in ((start, watts), (end, watts))
+    ]
 
 
 def _moves(trace: CounterTrace) -> Iterator[tuple[float, float]]:

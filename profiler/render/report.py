@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from profiler.comparison.verdicts import compare
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import EnergyPart, Profile
 from profiler.values.quantities import (
@@ -16,15 +16,24 @@ from profiler.values.quantities import (
 )
 from profiler.values.units import show, show_share, show_short
 
+from .again_section import again_section
 from .assumptions import assumption_in_words
+from .carbon_section import carbon_section
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
+from .comparison_sections import comparison_sections
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import SEE, glossary
-from .report_sections import background_sections, comparison_section
-from .setting import an_item, size_of_call
+from .labels import labels_of
+from .places import places_of
+from .power_section import power_section
+from .proxy_section import proxy_section
+from .report_sections import background_sections
+from .setting import an_item
+from .tradeoff_section import tradeoff_section
 from .transforms_table import transforms_table
+from .trust_section import trust_section
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
@@ -32,11 +41,18 @@ BASIS_LEGEND = (
     "A number derived from others carries the weakest word among them."
 )
 _LEAD_LINES = 4
+MOST_FIGURES = 4
+MOST_NAMES = 3
 UNIT_LEGEND = "± and [low, high] are 95 % intervals. 1 MB = 1,000,000 B. MACs are multiply-adds."
 
 
 def tell(
-    profiles: Sequence[Profile], *, title: str | None = None, extra: Iterable[Section] = ()
+    profiles: Sequence[Profile],
+    *,
+    title: str | None = None,
+    extra: Iterable[Section] = (),
+    run_ids: Sequence[str] = (),
+    intensities: Mapping[str, Estimate] | None = None,
 ) -> Document:
     """Build the report of one or more profiles.
 
@@ -44,47 +60,53 @@ def tell(
         profiles: at least one; with several, the first of a workload is the base of comparisons.
         title: heading; None makes one of the names.
         extra: sections of somebody else (a claims table), put before the background.
+        run_ids: what the runs are called in the store, one a profile; () where they are in none.
+        intensities: g/kWh by country, for the same joules elsewhere.
     """
     profiles = tuple(profiles)
     if not profiles:
         raise ValueError("a report needs at least one profile")
     names = list(dict.fromkeys(profile.name for profile in profiles))
     labels = labels_of(profiles)
-    comparisons = [comparison_section(compare(*pair)) for pair in _pairs(profiles)]
+    places = places_of(profiles, labels)
     figures = [_figures(*pair) for pair in zip(profiles, labels, strict=True)]
+    sections = (
+        _glance(profiles, labels),
+        *comparison_sections(_pairs(profiles)),
+        *extra,
+        tradeoff_section(places),
+        proxy_section(places),
+        *(figures if len(figures) <= MOST_FIGURES else [_folded(figures)]),
+        power_section(profiles, labels),
+        *background_sections(profiles, labels),
+        carbon_section(profiles, labels, intensities or {}),
+        trust_section(profiles, labels),
+        again_section(profiles),
+        glossary(),
+    )
     return Document(
-        title=title or " and ".join(names),
+        title=title or _title(names),
         lead=_lead(profiles, labels),
-        sections=(
-            _glance(profiles, labels),
-            *comparisons,
-            *extra,
-            *figures,
-            *background_sections(profiles),
-            glossary(),
-        ),
+        sections=tuple(section for section in sections if section is not None),
         profiles=profiles,
+        run_ids=tuple(run_ids),
     )
 
 
-def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """A short name a profile: its batch size; dtype, device and run-time where these differ."""
-    names = []
-    has_dtypes = len({profile.workload.dtype for profile in profiles}) > 1
-    has_devices = len({profile.workload.device for profile in profiles}) > 1
-    has_executors = len({profile.workload.executor for profile in profiles}) > 1
-    for profile in profiles:
-        workload = profile.workload
-        batch = "" if workload.batch_size is None else size_of_call(profile)
-        parts = (
-            profile.name,
-            batch,
-            workload.dtype if has_dtypes else "",
-            workload.device if has_devices else "",
-            workload.executor if has_executors else "",
-        )
-        names.append(", ".join(part for part in parts if part))
-    return tuple(names)
+def _title(names: Sequence[str]) -> str:
+    """Two or three names, or the first and how many more there are."""
+    if len(names) > MOST_NAMES:
+        return f"{names[0]} and {len(names) - 1} more"
+    return " and ".join(names)
+
+
+def _folded(sections: Sequence[Section]) -> Section:
+    """The figures of many runs, each behind its name."""
+    tables = (replace(table, fold=True) for section in sections for table in section.tables)
+    notes = dict.fromkeys(
+        f"{section.title}: {note}" for section in sections for note in section.notes
+    )
+    return Section(title="Figures, run by run", tables=tuple(tables), notes=tuple(notes))
 
 
 def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, ...]:

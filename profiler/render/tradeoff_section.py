@@ -16,9 +16,7 @@ TITLE = "Accuracy against joules"
 
 def tradeoff_section(places: Sequence[Place]) -> Section | None:
     """A chart and a table for each place with two models of one exam; None without any."""
-    groups = [
-        (place, members) for place in places for members in _exams(place) if len(members) > 1
-    ]
+    groups = [(place, members) for place in places for members in _exams(place) if len(members) > 1]
     if not groups:
         return None
     return Section(
@@ -72,8 +70,8 @@ def _chart(place: Place, members: Sequence[tuple[Member, Estimate]]) -> Chart:
     steps = tuple((dots[index].x, dots[index].y) for index in front)
     bases = " and ".join(sorted({dot.basis for dot in dots}))
     return Chart(
-        caption=f"Accuracy against joules per {place.item}, {place.title}{_exam_in_words(members)}; "
-        f"boxes: 95 % intervals; line: the front; {bases}",
+        caption=f"Accuracy against joules per {place.item}, {place.title}"
+        f"{_exam_in_words(members)}; boxes: 95 % intervals; line: the front; {bases}",
         x=Axis(
             label=f"energy per {place.item}",
             unit="J",

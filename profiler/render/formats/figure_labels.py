@@ -30,7 +30,8 @@ def place_labels(
     Args:
         texts: the most important first, shape (n,).
         spots: the dots, in pixels from the top left, shape (n, 2).
-        width: of the frame; height: likewise.
+        width: of the frame.
+        height: of the frame.
     """
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
     placed = []

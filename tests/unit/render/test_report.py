@@ -7,7 +7,8 @@ from profiler.render import Bar, Column, Plot, Section, Table
 from profiler.render.document import bind
 from profiler.render.formats.svg_bars import WIDTH, draw_bars
 from profiler.render.formats.text import render
-from profiler.render.report import labels_of, tell
+from profiler.render.labels import labels_of
+from profiler.render.report import tell
 from profiler.values.layer_table import LAYER_COLUMNS, layer_frame
 from tests.sample import measured, resnet18, sample_profile
 
