@@ -119,6 +119,7 @@ def comparison_sections(pairs: Sequence[tuple[Profile, Profile]]) -> list[Sectio
             sections += [comparison_section(item) for item in comparisons]
         else:
             sections.append(_against_base(comparisons))
+            sections += [replace(comparison_section(item), fold=True) for item in comparisons]
     return sections
 
 
@@ -150,16 +151,8 @@ def _against_base(comparisons: Sequence[Comparison]) -> Section:
             )
         )
     summary = Table(caption=f"Ratio to {base.name}", columns=columns, rows=tuple(rows))
-    details = [comparison_section(item) for item in comparisons]
-    notes = dict.fromkeys(note for detail in details for note in detail.notes)
-    return Section(
-        title=f"Against {base.name}" + (f", batch {size:,}" if size else ""),
-        tables=(
-            summary,
-            *(replace(table, fold=True) for detail in details for table in detail.tables),
-        ),
-        notes=tuple(notes),
-    )
+    title = f"Against {base.name}" + (f", batch {size:,}" if size else "")
+    return Section(title=title, tables=(summary,))
 
 
 def _shown(row: Ratio | None) -> str:

@@ -166,7 +166,10 @@ def span_decades(values: Iterable[float]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One heading and what stands under it, in this order."""
+    """One heading and what stands under it, in this order.
+
+    `fold` is whether a page may keep it shut until a reader opens it: it is detail.
+    """
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -174,6 +177,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

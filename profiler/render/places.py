@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
@@ -18,7 +19,7 @@ class Member:
 
     Args:
         profile: what was measured.
-        label: its name in this report.
+        label: its name in this report; the short one where no other of the place has it.
         energy_j: joules of one item, or of a call that has no items.
     """
 
@@ -59,8 +60,21 @@ def places_of(profiles: Sequence[Profile], labels: Sequence[str]) -> tuple[Place
             member = Member(profile=profile, label=label, energy_j=energy_j)
             groups.setdefault(key, []).append(member)
     return tuple(
-        Place(title=_title(own[0].profile), item=own[0].profile.workload.item, members=tuple(own))
+        Place(
+            title=_title(own[0].profile),
+            item=own[0].profile.workload.item,
+            members=_called_shortly(own),
+        )
         for own in groups.values()
+    )
+
+
+def _called_shortly(members: Sequence[Member]) -> tuple[Member, ...]:
+    """By the name alone where that tells them apart: the title says the rest."""
+    count = Counter(member.profile.name for member in members)
+    return tuple(
+        replace(member, label=member.profile.name) if count[member.profile.name] == 1 else member
+        for member in members
     )
 
 

@@ -22,6 +22,8 @@ from .document import Axis, Chart, Column, Dot, Line, Section, Table, span_decad
 from .places import Member, Place
 
 MOST_PAIRS = 20
+MOST_LAYER_CHARTS = 2
+FEWEST_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,9 @@ def proxy_section(places: Sequence[Place]) -> Section | None:
         proxies = [proxy for proxy in _proxies(place) if len(proxy.samples) > 1]
         charts += [_chart(proxy, place.title, f"energy per {place.item}") for proxy in proxies]
         if proxies:
-            tables += [_fits(place.title, proxies), _per_mac(place)]
+            named = [(proxy.name, proxy) for proxy in proxies]
+            tables += [_fits(place.title, named), _per_mac(place)]
             tables += [table for proxy in proxies for table in _pairs(proxy, place)]
-    layers = list(_layers(places))
-    charts += [_chart(proxy, title, "energy of a layer, a call") for title, proxy in layers]
-    tables += [_fits(title, [proxy]) for title, proxy in layers]
     if not charts:
         return None
     return Section(
@@ -63,6 +63,25 @@ def proxy_section(places: Sequence[Place]) -> Section | None:
         ),
         charts=tuple(charts),
         tables=tuple(tables),
+    )
+
+
+def layer_proxy_section(places: Sequence[Place]) -> Section | None:
+    """The same for the layers of each profile: a chart of the first few, and the fits of all."""
+    layers = list(_layers(places))
+    if not layers:
+        return None
+    shown = layers[:MOST_LAYER_CHARTS]
+    return Section(
+        title="Do MACs stand for joules, layer by layer?",
+        charts=tuple(
+            _chart(proxy, f"layers of {name}", "energy of a layer, a call") for name, proxy in shown
+        ),
+        tables=(_fits("layers with MACs, a call", layers),),
+        notes=(
+            "Layers without any MAC (norms, activations, pools) draw joules too: they are in "
+            "the table of layers, and in no line here.",
+        ),
     )
 
 
@@ -99,9 +118,11 @@ def _layers(places: Sequence[Place]) -> Iterator[tuple[str, _Proxy]]:
                 and layer.mac_count
                 and not layer.uncounted_ops
             )
-            if len(samples) > 1:
-                title = f"layers of {member.label}"
-                yield title, _Proxy(name="MACs", unit="MAC", slope_unit="J/MAC", samples=samples)
+            if len(samples) >= FEWEST_LAYERS:
+                yield (
+                    member.label,
+                    _Proxy(name="MACs", unit="MAC", slope_unit="J/MAC", samples=samples),
+                )
 
 
 def _chart(proxy: _Proxy, title: str, y_label: str) -> Chart:
@@ -116,21 +137,23 @@ def _chart(proxy: _Proxy, title: str, y_label: str) -> Chart:
         )
         for sample in proxy.samples
     )
-    is_log_x, is_log_y = span_decades(d.x for d in dots), span_decades(d.y for d in dots)
+    # Both or neither: a straight line stays one where E0 is small.
+    spans = span_decades(d.x for d in dots) or span_decades(d.y for d in dots)
+    is_log = spans and all(dot.x > 0 and dot.y > 0 for dot in dots)
     bases = " and ".join(sorted({dot.basis for dot in dots}))
-    fitted = _fitted(proxy, is_log_y)
+    fitted = _fitted(proxy, is_log)
     return Chart(
         caption=f"{proxy.name} against joules, {title}; whiskers: 95 % intervals"
         + (f"; dashed: {fitted.label}" if fitted else "")
         + f"; {bases}",
-        x=Axis(label=proxy.name, unit=proxy.unit, is_log=is_log_x),
-        y=Axis(label=y_label, unit="J", is_log=is_log_y),
+        x=Axis(label=proxy.name, unit=proxy.unit, is_log=is_log),
+        y=Axis(label=y_label, unit="J", is_log=is_log),
         dots=dots,
         lines=(Line(label="", points=fitted.points, is_dashed=True),) if fitted else (),
     )
 
 
-def _fitted(proxy: _Proxy, is_log_y: bool) -> Line | None:
+def _fitted(proxy: _Proxy, is_log: bool) -> Line | None:
     """The fit between the least and the largest count, where the axis can show it."""
     fit = fit_line(proxy.samples, unit=proxy.slope_unit)
     if fit is None:
@@ -139,11 +162,11 @@ def _fitted(proxy: _Proxy, is_log_y: bool) -> Line | None:
     low, high = min(counts), max(counts)
     steps = [low * (high / low) ** (step / 24) for step in range(25)]
     curve = [(count, fit.base_j.point + fit.slope_j.point * count) for count in steps]
-    points = tuple((count, joules) for count, joules in curve if joules > 0 or not is_log_y)
+    points = tuple((count, joules) for count, joules in curve if joules > 0 or not is_log)
     return Line(label="E0 + k x count", points=points) if points else None
 
 
-def _fits(title: str, proxies: Sequence[_Proxy]) -> Table:
+def _fits(title: str, proxies: Sequence[tuple[str, _Proxy]]) -> Table:
     columns = (
         Column(label="count"),
         Column(label="models or layers", role="number"),
@@ -153,13 +176,13 @@ def _fits(title: str, proxies: Sequence[_Proxy]) -> Table:
         Column(label="basis", role="basis"),
     )
     rows = []
-    for proxy in proxies:
+    for name, proxy in proxies:
         fit = fit_line(proxy.samples, unit=proxy.slope_unit)
         tau = rank_correlation(proxy.samples)
         basis = fit.slope_j.basis.value if fit else "" if tau is None else tau.basis.value
         rows.append(
             (
-                proxy.name,
+                name,
                 str(len(proxy.samples)),
                 "needs 3" if fit is None else show(fit.base_j),
                 "needs 3" if fit is None else show(fit.slope_j),

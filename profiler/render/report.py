@@ -28,7 +28,7 @@ from .glossary import SEE, glossary
 from .labels import labels_of
 from .places import places_of
 from .power_section import power_section
-from .proxy_section import proxy_section
+from .proxy_section import layer_proxy_section, proxy_section
 from .report_sections import background_sections
 from .setting import an_item
 from .tradeoff_section import tradeoff_section
@@ -76,8 +76,9 @@ def tell(
         *extra,
         tradeoff_section(places),
         proxy_section(places),
-        *(figures if len(figures) <= MOST_FIGURES else [_folded(figures)]),
+        *(replace(figure, fold=len(figures) > MOST_FIGURES) for figure in figures),
         power_section(profiles, labels),
+        layer_proxy_section(places),
         *background_sections(profiles, labels),
         carbon_section(profiles, labels, intensities or {}),
         trust_section(profiles, labels),
@@ -98,15 +99,6 @@ def _title(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMES:
         return f"{names[0]} and {len(names) - 1} more"
     return " and ".join(names)
-
-
-def _folded(sections: Sequence[Section]) -> Section:
-    """The figures of many runs, each behind its name."""
-    tables = (replace(table, fold=True) for section in sections for table in section.tables)
-    notes = dict.fromkeys(
-        f"{section.title}: {note}" for section in sections for note in section.notes
-    )
-    return Section(title="Figures, run by run", tables=tuple(tables), notes=tuple(notes))
 
 
 def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return Table(caption="Findings", columns=columns, rows=rows)
 
 
+MOST_LAYER_PLOTS = 3
+
+
 def background_sections(profiles: Sequence[Profile], labels: Sequence[str]) -> list[Section]:
     """Findings, layers, and what ran where."""
     return [
@@ -60,8 +63,18 @@ def _layer_sections(profiles: Sequence[Profile], labels: Sequence[str]) -> list[
     named = [pair for pair in zip(profiles, labels, strict=True) if pair[0].layers]
     if not named:
         return []
-    plots = tuple(plot for pair in named if (plot := layer_bars(*pair)) is not None)
-    return [Section(title="Layers", plots=plots, tables=tuple(_layer_table(*p) for p in named))]
+    plots = [plot for pair in named if (plot := layer_bars(*pair)) is not None]
+    rest = len(plots) - MOST_LAYER_PLOTS
+    return [
+        Section(
+            title="Layers",
+            plots=tuple(plots[:MOST_LAYER_PLOTS]),
+            tables=tuple(_layer_table(*pair) for pair in named),
+            notes=(f"Figures of the first {MOST_LAYER_PLOTS}; {rest} more are in the tables.",)
+            if rest > 0
+            else (),
+        )
+    ]
 
 
 def _layer_table(profile: Profile, label: str) -> Table:
