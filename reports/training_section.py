@@ -17,11 +17,11 @@ _COLUMNS = (
     Column(label="model"),
     Column(label="epochs", role="number"),
     Column(label="seeds", role="number"),
-    Column(label="dtype"),
+    Column(label="dtype", leaves=1),
     Column(label="test accuracy", role="number"),
     Column(label="time of a run", role="number"),
     Column(label="joules of a run", role="number"),
-    Column(label="images per joule", role="number"),
+    Column(label="images per joule", role="number", leaves=2),
     Column(label="basis of the joules", role="basis"),
 )
 

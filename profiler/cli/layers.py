@@ -18,6 +18,7 @@ from profiler.values.profile import SCHEMA_VERSION
 
 from .call_inputs import add_inputs, batch_size_of, load_call
 from .options import DTYPES, add_model, add_runtime, add_sensors, add_stopping, whole_number
+from .page import add_wide, page_width
 from .stdout import stdout_to_stderr
 from .workload import load_target
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from profiler.layers import LayerReport
     from profiler.values.layer_cost import LayerCost
 
-FORMATS = ("text", "md", "html", "csv", "json")
+FORMATS = ("text", "md", "html", "csv", "json", "latex")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="the same as --format json")
     add("--out", type=Path, metavar="FILE", help="write here, not to stdout")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
+    add_wide(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -88,7 +90,8 @@ def execute(arguments: argparse.Namespace) -> int:
     rows = arrange(
         report, sort=arguments.sort, by_kind=arguments.by == "kind", depth=arguments.depth
     )
-    text = _printed(report, rows, "json" if arguments.json else arguments.format)
+    form = "json" if arguments.json else arguments.format
+    text = _printed(report, rows, form, page_width(is_wide=arguments.wide))
     if arguments.out is None:
         sys.stdout.write(text)
         return 0
@@ -123,7 +126,7 @@ def _measure(arguments: argparse.Namespace) -> LayerReport:
         )
 
 
-def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str) -> str:
+def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str, width: int | None) -> str:
     if form == "json":
         return json.dumps(_document(report, rows), allow_nan=False) + "\n"
     if form == "csv":
@@ -133,7 +136,12 @@ def _printed(report: LayerReport, rows: tuple[LayerCost, ...], form: str) -> str
     from profiler.render.formats import render_document
     from profiler.render.layer_sections import layer_document
 
-    return render_document(layer_document(report, rows), form)
+    document = layer_document(report, rows)
+    if form == "text":
+        from profiler.render.formats.text import render
+
+        return render(document, width)
+    return render_document(document, form)
 
 
 def _document(report: LayerReport, rows: tuple[LayerCost, ...]) -> dict[str, Any]:

@@ -131,9 +131,9 @@ def _against_base(comparisons: Sequence[Comparison]) -> Section:
         Column(label="energy", role="number"),
         Column(label="verdict", role="verdict"),
         Column(label="basis", role="basis"),
-        Column(label="latency", role="number"),
-        Column(label="verdict", role="verdict"),
-        Column(label="MACs", role="number"),
+        Column(label="latency", role="number", leaves=3),
+        Column(label="verdict", role="verdict", leaves=2),
+        Column(label="MACs", role="number", leaves=1),
     )
     rows = []
     for item in comparisons:

@@ -181,6 +181,35 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaperColumn:
+    """One quantity of all runs, in one unit.
+
+    Args:
+        heading: its name; unit: what its numbers are in, prefix included, "" for plain numbers.
+        cells: one a run, in that unit; None for what was not seen.
+    """
+
+    heading: str
+    unit: str
+    cells: tuple[Estimate | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTable:
+    """Runs by quantities.
+
+    Args:
+        caption: what it shows, every basis and the machine named.
+        names: one a run.
+        columns: their figures.
+    """
+
+    caption: str
+    names: tuple[str, ...]
+    columns: tuple[PaperColumn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """Something with figures that is no profile, for the formats that carry data: a training.
 
@@ -208,6 +237,7 @@ class Document:
         profiles: what it was built from, for the formats that carry data and not prose.
         run_ids: what these are called in the store, shape (number of profiles,); () in none.
         records: what else it was built from: trainings.
+        paper: the table that LaTeX prints; None for that of all profiles.
     """
 
     title: str
@@ -216,6 +246,8 @@ class Document:
     profiles: tuple[Profile, ...] = ()
     run_ids: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
+    paper: PaperTable | None = None
+    paper: PaperTable | None = None
 
 
 def bind(text: str) -> str:

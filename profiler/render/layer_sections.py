@@ -46,26 +46,29 @@ def layer_table(layers: Sequence[LayerCost], caption: str, whole: Whole = (None,
     whole_s = sum(row.latency_s.point for row in layers if row.latency_s is not None)
     columns = [
         Column(label="layer", role="code"),
-        Column(label="kind"),
-        *(
-            Column(label=label, role="number")
-            for label in ("calls", "parameters", "MACs", "bytes", "MACs/B", "latency", "of time")
-        ),
+        Column(label="kind", leaves=9),
+        Column(label="calls", role="number", leaves=2),
+        Column(label="parameters", role="number", leaves=5),
+        Column(label="MACs", role="number", leaves=10),
+        Column(label="bytes", role="number", leaves=4),
+        Column(label="MACs/B", role="number", leaves=3),
+        Column(label="latency", role="number"),
+        Column(label="of time", role="number", leaves=11),
     ]
     if has_energy:
         columns += [
             Column(label="energy", role="number"),
             Column(label="basis", role="basis"),
-            Column(label="pJ/MAC", role="number"),
+            Column(label="pJ/MAC", role="number", leaves=8),
         ]
     if has_floor:
         columns += [
-            Column(label="floor", role="number"),
-            Column(label="of best", role="number"),
-            Column(label="bound by"),
+            Column(label="floor", role="number", leaves=6),
+            Column(label="of best", role="number", leaves=7),
+            Column(label="bound by", leaves=7),
         ]
     if has_floor_j:
-        columns.append(Column(label="energy floor", role="number"))
+        columns.append(Column(label="energy floor", role="number", leaves=1))
     rows = []
     for row in layers:
         cells = [*_counted(row), show(row.latency_s), _share(row, whole_s)]

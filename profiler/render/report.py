@@ -152,10 +152,10 @@ def _overview(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Table:
         Column(label="energy per image", role="number"),
         Column(label="basis", role="basis"),
         Column(label="latency per image", role="number"),
-        Column(label="energy, 1 M inferences", role="number"),
-        Column(label="carbon, 1 M inferences", role="number"),
-        Column(label="MACs per image", role="number"),
-        Column(label="parameters", role="number"),
+        Column(label="energy, 1 M inferences", role="number", leaves=1),
+        Column(label="carbon, 1 M inferences", role="number", leaves=3),
+        Column(label="MACs per image", role="number", leaves=4),
+        Column(label="parameters", role="number", leaves=2),
     )
     rows = tuple(_overview_row(*pair) for pair in zip(profiles, labels, strict=True))
     return Table(caption="All runs, side by side", columns=columns, rows=rows)

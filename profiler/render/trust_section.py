@@ -17,12 +17,12 @@ def trust_section(profiles: Sequence[Profile], labels: Sequence[str]) -> Section
         Column(label="run"),
         Column(label="basis of the joules", role="basis"),
         Column(label="interval", role="number"),
-        Column(label="sensor's own error", role="number"),
-        Column(label="not measured", role="number"),
-        Column(label="fresh processes", role="number"),
-        Column(label="blocks", role="number"),
-        Column(label="set aside as disturbed", role="number"),
-        Column(label="ended by"),
+        Column(label="sensor's own error", role="number", leaves=5),
+        Column(label="not measured", role="number", leaves=6),
+        Column(label="fresh processes", role="number", leaves=3),
+        Column(label="blocks", role="number", leaves=2),
+        Column(label="set aside as disturbed", role="number", leaves=4),
+        Column(label="ended by", leaves=1),
         Column(label="findings", role="number"),
     )
     rows = tuple(_row(*pair) for pair in zip(profiles, labels, strict=True))
