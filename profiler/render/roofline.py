@@ -42,7 +42,8 @@ def _chart(best: HardwareBest, flop_per_s: float, dots: tuple[Dot, ...]) -> Char
     right = max(*(dot.x for dot in dots), ridge) * 2
     roof = ((left, left * byte_per_s), (ridge, mac_per_s), (right, mac_per_s))
     return Chart(
-        caption=f"Layers under the roof of {best.device_name}; area: share of the time",
+        caption=f"Layers under the roof of {best.device_name}; area: share of the time; "
+        f"a MAC is {FLOPS_A_MAC} FLOP",
         x=Axis(label="MACs per byte", unit="MAC/B", is_log=True),
         y=Axis(label="MACs per second", unit="MAC/s", is_log=True),
         dots=dots,

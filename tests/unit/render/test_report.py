@@ -1,11 +1,9 @@
-import math
 from dataclasses import replace
 
 import pytest
 
-from profiler.render import Bar, Column, Plot, Section, Table
+from profiler.render import Column, Section, Table
 from profiler.render.document import bind
-from profiler.render.formats.svg_bars import WIDTH, draw_bars
 from profiler.render.formats.text import render
 from profiler.render.labels import labels_of
 from profiler.render.report import tell
@@ -114,33 +112,6 @@ def test_a_row_must_have_one_cell_a_column():
 
 def test_a_number_and_its_unit_stay_on_one_line():
     assert bind("takes 1.23 ± 0.02 mJ now") == "takes 1.23\u00a0±\u00a00.02\u00a0mJ now"
-
-
-def bar(point, low=None, high=None, label="x"):
-    return Bar(label=label, point=point, low=low, high=high, text="t", basis="measured")
-
-
-@pytest.mark.parametrize("largest", [1e-9, 0.0031, 1.0, 7.3, 99.9, 1e12])
-def test_a_figure_holds_its_bars_and_their_whiskers(largest):
-    figure = draw_bars(
-        Plot(caption="c", unit="J", bars=(bar(largest, largest * 0.9, largest * 1.1), bar(0.0)))
-    )
-    assert figure.ticks[0].text == "0"
-    assert 3 <= len(figure.ticks) <= 7
-    assert max(tick.at for tick in figure.ticks) < WIDTH
-    first = figure.bars[0]
-    assert first.whisker_left < figure.left + first.width < first.whisker_right
-    assert first.whisker_right <= max(tick.at for tick in figure.ticks) + 0.1
-
-
-def test_an_open_interval_draws_no_whisker_and_zero_no_axis_error():
-    figure = draw_bars(Plot(caption="c", unit="J", bars=(bar(0.0), bar(0.0, 0.0, math.inf))))
-    assert figure.bars[1].whisker_right is None
-
-
-def test_bars_are_proportional_to_their_values():
-    figure = draw_bars(Plot(caption="c", unit="J", bars=(bar(2.0), bar(1.0))))
-    assert figure.bars[0].width == pytest.approx(2 * figure.bars[1].width, abs=0.1)
 
 
 def test_layers_become_a_table_with_units_in_the_column_names():

@@ -309,7 +309,7 @@ def test_a_curve_shows_accuracy_against_joules_and_names_its_split(
     assert [energy_j.point for energy_j, _ in points] == [1000.0, 2000.0]
     assert [share for _, share in points] == pytest.approx(accuracies)
     (section,) = trainings_sections([trained], [])
-    (shape,) = section.curves
+    (shape,) = section.charts
     assert split in shape.caption
     assert "measured" in shape.caption
 
@@ -322,7 +322,7 @@ def test_a_training_without_a_sensor_has_no_curve(tmp_path):
         point["energy_j"] = None
     (path / "result.json").write_text(json.dumps(document))
     (section,) = trainings_sections(load_trainings([tmp_path]), [])
-    assert section.curves == ()
+    assert section.charts == ()
 
 
 def test_joules_that_are_no_number_are_not_drawn(tmp_path):
