@@ -81,6 +81,8 @@ MAY_IMPORT: dict[str, str] = {
     "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
     "reports.training_section": "render values reports.claims reports.trainings",
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
+    "reports.split_section": "render values reports.claim_rows reports.claims reports.factor_split",
+    "reports.study_sections": "render values reports.studies",
     "reports.break_even_section": "comparison render values reports.trainings",
     "reports.material": "store values reports.studies reports.trainings training.run_folder",
     "reports.build": "files render render.formats values reports.break_even_section"
