@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from profiler.comparison.proxy import (
     Misordered,
@@ -21,6 +22,7 @@ from profiler.values.units import show, show_short
 from .document import Axis, Chart, Column, Dot, Line, Section, Table, span_decades
 from .places import Member, Place
 
+RatioOf = Callable[[Sample, Sample], Estimate | None]
 MOST_PAIRS = 20
 MOST_LAYER_CHARTS = 2
 FEWEST_LAYERS = 3
@@ -51,7 +53,8 @@ def proxy_section(places: Sequence[Place]) -> Section | None:
         if proxies:
             named = [(proxy.name, proxy) for proxy in proxies]
             tables += [_fits(place.title, named), _per_mac(place)]
-            tables += [table for proxy in proxies for table in _pairs(proxy, place)]
+            ratio = _ratio_within(place)
+            tables += [table for proxy in proxies for table in _pairs(proxy, place, ratio)]
     if not charts:
         return None
     return Section(
@@ -223,10 +226,9 @@ def _each(member: Member) -> Estimate | None:
     return member.energy_j.scaled(1 / macs.point, "J/MAC")
 
 
-def _pairs(proxy: _Proxy, place: Place) -> list[Table]:
+def _pairs(proxy: _Proxy, place: Place, ratio: RatioOf) -> list[Table]:
     """The pairs that the count misjudges, by the verdicts of the comparison."""
-    profiles = {member.label: member.profile for member in place.members}
-    wrong = misordered_pairs(proxy.samples, lambda one, other: _ratio(profiles, one, other))
+    wrong = misordered_pairs(proxy.samples, ratio)
     if not wrong:
         return []
     columns = (
@@ -244,9 +246,16 @@ def _pairs(proxy: _Proxy, place: Place) -> list[Table]:
     return [Table(caption=caption, columns=columns, rows=tuple(rows))]
 
 
-def _ratio(profiles: Mapping[str, Profile], one: Sample, other: Sample) -> Estimate | None:
-    row = compare(profiles[one.label], profiles[other.label]).of("energy_j")
-    return None if row is None else row.ratio
+def _ratio_within(place: Place) -> RatioOf:
+    """The comparison's ratio of joules of two samples of a place, each pair compared once."""
+    profiles = {member.label: member.profile for member in place.members}
+
+    @cache
+    def compared(first: str, second: str) -> Estimate | None:
+        row = compare(profiles[first], profiles[second]).of("energy_j")
+        return None if row is None else row.ratio
+
+    return lambda one, other: compared(one.label, other.label)
 
 
 def _pair(item: Misordered) -> tuple[str, ...]:

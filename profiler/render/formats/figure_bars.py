@@ -23,7 +23,7 @@ def bars_spec(plot: Plot, width: int) -> dict[str, Any]:
     is_narrow = width < _NARROW
     left = 6 if is_narrow else _LABEL_WIDTH
     right = 16 if is_narrow else _VALUE_WIDTH
-    row = 44 if is_narrow else 34
+    row = 48 if is_narrow else 34
     across, down = width - left - right, row * len(plot.bars) + 6
     ends = [bar.high if _is_finite(bar.high) else bar.point for bar in plot.bars]
     largest = max((end for end in ends if end), default=1.0)
@@ -48,7 +48,7 @@ def bars_spec(plot: Plot, width: int) -> dict[str, Any]:
 
 
 def _row(bar: Bar, index: int, row: int, is_narrow: bool) -> dict[str, Any]:
-    middle = row * index + (30 if is_narrow else 17)
+    middle = row * index + (34 if is_narrow else 17)
     label = clean(bar.label)
     short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
     whisker = _is_finite(bar.low) and _is_finite(bar.high) and bar.low != bar.high
@@ -64,7 +64,7 @@ def _row(bar: Bar, index: int, row: int, is_narrow: bool) -> dict[str, Any]:
         "top": middle - _BAR_HEIGHT / 2,
         "bottom": middle + _BAR_HEIGHT / 2,
         "middle": middle,
-        "above": middle - 14,
+        "above": middle - 19,
     }
 
 
