@@ -8,7 +8,7 @@ from profiler.comparison.break_even import BreakEven, break_even
 from profiler.comparison.verdicts import compare
 from profiler.render import Column, Section, Table
 from profiler.render.labels import labels_of
-from profiler.render.places import Member, places_of
+from profiler.render.places import PlacedRun, places_of
 from profiler.values.profile import Profile
 from profiler.values.units import show
 
@@ -58,7 +58,7 @@ def _rows(
                         yield _row(base, member, model, found, place.title)
 
 
-def _paid(base: Member, member: Member, model: TrainedModel) -> BreakEven | None:
+def _paid(base: PlacedRun, member: PlacedRun, model: TrainedModel) -> BreakEven | None:
     row = compare(base.profile, member.profile).of("energy_j")
     spent_j = model.result.energy_j
     if row is None or row.ratio is None or spent_j is None:
@@ -67,7 +67,7 @@ def _paid(base: Member, member: Member, model: TrainedModel) -> BreakEven | None
 
 
 def _row(
-    base: Member, member: Member, model: TrainedModel, paid: BreakEven, place: str
+    base: PlacedRun, member: PlacedRun, model: TrainedModel, paid: BreakEven, place: str
 ) -> tuple[str, ...]:
     count = paid.inference_count
     basis = (paid.saved_j if count is None else count).basis

@@ -18,7 +18,7 @@ PROFILE = "profile.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class Gathered:
     """Everything below the folders that a report was asked of.
 
     Args:
@@ -44,7 +44,7 @@ class Material:
 
 def gather(
     references: Sequence[str], root: str | Path = "runs", *, with_traces: bool = False
-) -> Material:
+) -> Gathered:
     """Read runs, trainings and whatever folders hold some of both.
 
     Args:
@@ -77,7 +77,7 @@ def gather(
         named += load_named(path, root, with_traces=with_traces)
     begun = {path.resolve(): path for path in results}.values()
     finished = [path for path in begun if read_training(path) is not None]
-    return Material(
+    return Gathered(
         runs=tuple(named),
         trained=load_trainings(finished) if finished else (),
         unfinished=tuple(path for path in begun if path not in finished),

@@ -25,7 +25,7 @@ Fault = Literal["the other way round", "the same by the count", "no difference i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class ProxySample:
     """One thing with both.
 
     Args:
@@ -40,7 +40,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class LineFit:
     """joules = base_j + slope_j x count.
 
     Args:
@@ -62,13 +62,13 @@ class Misordered:
         fault: what the proxy got wrong.
     """
 
-    first: Sample
-    second: Sample
+    first: ProxySample
+    second: ProxySample
     ratio: Estimate
     fault: Fault
 
 
-def fit_line(samples: Sequence[Sample], *, unit: str) -> Fit | None:
+def fit_line(samples: Sequence[ProxySample], *, unit: str) -> LineFit | None:
     """Least squares of relative errors, with Student's t intervals of both numbers at 95 %.
 
     Weights 1 / joules^2: a model that takes a thousand times as much must not decide alone. The
@@ -99,7 +99,7 @@ def fit_line(samples: Sequence[Sample], *, unit: str) -> Fit | None:
     half_base = quantile * math.sqrt(variance * (1 / whole + mean_x**2 / spread))
     basis = weakest(sample.energy_j.basis for sample in samples)
     source = f"least squares over {count}, relative errors"
-    return Fit(
+    return LineFit(
         base_j=_around(base, half_base, "J", basis, source),
         slope_j=_around(slope, half_slope, unit, basis, source),
     )
@@ -112,7 +112,7 @@ def _around(point: float, half: float, unit: str, basis: Basis, source: str) -> 
     )  # fmt: skip
 
 
-def rank_correlation(samples: Sequence[Sample]) -> Estimate | None:
+def rank_correlation(samples: Sequence[ProxySample]) -> Estimate | None:
     """Kendall's tau-b of count and joules: 1 where both order all pairs alike, -1 the reverse.
 
     The interval is that of Fisher's z with a variance of 0.437 / (n - 4) (Fieller, Hartley and
@@ -145,7 +145,7 @@ def rank_correlation(samples: Sequence[Sample]) -> Estimate | None:
 
 
 def misordered_pairs(
-    samples: Sequence[Sample], ratio: Callable[[Sample, Sample], Estimate | None]
+    samples: Sequence[ProxySample], ratio: Callable[[ProxySample, ProxySample], Estimate | None]
 ) -> tuple[Misordered, ...]:
     """Pairs that the count judges otherwise than the joules, the furthest off first.
 

@@ -14,7 +14,7 @@ from .setting import size_of_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class PlacedRun:
     """A profile of a place.
 
     Args:
@@ -29,7 +29,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Setting:
     """One machine, device and batch size.
 
     Args:
@@ -40,12 +40,12 @@ class Place:
 
     title: str
     item: str
-    members: tuple[Member, ...]
+    members: tuple[PlacedRun, ...]
 
 
-def places_of(profiles: Sequence[Profile], labels: Sequence[str]) -> tuple[Place, ...]:
+def places_of(profiles: Sequence[Profile], labels: Sequence[str]) -> tuple[Setting, ...]:
     """The profiles whose joules were seen, place by place."""
-    groups: dict[tuple[object, ...], list[Member]] = {}
+    groups: dict[tuple[object, ...], list[PlacedRun]] = {}
     for profile, label in zip(profiles, labels, strict=True):
         workload = profile.workload
         energy_j = per_item(profile.energy_j, profile, "J")
@@ -57,10 +57,10 @@ def places_of(profiles: Sequence[Profile], labels: Sequence[str]) -> tuple[Place
                 workload.item,
                 workload.threads,
             )
-            member = Member(profile=profile, label=label, energy_j=energy_j)
+            member = PlacedRun(profile=profile, label=label, energy_j=energy_j)
             groups.setdefault(key, []).append(member)
     return tuple(
-        Place(
+        Setting(
             title=_title(own[0].profile),
             item=own[0].profile.workload.item,
             members=_called_shortly(own),
@@ -69,7 +69,7 @@ def places_of(profiles: Sequence[Profile], labels: Sequence[str]) -> tuple[Place
     )
 
 
-def _called_shortly(members: Sequence[Member]) -> tuple[Member, ...]:
+def _called_shortly(members: Sequence[PlacedRun]) -> tuple[PlacedRun, ...]:
     """By the name alone where that tells them apart: the title says the rest."""
     count = Counter(member.profile.name for member in members)
     return tuple(

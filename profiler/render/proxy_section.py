@@ -8,7 +8,7 @@ from functools import cache
 
 from profiler.comparison.proxy import (
     Misordered,
-    Sample,
+    ProxySample,
     fit_line,
     misordered_pairs,
     rank_correlation,
@@ -20,9 +20,9 @@ from profiler.values.quantities import per_item
 from profiler.values.units import show, show_short
 
 from .document import Axis, Chart, Column, Dot, Line, Section, Table, span_decades
-from .places import Member, Place
+from .places import PlacedRun, Setting
 
-RatioOf = Callable[[Sample, Sample], Estimate | None]
+RatioOf = Callable[[ProxySample, ProxySample], Estimate | None]
 MOST_PAIRS = 20
 MOST_LAYER_CHARTS = 2
 FEWEST_LAYERS = 3
@@ -40,10 +40,10 @@ class _Proxy:
     name: str
     unit: str
     slope_unit: str
-    samples: tuple[Sample, ...]
+    samples: tuple[ProxySample, ...]
 
 
-def proxy_section(places: Sequence[Place]) -> Section | None:
+def proxy_section(places: Sequence[Setting]) -> Section | None:
     """Charts, fits, rank correlations and misordered pairs; None without two models in a place."""
     charts: list[Chart] = []
     tables: list[Table] = []
@@ -69,7 +69,7 @@ def proxy_section(places: Sequence[Place]) -> Section | None:
     )
 
 
-def layer_proxy_section(places: Sequence[Place]) -> Section | None:
+def layer_proxy_section(places: Sequence[Setting]) -> Section | None:
     """The same for the layers of each profile: a chart of the first few, and the fits of all."""
     layers = list(_layers(places))
     if not layers:
@@ -88,7 +88,7 @@ def layer_proxy_section(places: Sequence[Place]) -> Section | None:
     )
 
 
-def _proxies(place: Place) -> tuple[_Proxy, ...]:
+def _proxies(place: Setting) -> tuple[_Proxy, ...]:
     macs = [(member, _macs(member.profile)) for member in place.members]
     scores = [(member, member.profile.score) for member in place.members]
     return (
@@ -101,20 +101,20 @@ def _macs(profile: Profile) -> Estimate | None:
     return per_item(profile.mac_count, profile, "MAC")
 
 
-def _samples(counts: Sequence[tuple[Member, Estimate | None]]) -> tuple[Sample, ...]:
+def _samples(counts: Sequence[tuple[PlacedRun, Estimate | None]]) -> tuple[ProxySample, ...]:
     return tuple(
-        Sample(label=member.label, proxy=count.point, energy_j=member.energy_j)
+        ProxySample(label=member.label, proxy=count.point, energy_j=member.energy_j)
         for member, count in counts
         if count is not None and not count.is_lower_bound and count.point > 0
     )
 
 
-def _layers(places: Sequence[Place]) -> Iterator[tuple[str, _Proxy]]:
+def _layers(places: Sequence[Setting]) -> Iterator[tuple[str, _Proxy]]:
     """The layers of each profile that measured them."""
     for place in places:
         for member in place.members:
             samples = tuple(
-                Sample(label=layer.path, proxy=layer.mac_count, energy_j=layer.energy_j)
+                ProxySample(label=layer.path, proxy=layer.mac_count, energy_j=layer.energy_j)
                 for layer in member.profile.layers
                 if layer.energy_j is not None
                 and layer.energy_j.point > 0
@@ -196,7 +196,7 @@ def _fits(title: str, proxies: Sequence[tuple[str, _Proxy]]) -> Table:
     return Table(caption=f"Joules = E0 + k x count: {title}", columns=columns, rows=tuple(rows))
 
 
-def _per_mac(place: Place) -> Table:
+def _per_mac(place: Setting) -> Table:
     columns = (
         Column(label="run"),
         Column(label=f"MACs per {place.item}", role="number"),
@@ -219,14 +219,14 @@ def _per_mac(place: Place) -> Table:
     return Table(caption=f"Joules of a MAC: {place.title}", columns=columns, rows=rows)
 
 
-def _each(member: Member) -> Estimate | None:
+def _each(member: PlacedRun) -> Estimate | None:
     macs = _macs(member.profile)
     if macs is None or macs.is_lower_bound or macs.point <= 0:
         return None
     return member.energy_j.scaled(1 / macs.point, "J/MAC")
 
 
-def _pairs(proxy: _Proxy, place: Place, ratio: RatioOf) -> list[Table]:
+def _pairs(proxy: _Proxy, place: Setting, ratio: RatioOf) -> list[Table]:
     """The pairs that the count misjudges, by the verdicts of the comparison."""
     wrong = misordered_pairs(proxy.samples, ratio)
     if not wrong:
@@ -246,7 +246,7 @@ def _pairs(proxy: _Proxy, place: Place, ratio: RatioOf) -> list[Table]:
     return [Table(caption=caption, columns=columns, rows=tuple(rows))]
 
 
-def _ratio_within(place: Place) -> RatioOf:
+def _ratio_within(place: Setting) -> RatioOf:
     """The comparison's ratio of joules of two samples of a place, each pair compared once."""
     profiles = {member.label: member.profile for member in place.members}
 

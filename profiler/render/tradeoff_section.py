@@ -9,12 +9,12 @@ from profiler.values.estimate import Estimate, weakest
 from profiler.values.units import show
 
 from .document import Axis, Chart, Column, Dot, Line, Section, Table, span_decades
-from .places import Member, Place
+from .places import PlacedRun, Setting
 
 TITLE = "Accuracy against joules"
 
 
-def tradeoff_section(places: Sequence[Place]) -> Section | None:
+def tradeoff_section(places: Sequence[Setting]) -> Section | None:
     """A chart and a table for each place with two models of one exam; None without any."""
     groups = [(place, members) for place in places for members in _exams(place) if len(members) > 1]
     if not groups:
@@ -30,9 +30,9 @@ def tradeoff_section(places: Sequence[Place]) -> Section | None:
     )
 
 
-def _exams(place: Place) -> list[list[tuple[Member, Estimate]]]:
+def _exams(place: Setting) -> list[list[tuple[PlacedRun, Estimate]]]:
     """Members by the images that their accuracy was reached on: others are another exam."""
-    exams: dict[str | None, list[tuple[Member, Estimate]]] = {}
+    exams: dict[str | None, list[tuple[PlacedRun, Estimate]]] = {}
     for member in place.members:
         accuracy = member.profile.accuracy
         if accuracy is not None:
@@ -40,16 +40,16 @@ def _exams(place: Place) -> list[list[tuple[Member, Estimate]]]:
     return list(exams.values())
 
 
-def _front(members: Sequence[tuple[Member, Estimate]]) -> tuple[int, ...]:
+def _front(members: Sequence[tuple[PlacedRun, Estimate]]) -> tuple[int, ...]:
     return pareto_front([(member.energy_j.point, accuracy.point) for member, accuracy in members])
 
 
-def _exam_in_words(members: Sequence[tuple[Member, Estimate]]) -> str:
+def _exam_in_words(members: Sequence[tuple[PlacedRun, Estimate]]) -> str:
     data = members[0][0].profile.accuracy_data
     return "" if data is None else f"; accuracy on {data}"
 
 
-def _chart(place: Place, members: Sequence[tuple[Member, Estimate]]) -> Chart:
+def _chart(place: Setting, members: Sequence[tuple[PlacedRun, Estimate]]) -> Chart:
     front = _front(members)
     dots = []
     for index, (member, accuracy) in enumerate(members):
@@ -83,7 +83,7 @@ def _chart(place: Place, members: Sequence[tuple[Member, Estimate]]) -> Chart:
     )
 
 
-def _table(place: Place, members: Sequence[tuple[Member, Estimate]]) -> Table:
+def _table(place: Setting, members: Sequence[tuple[PlacedRun, Estimate]]) -> Table:
     front = _front(members)
     rows = tuple(
         (

@@ -10,7 +10,7 @@ _LETTER, _LINE, _GAP = 7.2, 14.0, 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Label:
     """Where a name stands, in pixels from the top left of the frame; `x` is its left end."""
 
     index: int
@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]
 
 def place_labels(
     texts: Sequence[str], spots: Sequence[tuple[float, float]], width: float, height: float
-) -> list[Place]:
+) -> list[Label]:
     """The names that can be written without touching another one or a dot, in the order given.
 
     Args:
@@ -49,7 +49,7 @@ def place_labels(
             others = (other for number, other in enumerate(taken) if number != index)
             if inside and not any(_touch(box, other) for other in others):
                 taken.append(box)
-                placed.append(Place(index, text, left, middle))
+                placed.append(Label(index, text, left, middle))
                 break
     return placed
 

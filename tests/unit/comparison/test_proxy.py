@@ -12,7 +12,7 @@ from profiler.comparison.proxy import (
     NOT_THERE,
     REVERSED,
     UNSEEN,
-    Sample,
+    ProxySample,
     fit_line,
     misordered_pairs,
     rank_correlation,
@@ -22,11 +22,11 @@ from profiler.values.estimate import Basis
 from tests.sample import measured
 
 
-def sample(label: str, proxy: float, joules: float, relative: float = 0.01) -> Sample:
-    return Sample(label=label, proxy=proxy, energy_j=measured(joules, relative, "J"))
+def sample(label: str, proxy: float, joules: float, relative: float = 0.01) -> ProxySample:
+    return ProxySample(label=label, proxy=proxy, energy_j=measured(joules, relative, "J"))
 
 
-def ratio(one: Sample, other: Sample):
+def ratio(one: ProxySample, other: ProxySample):
     return ratio_of(one.energy_j, other.energy_j)
 
 
@@ -62,7 +62,9 @@ def test_too_few_or_one_count_have_no_fit() -> None:
 
 
 def test_the_basis_of_a_fit_is_the_weakest() -> None:
-    weak = Sample(label="w", proxy=3.0, energy_j=measured(3.1, 0.1, "J", basis=Basis.ESTIMATED))
+    weak = ProxySample(
+        label="w", proxy=3.0, energy_j=measured(3.1, 0.1, "J", basis=Basis.ESTIMATED)
+    )
     fit = fit_line([sample("a", 1, 1), sample("b", 2, 2.2), weak], unit="J")
     assert fit is not None
     assert fit.slope_j.basis is Basis.ESTIMATED
