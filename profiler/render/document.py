@@ -126,7 +126,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Band:
     """A named stretch of the first axis."""
 
     label: str
@@ -151,7 +151,7 @@ class Chart:
     y: Axis
     dots: tuple[Dot, ...] = ()
     lines: tuple[Line, ...] = ()
-    spans: tuple[Stretch, ...] = ()
+    spans: tuple[Band, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.dots or self.lines):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from profiler.values.profile import Profile
 from profiler.values.trace import CounterTrace, PowerTrace, Trace
 
-from .document import Axis, Chart, Line, Section, Stretch
+from .document import Axis, Band, Chart, Line, Section
 
 MOST_POINTS = 400
 Points = list[tuple[float, float]]
@@ -44,7 +44,7 @@ def _chart(profile: Profile, label: str) -> Chart | None:
     begin = min(points[0][0] for points in curves.values())
     end = max(points[-1][0] for points in curves.values())
     spans = tuple(
-        Stretch(label=window.name, start=window.start_s - begin, end=window.end_s - begin)
+        Band(label=window.name, start=window.start_s - begin, end=window.end_s - begin)
         for window in profile.windows
         if window.end_s is not None and begin <= window.start_s and window.end_s <= end
     )

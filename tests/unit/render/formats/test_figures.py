@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.render import Bar, Document, Plot, Section
-from profiler.render.document import Axis, Chart, Dot, Line, Stretch, span_decades
+from profiler.render.document import Axis, Band, Chart, Dot, Line, span_decades
 from profiler.render.formats import render_document
 from profiler.render.formats.figure_axis import domain_of, place_of
 from profiler.render.formats.figure_labels import place_labels
@@ -49,7 +49,7 @@ def marks(svg: str, kind: str) -> int:
 def drawn() -> tuple[str, str]:
     figure = chart(
         lines=(Line(label="fit", points=((1e-3, 80.0), (1.0, 90.0)), is_dashed=True),),
-        spans=(Stretch(label="block", start=0.01, end=0.1),),
+        spans=(Band(label="block", start=0.01, end=0.1),),
     )
     return draw(figure, "figure-1-1")
 
