@@ -36,8 +36,10 @@ def carbon_section(
         Column(label="run"),
         Column(label="as it was measured", role="number"),
         *(
-            Column(label=f"{country} ({show(intensity)})", role="number")
-            for country, intensity in intensities.items()
+            Column(label=f"{country} ({show(intensity)})", role="number", leaves=leaves)
+            for leaves, (country, intensity) in zip(
+                range(len(intensities), 0, -1), intensities.items(), strict=True
+            )
         ),
     )
     sources = dict.fromkeys(intensity.source for intensity in intensities.values())

@@ -18,7 +18,7 @@ _DIFFERENCES: tuple[Callable[[Profile], str], ...] = (
 _LAST_DIFFERENCES: tuple[Callable[[Profile], str], ...] = (
     lambda profile: " and ".join(profile.workload.input_shapes),
     lambda profile: profile.workload.data,
-    lambda profile: f"{profile.workload.threads} threads" if profile.workload.threads else "",
+    lambda profile: f"threads {profile.workload.threads}" if profile.workload.threads else "",
     lambda profile: profile.workload.checkpoint or "",
     lambda profile: profile.environment.device_name,
     lambda profile: f"seed {profile.workload.seed}",

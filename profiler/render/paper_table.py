@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
@@ -147,7 +148,7 @@ def plain_number(estimate: Estimate | None) -> str:
     """The number without its unit, which stands in the heading: "36.0 ± 0.5"."""
     if estimate is None:
         return NOT_SEEN
-    return show(replace(estimate, unit="")).replace(",", "")
+    return re.sub(r"(?<=\d),(?=\d)", "", show(replace(estimate, unit="")))
 
 
 def _with_unit(column: PaperColumn) -> str:

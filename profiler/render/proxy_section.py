@@ -23,6 +23,7 @@ from .document import Axis, Chart, Column, Dot, Line, Section, Table, span_decad
 from .places import PlacedRun, Setting
 
 RatioOf = Callable[[ProxySample, ProxySample], Estimate | None]
+TOO_FEW = "too few"
 MOST_PAIRS = 20
 MOST_LAYER_CHARTS = 2
 FEWEST_LAYERS = 3
@@ -62,7 +63,8 @@ def proxy_section(places: Sequence[Setting]) -> Section | None:
         paragraphs=(
             "If they did, all dots would lie on one line, and tau would be 1. E0 is what the fit "
             "leaves to a model without any work; tau is 1 where the count orders every pair as "
-            "the joules do, 0 where it says nothing, -1 where it says the reverse.",
+            "the joules do, 0 where it says nothing, -1 where it says the reverse. A fit needs "
+            "three, a tau five, with different counts.",
         ),
         charts=tuple(charts),
         tables=tuple(tables),
@@ -187,9 +189,9 @@ def _fits(title: str, proxies: Sequence[tuple[str, _Proxy]]) -> Table:
             (
                 name,
                 str(len(proxy.samples)),
-                "needs 3" if fit is None else show(fit.base_j),
-                "needs 3" if fit is None else show(fit.slope_j),
-                "needs 5" if tau is None else show(tau),
+                TOO_FEW if fit is None else show(fit.base_j),
+                TOO_FEW if fit is None else show(fit.slope_j),
+                TOO_FEW if tau is None else show(tau),
                 basis,
             )
         )

@@ -124,8 +124,14 @@ def _setting(profiles: Sequence[Profile], names: Sequence[str]) -> Section:
     ]
     own = [key for key in keys if key not in shared]
     if own:
-        rows = tuple((key, *(setting.get(key, "") for setting in settings)) for key in own)
-        columns = (Column(label="setting"), *(Column(label=name) for name in names))
+        rows = tuple(
+            (name, *(setting.get(key, "") for key in own))
+            for name, setting in zip(names, settings, strict=True)
+        )
+        columns = (
+            Column(label="run"),
+            *(Column(label=key, leaves=len(own) - place) for place, key in enumerate(own)),
+        )
         tables.append(Table(caption="What differs", columns=columns, rows=rows))
     return Section(title="What ran, and where", tables=tuple(tables))
 

@@ -10,10 +10,10 @@ from profiler.render.document import NO_BREAK, Bar, Document, Plot, Section, Tab
 from profiler.values.plain_text import clean
 
 PAGE = 80
-_BAR_WIDTH = 32
+_LONGEST_BAR, _SHORTEST_BAR = 32, 8
 _WIDEST_CELL = 60
 _NARROWEST_CELL = 8
-_LONGEST_WORD = 24
+_LONGEST_WORD = 16
 _GAP = "  "
 
 
@@ -56,17 +56,19 @@ def paragraph(text: str) -> str:
 def _plot(plot: Plot) -> str:
     largest = max((bar.point for bar in plot.bars), default=0.0)
     names = max((len(clean(bar.label)) for bar in plot.bars), default=0)
+    values = max((len(bar.text) for bar in plot.bars), default=0)
+    width = max(_SHORTEST_BAR, min(_LONGEST_BAR, PAGE - names - values - 3 * len(_GAP)))
     lines = [clean(plot.caption)]
     for bar in plot.bars:
-        lines.append(f"  {clean(bar.label):<{names}}  {_bar(bar, largest)}  {bar.text}")
+        lines.append(f"  {clean(bar.label):<{names}}  {_bar(bar, largest, width)}  {bar.text}")
     return "\n".join(lines)
 
 
-def _bar(bar: Bar, largest: float) -> str:
+def _bar(bar: Bar, largest: float, width: int) -> str:
     share = bar.point / largest if largest > 0 else 0.0
     # Another block keeps an estimate apart from a measurement without colour.
     mark = "█" if bar.basis in ("measured", "counted") else "▒"
-    return f"{mark * max(1, round(share * _BAR_WIDTH)):<{_BAR_WIDTH}}"
+    return f"{mark * max(1, round(share * width)):<{width}}"
 
 
 def table_text(table: Table, width: int | None = PAGE) -> str:
@@ -90,7 +92,8 @@ def table_text(table: Table, width: int | None = PAGE) -> str:
         lines.extend(_row([row[place] for place in kept], widths, shown))
     gone = [head for place, head in enumerate(heads) if place not in kept]
     if gone:
-        lines += textwrap.wrap(f"not shown (--wide shows all): {', '.join(gone)}", width or PAGE)
+        told = f"not shown (--wide shows all): {', '.join(gone)}"
+        lines += textwrap.wrap(told, width or PAGE, break_on_hyphens=False)
     return "\n".join(lines)
 
 

@@ -26,8 +26,12 @@ def test_one_profile_is_told_without_a_comparison():
     assert titles(tell([sample_profile()])) == [
         "At a glance",
         "lightweight, batch 128",
+        "Power over time",
+        "Do MACs stand for joules, layer by layer?",
         "Layers",
         "What ran, and where",
+        "How far to trust it",
+        "To measure it again",
         "Words",
     ]
 

@@ -41,7 +41,7 @@ def test_no_two_runs_are_called_alike() -> None:
     ]
     labels = labels_of([first, *others])
     assert len(set(labels)) == 6
-    assert labels[1].endswith("2 threads")
+    assert labels[1].endswith("threads 2")
     assert labels_of([first, first]) == (
         "lightweight, batch 128, number 1",
         "lightweight, batch 128, number 2",
