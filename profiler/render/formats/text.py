@@ -14,6 +14,7 @@ _LONGEST_BAR, _SHORTEST_BAR = 32, 8
 _WIDEST_CELL = 60
 _NARROWEST_CELL = 8
 _LONGEST_WORD = 16
+_LONGEST_CODE = 35  # the name of a run of the zoo, to be copied in one piece
 _GAP = "  "
 
 
@@ -125,6 +126,8 @@ def _least(role: str, cells: list[list[str]], place: int, natural: int) -> int:
     if role == "number":
         numbers = max((len(row[place]) for row in cells[1:]), default=0)
         return min(natural, max(numbers, _longest_word(cells[:1], place)))
+    if role == "code":
+        return min(natural, _LONGEST_CODE)
     return min(natural, max(_NARROWEST_CELL, _longest_word(cells, place)))
 
 
