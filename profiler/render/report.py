@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from profiler.comparison.verdicts import compare
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import EnergyPart, Profile
 from profiler.values.quantities import (
@@ -21,7 +22,7 @@ from .assumptions import assumption_in_words
 from .carbon_section import carbon_section
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
-from .comparison_sections import comparison_sections
+from .comparison_sections import comparison_sections, sentence
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import SEE, glossary
@@ -108,8 +109,19 @@ def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, 
         for profile in profiles
     )
     lines = [_answer(*pair) for pair in zip(profiles, labels, strict=True)]
+    rest = len(lines) - _LEAD_LINES
+    more = (f"And {rest} more.",) if rest > 0 else ()
     where = f"Run on {' and '.join(places)}, {first.created_utc[:10]}."
-    return (*lines[:_LEAD_LINES], where)
+    return (*_headline(profiles), *lines[:_LEAD_LINES], *more, where)
+
+
+def _headline(profiles: tuple[Profile, ...]) -> tuple[str, ...]:
+    """The verdict on the thriftiest of those that are compared with a base."""
+    seen = [pair for pair in _pairs(profiles) if pair[1].energy_j is not None]
+    if not seen:
+        return ()
+    thriftiest = min(seen, key=lambda pair: pair[1].energy_j.point if pair[1].energy_j else 0.0)
+    return (sentence(compare(*thriftiest)),)
 
 
 def _answer(profile: Profile, label: str) -> str:
