@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from profiler.comparison.verdicts import compare
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import EnergyPart, Profile
 from profiler.values.quantities import (
@@ -18,20 +17,19 @@ from profiler.values.quantities import (
 from profiler.values.units import show, show_share, show_short
 
 from .again_section import again_section
-from .assumptions import assumption_in_words
 from .carbon_section import carbon_section
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
-from .comparison_sections import comparison_sections, sentence
+from .comparison_sections import comparison_sections
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import SEE, glossary
 from .labels import labels_of
+from .lead import lead_of
 from .places import places_of
 from .power_section import power_section
 from .proxy_section import layer_proxy_section, proxy_section
 from .report_sections import background_sections
-from .setting import an_item
 from .tradeoff_section import tradeoff_section
 from .transforms_table import transforms_table
 from .trust_section import trust_section
@@ -41,7 +39,6 @@ BASIS_LEGEND = (
     "estimated (by a model of the hardware), assumed (a constant), quoted (from a publication). "
     "A number derived from others carries the weakest word among them."
 )
-_LEAD_LINES = 4
 MOST_FIGURES = 4
 MOST_NAMES = 3
 UNIT_LEGEND = "± and [low, high] are 95 % intervals. 1 MB = 1,000,000 B. MACs are multiply-adds."
@@ -69,11 +66,11 @@ def tell(
         raise ValueError("a report needs at least one profile")
     names = list(dict.fromkeys(profile.name for profile in profiles))
     labels = labels_of(profiles)
-    places = places_of(profiles, labels)
+    places, pairs = places_of(profiles, labels), _pairs(profiles)
     figures = [_figures(*pair) for pair in zip(profiles, labels, strict=True)]
     sections = (
         _glance(profiles, labels),
-        *comparison_sections(_pairs(profiles)),
+        *comparison_sections(pairs),
         *extra,
         tradeoff_section(places),
         proxy_section(places),
@@ -88,7 +85,7 @@ def tell(
     )
     return Document(
         title=title or _title(names),
-        lead=_lead(profiles, labels),
+        lead=lead_of(profiles, labels, pairs),
         sections=tuple(section for section in sections if section is not None),
         profiles=profiles,
         run_ids=tuple(run_ids),
@@ -100,41 +97,6 @@ def _title(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMES:
         return f"{names[0]} and {len(names) - 1} more"
     return " and ".join(names)
-
-
-def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
-    first = profiles[0]
-    places = dict.fromkeys(
-        f"{profile.environment.device_name} ({profile.workload.device}, {profile.workload.dtype})"
-        for profile in profiles
-    )
-    lines = [_answer(*pair) for pair in zip(profiles, labels, strict=True)]
-    rest = len(lines) - _LEAD_LINES
-    more = (f"And {rest} more.",) if rest > 0 else ()
-    where = f"Run on {' and '.join(places)}, {first.created_utc[:10]}."
-    return (*_headline(profiles), *lines[:_LEAD_LINES], *more, where)
-
-
-def _headline(profiles: tuple[Profile, ...]) -> tuple[str, ...]:
-    """The verdict on the thriftiest of those that are compared with a base."""
-    seen = [pair for pair in _pairs(profiles) if pair[1].energy_j is not None]
-    if not seen:
-        return ()
-    thriftiest = min(seen, key=lambda pair: pair[1].energy_j.point if pair[1].energy_j else 0.0)
-    return (sentence(compare(*thriftiest)),)
-
-
-def _answer(profile: Profile, label: str) -> str:
-    energy, what = per_item(profile.energy_j, profile, "J"), an_item(profile)
-    if energy is None:
-        energy, what = profile.energy_j, "a call"
-    if energy is None:
-        return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
-    words = assumption_in_words(profile)
-    return (
-        f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
-        + ("" if words is None else f" {words}")
-    )
 
 
 def _pairs(profiles: tuple[Profile, ...]) -> list[tuple[Profile, Profile]]:
