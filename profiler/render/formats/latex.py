@@ -72,7 +72,7 @@ def render_paper(table: PaperTable, *, title: str, label: str = "tab:joules") ->
     return "\n".join(
         [
             f"% {clean(title)}",
-            f"{_HEAD} and \\usepackage{{siunitx}}; wide pages: \\begin{{table*}}.",
+            f"{_HEAD} and \\usepackage{{siunitx}} (version 3); wide pages: \\begin{{table*}}.",
             r"\begin{table}",
             r"\centering",
             r"\footnotesize",
@@ -99,13 +99,13 @@ def _column_type(column: PaperColumn) -> str:
     found = [_NUMBER.fullmatch(plain_number(cell)) for cell in column.cells if cell is not None]
     if not found or None in found:
         return "r"
-    whole = decimals = error = 0
-    for match in filter(None, found):
-        before, _, after = match[1].partition(".")
-        whole, decimals = max(whole, len(before)), max(decimals, len(after))
-        error = max(error, len((match[2] or "").replace(".", "").lstrip("0")))
-    form = f"{whole}.{decimals}" + (f"({error})" if error else "")
-    return f"S[table-format={form}]"
+    numbers = [match for match in found if match is not None]
+    if any(match[2] for match in numbers):
+        # Aligned at their points, siunitx sets "36.0± 0.5".
+        return "S[table-alignment-mode=none, table-number-alignment=right]"
+    parts = [match[1].partition(".") for match in numbers]
+    whole = max(len(before) for before, _, _ in parts)
+    return f"S[table-format={whole}.{max(len(after) for _, _, after in parts)}]"
 
 
 def _number(estimate: Estimate | None) -> str:
