@@ -80,6 +80,7 @@ def render_paper(table: PaperTable, *, title: str, label: str = "tab:joules") ->
             r"\sisetup{separate-uncertainty = true}",
             rf"\caption{{{escape(table.caption)}.}}",
             rf"\label{{{label}}}",
+            r"\smallskip",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             heads + r" \\",
