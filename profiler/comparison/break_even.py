@@ -40,7 +40,8 @@ def break_even(spent_j: Estimate, base_j: Estimate, ratio: Estimate) -> BreakEve
     saved_j = _saved(base_j, ratio)
     if saved_j.point <= 0:
         return BreakEven(spent_j=spent_j, saved_j=saved_j, inference_count=None)
-    low = high = None
+    low: float | None = None
+    high: float | None = None
     spent, saved = (spent_j.low, spent_j.high), (saved_j.low, saved_j.high)
     if spent[0] is not None and spent[1] is not None and saved[0] is not None and saved[1]:
         low = spent[0] / saved[1]

@@ -105,9 +105,13 @@ def _lines(chart: Chart, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str,
     drawn = []
     for line in chart.lines:
         values = [{"n": n, "x": px, "y": py} for n, (px, py) in enumerate(line.points)]
-        mark = {"type": "line", "color": "var(--soft)" if line.is_dashed else "var(--bar)"}
+        mark: dict[str, Any] = {
+            "type": "line",
+            "color": "var(--soft)" if line.is_dashed else "var(--bar)",
+        }
         mark |= {"strokeWidth": 1.6, "strokeDash": [6, 4] if line.is_dashed else [1, 0]}
-        place = {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "order": {"field": "n"}}
+        place: dict[str, Any] = {"x": {"field": "x", **x}, "y": {"field": "y", **y}}
+        place["order"] = {"field": "n"}
         drawn.append({"data": {"values": values}, "mark": mark, "encoding": place})
     return drawn
 
