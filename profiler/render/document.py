@@ -247,7 +247,6 @@ class Document:
     run_ids: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
     paper: PaperTable | None = None
-    paper: PaperTable | None = None
 
 
 def bind(text: str) -> str:

@@ -121,7 +121,7 @@ def _dots(chart: Chart, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, 
         return []
     largest = max((dot.share or 0.0 for dot in chart.dots), default=0.0)
     values = [_dot(dot, largest, chart) for dot in chart.dots]
-    at = {"x": {"field": "x", **x}, "y": {"field": "y", **y}}
+    at: dict[str, Any] = {"x": {"field": "x", **x}, "y": {"field": "y", **y}}
     box = {
         "x": {"field": "x_low", **x},
         "x2": {"field": "x_high"},
@@ -129,8 +129,13 @@ def _dots(chart: Chart, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, 
         "y2": {"field": "y_high"},
     }
     area = {"field": "area", "type": "quantitative", "scale": None, "legend": None}
-    rule = {"type": "rule", "color": "var(--ink)", "strokeWidth": 1.2}
-    dot = {"type": "point", "stroke": "var(--bar)", "strokeWidth": 1.6, "opacity": 1}
+    rule: dict[str, Any] = {"type": "rule", "color": "var(--ink)", "strokeWidth": 1.2}
+    dot: dict[str, Any] = {
+        "type": "point",
+        "stroke": "var(--bar)",
+        "strokeWidth": 1.6,
+        "opacity": 1,
+    }
     strength = {"seen": ("var(--bar)", "datum.seen"), "weak": ("var(--paper)", "!datum.seen")}
     return [
         {
