@@ -16,6 +16,7 @@ from profiler.render import Document
 from profiler.render.formats.text import render
 from reports.build import build_document, shortened, write_report
 from reports.material import gather
+from reports.study_sections import study_sections
 
 REPORT = Path("report")
 
@@ -47,10 +48,13 @@ def execute(arguments: argparse.Namespace) -> int:
     material = gather(arguments.folders, arguments.root, with_traces=with_traces)
     for folder in material.unfinished:
         print(f"left out {folder}: its training is not finished", file=sys.stderr)
+    only = material.studies[0].document if len(material.studies) == 1 else None
     document = build_document(
         material.profiles,
         trained=material.trained,
-        title=arguments.title,
+        title=arguments.title or (None if only is None else only.title),
+        paper=None if only is None else only.paper,
+        first=[section for study in material.studies for section in study_sections(study)],
         run_ids=material.run_ids,
         intensities=intensities(arguments.countries),
     )

@@ -89,7 +89,7 @@ MAY_IMPORT: dict[str, str] = {
     " reports.claim_sections reports.claims reports.split_section reports.studies"
     " reports.study_sections reports.training_section reports.trainings",
     "reports.cli": "cli machine render render.formats values reports.build reports.claims"
-    " reports.engines reports.material reports.studies",
+    " reports.engines reports.material reports.studies reports.study_sections",
     "reports.__main__": "reports.cli",
     "reports": "",
 }
