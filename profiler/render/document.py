@@ -179,6 +179,11 @@ class Section:
     notes: tuple[str, ...] = ()
     fold: bool = False
 
+    @property
+    def is_only_drawn(self) -> bool:
+        """Whether a format without drawings has nothing of it to show."""
+        return bool(self.charts) and not (self.plots or self.tables or self.notes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperColumn:

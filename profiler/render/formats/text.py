@@ -27,7 +27,8 @@ def render(document: Document, width: int | None = PAGE) -> str:
     """
     blocks = [_heading(document.title, "="), "\n".join(map(paragraph, document.lead))]
     for section in document.sections:
-        blocks.extend(section_blocks(section, width))
+        if not section.is_only_drawn:
+            blocks.extend(section_blocks(section, width))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
