@@ -19,7 +19,7 @@ def test_two_profiles_of_one_workload_are_compared():
     document = tell([resnet18(), sample_profile(), sample_profile(batch_size=1)])
     assert document.title == "resnet18 and lightweight"
     assert "lightweight against resnet18, batch 128" in titles(document)
-    assert sum(" against " in title for title in titles(document)) == 1
+    assert sum(" against resnet18" in title for title in titles(document)) == 1
 
 
 def test_one_profile_is_told_without_a_comparison():

@@ -136,7 +136,7 @@ def test_an_interval_that_is_not_even_stands_in_braces() -> None:
         point=1.0, low=0.9, high=2.0, unit="J", confidence=0.95, basis=Basis.MEASURED, source="s"
     )
     profiles = [replace(resnet18(), energy_j=uneven.scaled(128, "J"))]
-    assert "{1.0 {[}0.9, 2.0{]}}" in render_profiles(profiles, "latex")
+    assert "{1.00 {[}0.90, 2.00{]}}" in render_profiles(profiles, "latex")
 
 
 def test_long_tables_go_on_over_pages_and_wide_ones_leave_columns_out() -> None:
