@@ -173,7 +173,7 @@ def test_a_distilled_model_does_not_stand_beside_a_claim_of_plain_training(study
     write(tmp_path, teacher="resnet18.safetensors")
     trained = load_trainings([tmp_path])
     assert not any(row.here for row in build_rows(study, (), trained))
-    assert "lightweight, distilled" in render_document(build_document([], trained=trained), "text")
+    assert "lightweight, distilled" in render_document(build_document([], trained=trained), "md")
 
 
 def test_durations_stand_beside_the_claims_of_their_device(study, runs, tmp_path):

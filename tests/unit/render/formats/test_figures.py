@@ -41,7 +41,7 @@ def chart(**changes) -> Chart:
 
 def marks(svg: str, kind: str) -> int:
     """Drawn marks of a kind, axes left out."""
-    groups = re.findall(rf'<g class="mark-{kind} role-mark[^>]*>(.*?)</g>', svg, re.DOTALL)
+    groups = re.findall(rf'<g class="mark-{kind} role-mark[^>]*[^/]>(.*?)</g>', svg, re.DOTALL)
     return sum(len(re.findall(r"<(?:path|line|text)\b", group)) for group in groups)
 
 
