@@ -122,13 +122,13 @@ def _dots(chart: Chart, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, 
     largest = max((dot.share or 0.0 for dot in chart.dots), default=0.0)
     values = [_dot(dot, largest, chart) for dot in chart.dots]
     at: dict[str, Any] = {"x": {"field": "x", **x}, "y": {"field": "y", **y}}
-    box = {
+    box: dict[str, Any] = {
         "x": {"field": "x_low", **x},
         "x2": {"field": "x_high"},
         "y": {"field": "y_low", **y},
         "y2": {"field": "y_high"},
     }
-    area = {"field": "area", "type": "quantitative", "scale": None, "legend": None}
+    area: dict[str, Any] = {"field": "area", "type": "quantitative", "scale": None, "legend": None}
     rule: dict[str, Any] = {"type": "rule", "color": "var(--ink)", "strokeWidth": 1.2}
     dot: dict[str, Any] = {
         "type": "point",
@@ -136,25 +136,21 @@ def _dots(chart: Chart, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, 
         "strokeWidth": 1.6,
         "opacity": 1,
     }
-    strength = {"seen": ("var(--bar)", "datum.seen"), "weak": ("var(--paper)", "!datum.seen")}
-    return [
-        {
-            "data": {"values": values},
-            "layer": [
-                {"mark": {"type": "rect", "color": "var(--bar)", "opacity": 0.16}, "encoding": box},
-                {"mark": rule, "encoding": {"x": box["x"], "x2": box["x2"], "y": at["y"]}},
-                {"mark": rule, "encoding": {"x": at["x"], "y": box["y"], "y2": box["y2"]}},
-                *(
-                    {
-                        "transform": [{"filter": kept}],
-                        "mark": {**dot, "fill": fill, "fillOpacity": 0.75},
-                        "encoding": {**at, "size": area},
-                    }
-                    for fill, kept in strength.values()
-                ),
-            ],
-        }
+    boxes: list[dict[str, Any]] = [
+        {"mark": {"type": "rect", "color": "var(--bar)", "opacity": 0.16}, "encoding": box},
+        {"mark": rule, "encoding": {"x": box["x"], "x2": box["x2"], "y": at["y"]}},
+        {"mark": rule, "encoding": {"x": at["x"], "y": box["y"], "y2": box["y2"]}},
     ]
+    # What was not measured is hollow.
+    points: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": kept}],
+            "mark": {**dot, "fill": fill, "fillOpacity": 0.75},
+            "encoding": {**at, "size": area},
+        }
+        for fill, kept in (("var(--bar)", "datum.seen"), ("var(--paper)", "!datum.seen"))
+    ]
+    return [{"data": {"values": values}, "layer": [*boxes, *points]}]
 
 
 def _dot(dot: Dot, largest: float, chart: Chart) -> dict[str, Any]:
