@@ -1,17 +1,20 @@
-"""Stored runs and claims to one report, in Markdown and HTML."""
+"""Stored runs, trainings and claims to one document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from profiler.files import write_whole_file
-from profiler.render import Document, Section
+from profiler.render import Document
+from profiler.render.document import Record, Section
 from profiler.render.formats import render_document
 from profiler.render.report import BASIS_LEGEND, UNIT_LEGEND, tell
+from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
 
+from .break_even_section import break_even_section
 from .claim_sections import claims_sections
 from .claims import load_claims
 from .split_section import WHY, split_sections
@@ -19,7 +22,7 @@ from .studies.results import evaluated_profiles, networks_of_study
 from .studies.study_folder import StoredStudy
 from .study_sections import study_sections
 from .training_section import TRAININGS, trainings_sections
-from .trainings import TrainedModel, load_trainings
+from .trainings import TrainedModel, Training, load_trainings
 
 FORMS = {"md": ".md", "html": ".html"}
 
@@ -31,33 +34,88 @@ def build_document(
     title: str | None = None,
     paper: str | None = None,
     first: Sequence[Section] = (),
+    run_ids: Sequence[str] = (),
+    intensities: Mapping[str, Estimate] | None = None,
 ) -> Document:
     """The report of some profiles and trainings, with the claims of studies about their models.
 
     Args:
-        profiles: what was measured.
+        profiles: what was measured; the first in a place is what the others are compared with.
         trained: what was trained.
         title: its heading; None for one made of what it is about.
         paper: id of the study whose claims alone are told; None for all that fit.
         first: sections before all others.
+        run_ids: what the runs are called in the store, one a profile.
+        intensities: g/kWh by country, for the same joules elsewhere.
     """
     models = {profile.workload.model for profile in profiles} | {each.model for each in trained}
     studies = [study for study in load_claims() if paper in (None, study.id)]
     if paper is None:
         studies = [s for s in studies if models & {claim.about for claim in s.claims}]
-    sections = (
+    examined = [_with_accuracy(profile, trained) for profile in profiles]
+    pays = break_even_section(profiles, trained)
+    sections: tuple[Section, ...] = (
         *first,
         *trainings_sections(trained, studies),
+        *([] if pays is None else [pays]),
         *claims_sections(studies, profiles, trained),
         *split_sections(studies, profiles),
     )
+    records = tuple(_records(trained))
     if profiles:
-        return tell(profiles, title=title, extra=sections)
+        told = tell(examined, title=title, extra=sections, run_ids=run_ids, intensities=intensities)
+        return replace(told, records=records)
     names = dict.fromkeys(each.model for each in trained)
     return Document(
         title=title or f"Training of {' and '.join(names)}",
         lead=(BASIS_LEGEND, UNIT_LEGEND),
         sections=sections,
+        records=records,
+    )
+
+
+def _with_accuracy(profile: Profile, trained: Sequence[TrainedModel]) -> Profile:
+    """A profile without an accuracy, with that of the only training of its model, if there is one.
+
+    Joules do not depend on the weights; the source says whose accuracy it is.
+    """
+    models = [each for each in trained if each.model == profile.workload.model]
+    if profile.accuracy is not None or len(models) != 1 or models[0].result.accuracy is None:
+        return profile
+    accuracy = models[0].result.accuracy
+    source = f"training of the same model, {models[0].setting}: {accuracy.source}"
+    data = models[0].runs[0].data
+    return replace(profile, accuracy=replace(accuracy, source=source), accuracy_data=data)
+
+
+def _records(trained: Sequence[TrainedModel]) -> Iterator[Record]:
+    for model in trained:
+        for training in model.runs:
+            yield _record(training)
+
+
+def _record(training: Training) -> Record:
+    run, recipe = training.run, training.recipe
+    return Record(
+        run_id=run.folder,
+        kind="training",
+        facts={
+            "name": run.model,
+            "model": run.model,
+            "device": training.device,
+            "device_name": training.environment.device_name,
+            "dtype": recipe.dtype,
+            "batch_size": recipe.batch_size,
+            "data": training.data,
+            "seed": recipe.seed,
+            "findings": "; ".join(finding.kind for finding in run.findings),
+        },
+        figures={
+            "accuracy": run.accuracy,
+            "energy_j": run.energy_j,
+            "duration_s": training.duration_s,
+            "images_per_joule": run.images_per_joule,
+        },
     )
 
 
@@ -91,7 +149,7 @@ def shortened(document: Document) -> Document:
         ),
         default=0,
     )
-    kept = document.sections[: last + 1]
+    kept = tuple(section for section in document.sections[: last + 1] if not section.fold)
     findings = tuple(section for section in document.sections if section.title == "Findings")
     return replace(document, sections=kept + findings)
 

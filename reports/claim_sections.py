@@ -14,6 +14,7 @@ from .claims import Claim, ClaimNote, Study
 from .trainings import TrainedModel
 
 NOT_HERE = "not measured here"
+LONG_TABLE = 12
 
 
 def claims_sections(
@@ -96,7 +97,10 @@ def _quoted(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
         for row in rows
     )
     return Table(
-        caption="Quoted from the study, with nothing here beside it", columns=columns, rows=cells
+        caption="Quoted from the study, with nothing here beside it",
+        columns=columns,
+        rows=cells,
+        fold=len(cells) > LONG_TABLE,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render import Column, Section, Table
-from profiler.render.document import Curves, Line
+from profiler.render.document import Axis, Chart, Line, span_decades
 from profiler.values.estimate import Estimate
 from profiler.values.units import NOT_SEEN, show
 
@@ -17,11 +17,11 @@ _COLUMNS = (
     Column(label="model"),
     Column(label="epochs", role="number"),
     Column(label="seeds", role="number"),
-    Column(label="dtype"),
+    Column(label="dtype", leaves=1),
     Column(label="test accuracy", role="number"),
     Column(label="time of a run", role="number"),
     Column(label="joules of a run", role="number"),
-    Column(label="images per joule", role="number"),
+    Column(label="images per joule", role="number", leaves=2),
     Column(label="basis of the joules", role="basis"),
 )
 
@@ -52,7 +52,7 @@ def trainings_sections(
                 )
                 for (data, place), models in places.items()
             ),
-            curves=tuple(filter(None, map(_curves, trained))),
+            charts=tuple(filter(None, map(_curve, trained))),
             notes=(*_elsewhere(trained, studies), *_sources(trained), *_findings(trained)),
         ),
     )
@@ -76,21 +76,22 @@ def _row(trained: TrainedModel) -> tuple[str, ...]:
     )
 
 
-def _curves(trained: TrainedModel) -> Curves | None:
+def _curve(trained: TrainedModel) -> Chart | None:
     """Accuracy against joules, one curve a seed; None where no sensor saw the joules."""
     runs = [run for run in trained.runs if run.curve]
     if not runs:
         return None
     bases = sorted({energy_j.basis.value for run in runs for energy_j, _ in run.curve})
-    return Curves(
+    joules = [energy_j.point for run in runs for energy_j, _ in run.curve]
+    return Chart(
         caption=f"{trained.model}: accuracy on {runs[0].curve_of} against the joules until then "
         f"(basis {' and '.join(bases)}), after each epoch, {trained.setting}",
-        x_label="kJ since the start",
-        y_label="accuracy, %",
+        x=Axis(label="joules since the start", unit="J", is_log=span_decades(joules)),
+        y=Axis(label="accuracy", unit="%"),
         lines=tuple(
             Line(
                 label=f"seed {run.run.seed}",
-                points=tuple((energy_j.point / 1e3, 100 * share) for energy_j, share in run.curve),
+                points=tuple((energy_j.point, 100 * share) for energy_j, share in run.curve),
             )
             for run in runs
         ),

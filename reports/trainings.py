@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from profiler.errors import StoreError
-from profiler.values.estimate import Estimate
+from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.findings import Finding
 from profiler.values.plain_text import clean
 from profiler.values.profile import Environment
@@ -47,6 +47,11 @@ class Training:
     gpu_count: int = 0
     curve: tuple[tuple[Estimate, float], ...] = ()
     curve_of: str = TRAINING_SPLIT
+
+    @property
+    def duration_s(self) -> Estimate:
+        """Seconds of the run, gaps between its segments left out."""
+        return stated(self.run.duration_s, "s", Basis.MEASURED, "monotonic clock")
 
     @property
     def place(self) -> str:

@@ -16,7 +16,7 @@ VERBS = {
     "layers": "seconds and joules of every layer, and whether they add up",
     "compare": "ratios of two runs with intervals and verdicts; a gate for CI",
     "export": "a deployable file of a run-time, read back and checked",
-    "report": "stored runs as text, Markdown, HTML, CSV or JSON",
+    "report": "stored runs as HTML, Markdown, CSV, JSON, text, or a table for a paper",
     "runs": "what has been stored",
     "verify": "recompute every joule of a stored run from its raw readings",
     "doctor": "which sensors this machine has, who may read them, how good they are",

@@ -18,8 +18,8 @@ from profiler.comparison.gate import Gate, judge
 from profiler.comparison.pairing import Pairing, pair
 from profiler.comparison.verdicts import Comparison, compare
 from profiler.errors import UsageError
+from profiler.render.comparison_sections import comparison_section
 from profiler.render.formats.text import section_blocks
-from profiler.render.report_sections import comparison_section
 from profiler.store import load_all
 from profiler.values.codec import encode
 from profiler.values.profile import SCHEMA_VERSION

@@ -21,6 +21,7 @@ from .call_inputs import add_inputs, batch_size_of
 from .decoding import add_decoding, check_decoding
 from .layer_pass import REPLAY, layers_here, layers_there
 from .options import DTYPES, add_model, add_runtime, add_sensors, add_stopping, whole_number
+from .page import add_wide, page_width
 from .repetition import add_repetition, check_repetition, fresh_processes
 from .stdout import stdout_to_stderr
 from .workload import options_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from profiler.layers import LayerReport
     from profiler.values.layer_cost import LayerCost
 
-FORMATS = ("text", "md", "html", "csv", "json")
+FORMATS = ("text", "md", "html", "csv", "json", "latex")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="the same as --format json")
     add("--out", type=Path, metavar="FILE", help="write here, not to stdout")
     add("--quiet", action="store_true", help="no progress and no notes on stderr")
+    add_wide(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -152,7 +154,12 @@ def _printed(arguments: argparse.Namespace, reports: Sequence[LayerReport]) -> s
     from profiler.render.layer_sections import joined_layer_document, layer_document
 
     documents = [layer_document(*pair) for pair in zip(reports, tables, strict=True)]
-    return render_document(joined_layer_document(documents), arguments.format)
+    document = joined_layer_document(documents)
+    if arguments.format == "text":
+        from profiler.render.formats.text import render
+
+        return render(document, page_width(is_wide=arguments.wide))
+    return render_document(document, arguments.format)
 
 
 def _document(report: LayerReport, rows: tuple[LayerCost, ...]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from .options import (
 )
 from .repetition import add_repetition, check_repetition, fresh_processes
 from .stdout import stdout_to_stderr
-from .workload import load_requests, options_of, pairs_of
+from .workload import load_requests, names_of, options_of, pairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="FILE",
         help="weights: safetensors, or a state dict; with several --model, one for each",
+    )
+    add(
+        "--name",
+        action="append",
+        metavar="NAME",
+        help="what the run is called (default: the model's name); with several --model, one each",
     )
     add("--seed", type=whole_number("--seed", 0), default=0, metavar="N", help="default: 0")
     add_sensors(parser)
@@ -145,6 +151,7 @@ def _check(arguments: argparse.Namespace) -> None:
     check_repetition(arguments)
     check_decoding(arguments)
     pairs_of(arguments.model, arguments.checkpoint)
+    names_of(arguments.model, arguments.name)
 
 
 def _check_runtime(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from profiler.store import StoredRun, list_runs, load_all
 from profiler.values.profile import SCHEMA_VERSION, Profile
 from profiler.values.units import NOT_SEEN, show
 
+from .page import add_wide, page_width
+
 _PARTIAL = "partial: cut short while it was written; it can be deleted"
 
 
@@ -21,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `runs`."""
     parser.add_argument("--root", default="runs", metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_wide(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -35,7 +38,8 @@ def execute(arguments: argparse.Namespace) -> int:
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
     elif entries:
-        print(table_text(_table(arguments.root, entries)))
+        width = page_width(is_wide=arguments.wide)
+        print(table_text(_table(arguments.root, entries), width))
     else:
         print(f"no runs in {arguments.root}", file=sys.stderr)
         print("hint: python -m profiler measure --model lightweight", file=sys.stderr)
@@ -70,10 +74,10 @@ def _table(root: str, entries: list[tuple[StoredRun, Profile | None, str]]) -> T
         Column(label="run", role="code"),
         Column(label="model"),
         Column(label="batch", role="number"),
-        Column(label="latency per call", role="number"),
+        Column(label="latency per call", role="number", leaves=2),
         Column(label="energy per call", role="number"),
         Column(label="basis"),
-        Column(label="device"),
+        Column(label="device", leaves=1),
     )
     rows = tuple(_row(*entry) for entry in entries)
     return Table(caption=f"Runs in {root}", columns=columns, rows=rows)

@@ -12,13 +12,13 @@ from profiler.comparison.verdicts import compare
 from profiler.render.assumptions import assumption_in_words
 from profiler.render.citations import Sources, sources_of
 from profiler.render.codecarbon_table import brief_rows
+from profiler.render.comparison_sections import sentence
 from profiler.render.deployment_table import deployment_sentences
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
+from profiler.render.labels import labels_of
 from profiler.render.layer_groups import sort_layers
 from profiler.render.layer_sections import MODEL_ITSELF
-from profiler.render.report import labels_of
-from profiler.render.report_sections import sentence
 from profiler.render.setting import setting_in_words
 from profiler.values.estimate import Estimate
 from profiler.values.findings import in_sentences

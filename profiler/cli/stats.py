@@ -30,6 +30,7 @@ from .counted_model import CountedModel, count_reference
 from .decoding import add_decoding, check_decoding
 from .layer_changes import LayerChange, changes, changes_table
 from .options import add_model, whole_number
+from .page import add_wide, page_width
 from .stdout import stdout_to_stderr
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--against", metavar="REF", help="show what differs from this model, layer by layer")
     add("--second-opinion", action="store_true", help="let fvcore count the same call on the CPU")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
+    add_wide(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -134,7 +136,7 @@ def _layers(arguments: argparse.Namespace, costs: Costs) -> tuple[LayerCost, ...
 
 
 def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedModel | None) -> str:
-    costs = counted.costs
+    costs, width = counted.costs, page_width(is_wide=arguments.wide)
     tables = [_layer_table(arguments, counted) if base is None else _against(counted, base)]
     if counted.transforms:
         tables.append(transforms_table(counted.transforms))
@@ -145,7 +147,7 @@ def _text(arguments: argparse.Namespace, counted: CountedModel, base: CountedMod
         tables=tuple(tables),
         notes=(*_notes(counted), *_variant_notes(counted)),
     )
-    return "\n\n".join(block for block in section_blocks(section) if block) + "\n"
+    return "\n\n".join(block for block in section_blocks(section, width) if block) + "\n"
 
 
 def _against(counted: CountedModel, base: CountedModel) -> Table:
@@ -162,6 +164,9 @@ def _changes(counted: CountedModel, base: CountedModel) -> tuple[LayerChange, ..
     if quantized_from(counted.transforms) or quantized_from(base.transforms):
         return ()
     return changes(base.costs.layers, counted.costs.layers)
+
+
+_LEAVES = {"calls": 1, "written": 2, "read": 3}
 
 
 def _layer_table(arguments: argparse.Namespace, counted: CountedModel) -> Table:
@@ -184,7 +189,10 @@ def _layer_table(arguments: argparse.Namespace, counted: CountedModel) -> Table:
         columns=(
             Column(label="layer", role="code"),
             Column(label="kind"),
-            *(Column(label=label, role="number") for label in numbers),
+            *(
+                Column(label=label, role="number", leaves=_LEAVES.get(label, 0))
+                for label in numbers
+            ),
         ),
         rows=tuple(rows),
     )

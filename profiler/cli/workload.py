@@ -76,16 +76,21 @@ def options_of(arguments: argparse.Namespace, batch_size: int) -> dict[str, Any]
 def load_requests(options: dict[str, Any]) -> list[Request]:
     """What a verb is to prepare, from its arguments as JSON holds them; one a --model."""
     requests: list[Request] = []
-    for reference, checkpoint in pairs_of(options["model"], options["checkpoint"]):
+    names = names_of(options["model"], options.get("name"))
+    pairs = pairs_of(options["model"], options["checkpoint"])
+    for name, (reference, checkpoint) in zip(names, pairs, strict=True):
         arguments = argparse.Namespace(**{**options, "model": reference})
         arguments.checkpoint = None if checkpoint is None else Path(checkpoint)
         arguments.input_shape = options["input_shape"] and tuple(options["input_shape"])
         loaded = load_target(arguments)
-        requests += [_request(arguments, target) for target in workloads_of(arguments, loaded)]
+        for target in workloads_of(arguments, loaded):
+            # One model may be several workloads, which say what they are behind its name.
+            own = None if name is None else name + target.name.removeprefix(loaded.name)
+            requests.append(_request(arguments, target, own or target.name))
     return requests
 
 
-def _request(arguments: argparse.Namespace, target: Target) -> Request:
+def _request(arguments: argparse.Namespace, target: Target, name: str) -> Request:
     from profiler.measurement.request import Request
     from profiler.values.profile import Workload
 
@@ -101,7 +106,7 @@ def _request(arguments: argparse.Namespace, target: Target) -> Request:
     return Request(
         model=target.model,
         inputs=given.inputs,
-        name=target.name,
+        name=name,
         device=arguments.device,
         dtype=_dtype(arguments, target),
         batch_size=given.item_count,
@@ -134,3 +139,24 @@ def pairs_of(references: list[str], checkpoints: list[str] | None) -> list[tuple
             hint="give one checkpoint for each model, in the same order",
         )
     return list(zip(references, given, strict=True))
+
+
+def names_of(references: list[str], names: list[str] | None) -> list[str | None]:
+    """What the run of each model is to be called, by order; None for the model's own name.
+
+    Raises:
+        UsageError: there are names for some models only, one twice, or one that says nothing.
+    """
+    if not names:
+        return [None] * len(references)
+    if len(names) != len(references):
+        raise UsageError(
+            f"--name is given {len(names)} times and --model {len(references)} times",
+            hint="give one name for each model, in the same order",
+        )
+    for name in names:
+        if not name.strip() or names.count(name) > 1:
+            raise UsageError(
+                f"{name!r} tells no run from another", hint="give each --name a text of its own"
+            )
+    return list(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from profiler.values.layer_cost import LayerCost
 from profiler.values.shapes import shapes_in_words
 from profiler.values.units import NOT_SEEN, show, show_count, show_number, show_share
 
-from .document import Column, Document, Section, Table
+from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import TITLE as WORDS
 from .glossary import glossary
 from .layer_groups import group_by_depth, group_by_kind, sort_layers
@@ -19,6 +19,7 @@ from .roofline import roofline_of
 if TYPE_CHECKING:
     from profiler.values.estimate import Estimate
     from profiler.values.layer_report import LayerReport
+    from profiler.values.profile import Profile
 
 MODEL_ITSELF = "(the model itself)"
 WHOLE = "(the whole model, headline)"
@@ -30,6 +31,9 @@ READING = (
     "column says which of the three sets it."
 )
 PICO = 1e12
+LONG_TABLE = 30
+"""Rows from which a page keeps a table of layers shut until it is opened."""
+MOST_BARS = 20
 
 
 def layer_table(layers: Sequence[LayerCost], caption: str, whole: Whole = (None, None)) -> Table:
@@ -46,26 +50,29 @@ def layer_table(layers: Sequence[LayerCost], caption: str, whole: Whole = (None,
     whole_s = sum(row.latency_s.point for row in layers if row.latency_s is not None)
     columns = [
         Column(label="layer", role="code"),
-        Column(label="kind"),
-        *(
-            Column(label=label, role="number")
-            for label in ("calls", "parameters", "MACs", "bytes", "MACs/B", "latency", "of time")
-        ),
+        Column(label="kind", leaves=9),
+        Column(label="calls", role="number", leaves=2),
+        Column(label="parameters", role="number", leaves=5),
+        Column(label="MACs", role="number", leaves=10),
+        Column(label="bytes", role="number", leaves=4),
+        Column(label="MACs/B", role="number", leaves=3),
+        Column(label="latency", role="number"),
+        Column(label="of time", role="number", leaves=11),
     ]
     if has_energy:
         columns += [
             Column(label="energy", role="number"),
             Column(label="basis", role="basis"),
-            Column(label="pJ/MAC", role="number"),
+            Column(label="pJ/MAC", role="number", leaves=8),
         ]
     if has_floor:
         columns += [
-            Column(label="floor", role="number"),
-            Column(label="of best", role="number"),
-            Column(label="bound by"),
+            Column(label="floor", role="number", leaves=6),
+            Column(label="of best", role="number", leaves=7),
+            Column(label="bound by", leaves=7),
         ]
     if has_floor_j:
-        columns.append(Column(label="energy floor", role="number"))
+        columns.append(Column(label="energy floor", role="number", leaves=1))
     rows = []
     for row in layers:
         cells = [*_counted(row), show(row.latency_s), _share(row, whole_s)]
@@ -80,7 +87,38 @@ def layer_table(layers: Sequence[LayerCost], caption: str, whole: Whole = (None,
         if has_energy:
             cells += [show(energy_j), "" if energy_j is None else energy_j.basis.value]
         rows.append(tuple(cells + [""] * (len(columns) - len(cells))))
-    return Table(caption=caption, columns=tuple(columns), rows=tuple(rows))
+    fold = len(rows) > LONG_TABLE
+    return Table(caption=caption, columns=tuple(columns), rows=tuple(rows), fold=fold)
+
+
+def layer_bars(profile: Profile, label: str) -> Plot | None:
+    """The layers that take the most joules, else the most time; None where neither was measured."""
+    unit, bars = "J", _bars(profile.layers, lambda row: row.energy_j)
+    if not bars:
+        unit, bars = "s", _bars(profile.layers, lambda row: row.latency_s)
+    if not bars:
+        return None
+    rest = len(bars) - MOST_BARS
+    more = f", the {MOST_BARS} largest, and {rest} more in the table" if rest > 0 else ""
+    what = "Energy" if unit == "J" else "Time"
+    caption = f"{what} of the layers of {label}, per call{more}"
+    return Plot(caption=caption, unit=unit, bars=tuple(bars[:MOST_BARS]))
+
+
+def _bars(layers: Sequence[LayerCost], read: Callable[[LayerCost], Estimate | None]) -> list[Bar]:
+    """Largest first; layers without the figure have no bar."""
+    seen = [(row.path or MODEL_ITSELF, value) for row in layers if (value := read(row)) is not None]
+    return [
+        Bar(
+            label=path,
+            point=value.point,
+            low=value.low,
+            high=value.high,
+            text=show(value),
+            basis=value.basis.value,
+        )
+        for path, value in sorted(seen, key=lambda pair: pair[1].point, reverse=True)
+    ]
 
 
 def _counted(row: LayerCost) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from profiler.comparison.verdicts import compare
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import EnergyPart, Profile
 from profiler.values.quantities import (
@@ -16,27 +16,41 @@ from profiler.values.quantities import (
 )
 from profiler.values.units import show, show_share, show_short
 
-from .assumptions import assumption_in_words
+from .again_section import again_section
+from .carbon_section import carbon_section
 from .citations import Sources, sources_of
 from .codecarbon_table import codecarbon_table, cost_note
+from .comparison_sections import comparison_sections
 from .deployment_table import deployment_table
 from .document import Bar, Column, Document, Plot, Section, Table
 from .glossary import SEE, glossary
-from .report_sections import background_sections, comparison_section
-from .setting import an_item, size_of_call
+from .labels import labels_of
+from .lead import lead_of
+from .places import places_of
+from .power_section import power_section
+from .proxy_section import layer_proxy_section, proxy_section
+from .report_sections import background_sections
+from .tradeoff_section import tradeoff_section
 from .transforms_table import transforms_table
+from .trust_section import trust_section
 
 BASIS_LEGEND = (
     "Each number says where it comes from: counted (exact), measured (by a sensor or a clock), "
     "estimated (by a model of the hardware), assumed (a constant), quoted (from a publication). "
     "A number derived from others carries the weakest word among them."
 )
-_LEAD_LINES = 4
+MOST_FIGURES = 4
+MOST_NAMES = 3
 UNIT_LEGEND = "± and [low, high] are 95 % intervals. 1 MB = 1,000,000 B. MACs are multiply-adds."
 
 
 def tell(
-    profiles: Sequence[Profile], *, title: str | None = None, extra: Iterable[Section] = ()
+    profiles: Sequence[Profile],
+    *,
+    title: str | None = None,
+    extra: Iterable[Section] = (),
+    run_ids: Sequence[str] = (),
+    intensities: Mapping[str, Estimate] | None = None,
 ) -> Document:
     """Build the report of one or more profiles.
 
@@ -44,71 +58,45 @@ def tell(
         profiles: at least one; with several, the first of a workload is the base of comparisons.
         title: heading; None makes one of the names.
         extra: sections of somebody else (a claims table), put before the background.
+        run_ids: what the runs are called in the store, one a profile; () where they are in none.
+        intensities: g/kWh by country, for the same joules elsewhere.
     """
     profiles = tuple(profiles)
     if not profiles:
         raise ValueError("a report needs at least one profile")
     names = list(dict.fromkeys(profile.name for profile in profiles))
     labels = labels_of(profiles)
-    comparisons = [comparison_section(compare(*pair)) for pair in _pairs(profiles)]
+    places, pairs = places_of(profiles, labels), _pairs(profiles)
     figures = [_figures(*pair) for pair in zip(profiles, labels, strict=True)]
+    sections = (
+        _glance(profiles, labels),
+        *comparison_sections(pairs),
+        *extra,
+        tradeoff_section(places),
+        proxy_section(places),
+        *(replace(figure, fold=len(figures) > MOST_FIGURES) for figure in figures),
+        power_section(profiles, labels),
+        layer_proxy_section(places),
+        *background_sections(profiles, labels),
+        carbon_section(profiles, labels, intensities or {}),
+        trust_section(profiles, labels),
+        again_section(profiles),
+        glossary(),
+    )
     return Document(
-        title=title or " and ".join(names),
-        lead=_lead(profiles, labels),
-        sections=(
-            _glance(profiles, labels),
-            *comparisons,
-            *extra,
-            *figures,
-            *background_sections(profiles),
-            glossary(),
-        ),
+        title=title or _title(names),
+        lead=lead_of(profiles, labels, pairs),
+        sections=tuple(section for section in sections if section is not None),
         profiles=profiles,
+        run_ids=tuple(run_ids),
     )
 
 
-def labels_of(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """A short name a profile: its batch size; dtype, device and run-time where these differ."""
-    names = []
-    has_dtypes = len({profile.workload.dtype for profile in profiles}) > 1
-    has_devices = len({profile.workload.device for profile in profiles}) > 1
-    has_executors = len({profile.workload.executor for profile in profiles}) > 1
-    for profile in profiles:
-        workload = profile.workload
-        batch = "" if workload.batch_size is None else size_of_call(profile)
-        parts = (
-            profile.name,
-            batch,
-            workload.dtype if has_dtypes else "",
-            workload.device if has_devices else "",
-            workload.executor if has_executors else "",
-        )
-        names.append(", ".join(part for part in parts if part))
-    return tuple(names)
-
-
-def _lead(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
-    first = profiles[0]
-    places = dict.fromkeys(
-        f"{profile.environment.device_name} ({profile.workload.device}, {profile.workload.dtype})"
-        for profile in profiles
-    )
-    lines = [_answer(*pair) for pair in zip(profiles, labels, strict=True)]
-    where = f"Run on {' and '.join(places)}, {first.created_utc[:10]}."
-    return (*lines[:_LEAD_LINES], where)
-
-
-def _answer(profile: Profile, label: str) -> str:
-    energy, what = per_item(profile.energy_j, profile, "J"), an_item(profile)
-    if energy is None:
-        energy, what = profile.energy_j, "a call"
-    if energy is None:
-        return f"{label}: no sensor saw its energy; {show(profile.latency_s)} a call."
-    words = assumption_in_words(profile)
-    return (
-        f"{label}: {show(energy)} {what} ({energy.basis.value}), {show(profile.latency_s)} a call."
-        + ("" if words is None else f" {words}")
-    )
+def _title(names: Sequence[str]) -> str:
+    """Two or three names, or the first and how many more there are."""
+    if len(names) > MOST_NAMES:
+        return f"{names[0]} and {len(names) - 1} more"
+    return " and ".join(names)
 
 
 def _pairs(profiles: tuple[Profile, ...]) -> list[tuple[Profile, Profile]]:
@@ -138,10 +126,10 @@ def _overview(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Table:
         Column(label="energy per image", role="number"),
         Column(label="basis", role="basis"),
         Column(label="latency per image", role="number"),
-        Column(label="energy, 1 M inferences", role="number"),
-        Column(label="carbon, 1 M inferences", role="number"),
-        Column(label="MACs per image", role="number"),
-        Column(label="parameters", role="number"),
+        Column(label="energy, 1 M inferences", role="number", leaves=1),
+        Column(label="carbon, 1 M inferences", role="number", leaves=3),
+        Column(label="MACs per image", role="number", leaves=4),
+        Column(label="parameters", role="number", leaves=2),
     )
     rows = tuple(_overview_row(*pair) for pair in zip(profiles, labels, strict=True))
     return Table(caption="All runs, side by side", columns=columns, rows=rows)

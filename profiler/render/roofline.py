@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from profiler.values.hardware import FLOPS_A_MAC
 from profiler.values.units import show, show_number
 
-from .document import Column, Dot, Roofline, Section, Table
+from .document import Axis, Chart, Column, Dot, Line, Section, Table
 
 if TYPE_CHECKING:
     from profiler.values.hardware import HardwareBest
@@ -21,15 +21,10 @@ def roofline_of(report: LayerReport) -> Section | None:
     if best is None or rate is None:
         return None
     dots = _dots(report)
-    roofline = Roofline(
-        caption=f"Layers under the roof of {best.device_name}; area: share of the time",
-        flop_per_s=rate.point,
-        byte_per_s=best.copy_rates[-1].rate.point,
-        dots=dots,
-    )
+    chart = None if not dots else _chart(best, rate.point, dots)
     return Section(
         title="What the device could do",
-        rooflines=(roofline,) if dots else (),
+        charts=() if chart is None else (chart,),
         tables=best_tables(best),
         notes=(
             "A layer above the roof finds its data in a cache, or needs fewer multiplications than "
@@ -38,20 +33,41 @@ def roofline_of(report: LayerReport) -> Section | None:
     )
 
 
+def _chart(best: HardwareBest, flop_per_s: float, dots: tuple[Dot, ...]) -> Chart:
+    """The dots under the roof, in MACs as the table of layers has them."""
+    mac_per_s = flop_per_s / FLOPS_A_MAC
+    byte_per_s = best.copy_rates[-1].rate.point
+    ridge = mac_per_s / byte_per_s
+    left = min(*(dot.x for dot in dots), ridge) / 2
+    right = max(*(dot.x for dot in dots), ridge) * 2
+    roof = ((left, left * byte_per_s), (ridge, mac_per_s), (right, mac_per_s))
+    return Chart(
+        caption=f"Layers under the roof of {best.device_name}; area: share of the time; "
+        f"a MAC is {FLOPS_A_MAC} FLOP",
+        x=Axis(label="MACs per byte", unit="MAC/B", is_log=True),
+        y=Axis(label="MACs per second", unit="MAC/s", is_log=True),
+        dots=dots,
+        lines=(Line(label="", points=roof),),
+    )
+
+
 def _dots(report: LayerReport) -> tuple[Dot, ...]:
     """The layers that have a place on it: timed, and with work and traffic that were counted."""
+    timed = [
+        (row, row.latency_s.point)
+        for row in report.layers
+        if row.latency_s is not None and row.latency_s.point > 0
+    ]
+    whole_s = sum(latency_s for _, latency_s in timed)
     return tuple(
         Dot(
-            label=f"{row.path} ({row.kind})",
-            flop_per_byte=FLOPS_A_MAC * row.mac_count / row.moved_bytes,
-            flop_per_s=FLOPS_A_MAC * row.mac_count / row.latency_s.point,
-            latency_s=row.latency_s.point,
+            label=row.path,
+            x=row.mac_count / row.moved_bytes,
+            y=row.mac_count / latency_s,
+            share=latency_s / whole_s,
         )
-        for row in report.layers
-        if row.latency_s is not None
-        and row.latency_s.point > 0
-        and row.mac_count
-        and row.moved_bytes
+        for row, latency_s in timed
+        if row.mac_count and row.moved_bytes
     )
 
 

@@ -21,7 +21,7 @@ JSON format history:
 
 from __future__ import annotations
 
-from .run_files import load, load_all, save, save_run
+from .run_files import load, load_all, load_named, save, save_run
 from .stored_runs import StoredRun, list_runs, new_run_path, resolve_runs
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "list_runs",
     "load",
     "load_all",
+    "load_named",
     "new_run_path",
     "resolve_runs",
     "save",

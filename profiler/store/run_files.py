@@ -76,11 +76,24 @@ def load_all(
     reference: str | Path, root: str | Path = "runs", *, with_traces: bool = False
 ) -> tuple[Profile, ...]:
     """Every profile that a reference stands for (see `resolve_runs`), oldest first."""
-    return tuple(
-        profile
-        for path in resolve_runs(reference, root)
-        for profile in _load_path(path, with_traces=with_traces)
-    )
+    named = load_named(reference, root, with_traces=with_traces)
+    return tuple(profile for _, profile in named)
+
+
+def load_named(
+    reference: str | Path, root: str | Path = "runs", *, with_traces: bool = False
+) -> tuple[tuple[str, Profile], ...]:
+    """The same with what each run is called: its folder, or its file and place in it."""
+    named: list[tuple[str, Profile]] = []
+    for path in resolve_runs(reference, root):
+        folder = path.parent if path.name == PROFILE_FILE else path
+        name = folder.resolve().name if folder.is_dir() else path.stem
+        profiles = _load_path(path, with_traces=with_traces)
+        if len(profiles) == 1:
+            named.append((name, profiles[0]))
+        else:
+            named += [(f"{name}#{number}", each) for number, each in enumerate(profiles, 1)]
+    return tuple(named)
 
 
 def _load_path(path: Path, *, with_traces: bool) -> tuple[Profile, ...]:

@@ -43,6 +43,7 @@ _LIMITS = {
     "g": (_SMALLEST, 3),
     "B": (0, _LARGEST),
     "MAC": (0, _LARGEST),
+    "inference": (0, _LARGEST),
     "item/s": (0, 0),
     "image/s": (0, 0),
     "image/J": (0, 0),
@@ -55,7 +56,7 @@ _LIMITS = {
 _REBASED = {"kWh": ("Wh", 3)}
 _GLUED = frozenset({"x"})
 # What a number counts is said by its label: "MACs per call  12,159,488".
-_UNSPOKEN = frozenset({"MAC", "parameter", "item"})
+_UNSPOKEN = frozenset({"MAC", "parameter", "item", "inference"})
 
 _DIGITS_WITHOUT_INTERVAL = 3
 _DIGITS_OF_A_COUNT = 4

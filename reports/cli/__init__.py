@@ -14,7 +14,7 @@ PROGRAM = Program(
     verbs={
         "claims": "what the source studies claim",
         "study": "measure a study's models, then build its report",
-        "build": "a report of stored runs, beside the claims",
+        "build": "a report of any mix of runs, trainings and studies, beside the claims",
     },
 )
 

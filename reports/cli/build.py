@@ -1,4 +1,7 @@
-"""A report of stored runs and finished trainings, beside the claims of the studies."""
+"""A report of any mix of runs, trainings, experiments and studies, beside the papers' claims.
+
+Without --format it is written as Markdown and HTML, and its short form is printed.
+"""
 
 from __future__ import annotations
 
@@ -6,51 +9,64 @@ import argparse
 import sys
 from pathlib import Path
 
+from profiler.cli.page import page_width
+from profiler.cli.report_output import add_report_output, intensities, print_report
 from profiler.errors import UsageError
 from profiler.render import Document
-from profiler.render.formats import render_document
-from profiler.store import load_all
+from profiler.render.formats.text import render
 from reports.build import build_document, shortened, write_report
-from reports.trainings import load_trainings
+from reports.material import gather
+from reports.study_sections import study_sections
+
+REPORT = Path("report")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `build`."""
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="folder or name of a run")
-    add_report(parser)
-
-
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """--training and --out."""
     parser.add_argument(
-        "--training",
-        type=Path,
+        "folders",
         nargs="+",
-        default=(),
-        metavar="DIR",
-        help="folders of finished trainings; those that differ in their seed alone are brought "
-        "together",
+        metavar="FOLDER",
+        help="of a run, a training, an experiment or a study, or one that holds such; or a part of "
+        "a run's name",
     )
+    add_report_output(parser, form=None)
     parser.add_argument(
-        "--out", type=Path, default=Path("report"), help="path without suffix: OUT.md and OUT.html"
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help=f"the file of --format, not stdout; without --format, PATH.md and PATH.html (default: "
+        f"{REPORT}.md and {REPORT}.html)",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Build the report of what is named."""
-    if not arguments.runs and not arguments.training:
-        raise UsageError(
-            "there is nothing to build a report of",
-            hint="name runs, or finished trainings with --training",
-        )
-    trained = load_trainings(arguments.training)
-    profiles = [profile for run in arguments.runs for profile in load_all(run)]
-    finish(build_document(profiles, trained=trained), arguments.out)
+    if arguments.format is None and arguments.table is not None:
+        raise UsageError("--table needs a format", hint="add --format latex")
+    with_traces = arguments.format in (None, "html")
+    material = gather(arguments.folders, arguments.root, with_traces=with_traces)
+    for folder in material.unfinished:
+        print(f"left out {folder}: its training is not finished", file=sys.stderr)
+    only = material.studies[0].document if len(material.studies) == 1 else None
+    document = build_document(
+        material.profiles,
+        trained=material.trained,
+        title=arguments.title or (None if only is None else only.title),
+        paper=None if only is None else only.paper,
+        first=[section for study in material.studies for section in study_sections(study)],
+        run_ids=material.run_ids,
+        intensities=intensities(arguments.countries),
+    )
+    if arguments.format is not None:
+        print_report(document, arguments)
+    else:
+        finish(document, arguments.out or REPORT, is_wide=arguments.wide)
     return 0
 
 
-def finish(document: Document, stem: Path) -> None:
+def finish(document: Document, stem: Path, *, is_wide: bool = False) -> None:
     """Write a report, and print its short form."""
     written = write_report(document, stem)
-    print(render_document(shortened(document), "text"), end="")
+    sys.stdout.write(render(shortened(document), page_width(is_wide=is_wide)))
     print(f"wrote {' and '.join(str(path) for path in written)}", file=sys.stderr)

@@ -88,11 +88,13 @@ MAY_IMPORT: dict[str, str] = {
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
     "reports.split_section": "render values reports.claim_rows reports.claims reports.factor_split",
     "reports.study_sections": "render values reports.studies",
-    "reports.build": "files render render.formats values reports.claim_sections reports.claims"
-    " reports.split_section reports.studies reports.study_sections reports.training_section"
-    " reports.trainings",
-    "reports.cli": "cli machine render render.formats store values reports.build reports.claims"
-    " reports.engines reports.studies reports.trainings",
+    "reports.break_even_section": "comparison render values reports.trainings",
+    "reports.material": "store values reports.studies reports.trainings training.run_folder",
+    "reports.build": "files render render.formats values reports.break_even_section"
+    " reports.claim_sections reports.claims reports.split_section reports.studies"
+    " reports.study_sections reports.training_section reports.trainings",
+    "reports.cli": "cli machine render render.formats values reports.build reports.claims"
+    " reports.engines reports.material reports.studies reports.study_sections",
     "reports.__main__": "reports.cli",
     "reports": "",
 }

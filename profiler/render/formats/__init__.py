@@ -31,6 +31,7 @@ def render_profiles(
     *,
     title: str | None = None,
     extra: Iterable[Section] = (),
+    run_ids: Sequence[str] = (),
 ) -> str:
     """Tell the story of profiles in one of the formats of `RENDERERS`.
 
@@ -39,10 +40,11 @@ def render_profiles(
         form: a key of `RENDERERS`.
         title: heading; None makes one of the profiles' names.
         extra: further sections, for example a claims table.
+        run_ids: what the runs are called in the store, one a profile.
     """
     from profiler.render.report import tell
 
-    return render_document(tell(profiles, title=title, extra=extra), form)
+    return render_document(tell(profiles, title=title, extra=extra, run_ids=run_ids), form)
 
 
 def render_document(document: Document, form: str) -> str:

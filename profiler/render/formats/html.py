@@ -5,9 +5,7 @@ from __future__ import annotations
 from profiler.render.document import Document, bind
 from profiler.values.plain_text import clean
 
-from .svg_bars import draw_bars
-from .svg_curves import draw_curves
-from .svg_roofline import draw_roofline
+from .figures import draw
 
 
 def render(document: Document) -> str:
@@ -24,7 +22,5 @@ def render(document: Document) -> str:
     )
     engine.filters["clean"] = clean
     engine.filters["bind"] = bind
-    engine.globals["draw_bars"] = draw_bars
-    engine.globals["draw_curves"] = draw_curves
-    engine.globals["draw_roofline"] = draw_roofline
+    engine.globals["draw"] = draw
     return engine.get_template("report.html.jinja").render(document=document)

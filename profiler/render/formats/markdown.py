@@ -17,7 +17,8 @@ def render(document: Document) -> str:
     """Print a document as Markdown that ends in a newline."""
     blocks = [f"# {escape(document.title)}", *map(escape, document.lead)]
     for section in document.sections:
-        blocks.extend(section_blocks(section))
+        if not section.is_only_drawn:
+            blocks.extend(section_blocks(section))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 

@@ -70,10 +70,13 @@ def test_an_unknown_format_is_a_usage_error(root):
     "words", [["report", "RUNS"], ["compare", "RUNS", "RUNS"], ["runs", "--root", "RUNS"]]
 )
 def test_reading_runs_imports_nothing_heavy(root, words):
+    # A report fits lines through joules; the others read numbers and print them.
+    needed = {"numpy", "scipy"} if words[0] == "report" else set()
     words = [str(root) if word == "RUNS" else word for word in words]
     code = (
         "import sys; from profiler.cli import main; code = main(sys.argv[1:]);"
         "heavy = {'torch', 'numpy', 'pandas', 'pyarrow', 'rich', 'jinja2', 'scipy'};"
+        f"heavy -= {needed!r};"
         "sys.exit(code or str(sorted(heavy & set(sys.modules))).strip('[]') or 0)"
     )
     repository = Path(__file__).parents[3]

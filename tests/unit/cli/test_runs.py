@@ -11,7 +11,7 @@ def test_runs_are_listed_with_partial_and_unreadable_ones(tmp_path, capsys):
     broken = save_run(sample_profile("broken"), tmp_path)
     (broken / "profile.json").write_text("{")
     (tmp_path / "not-a-run").mkdir()
-    assert main(["runs", "--root", str(tmp_path)]) == 0
+    assert main(["runs", "--root", str(tmp_path), "--wide"]) == 0
     listed = capsys.readouterr().out
     assert whole.name in listed
     assert "312 ± 4 mJ" in listed

@@ -88,7 +88,8 @@ def test_html_tables_and_figures_are_labelled():
     elements = parse(render_profiles([resnet18(), sample_profile()], "html"))
     count = elements.tags.count
     assert count("caption") == count("table") > 0
-    assert count("figcaption") == count("figure") == count("svg") == 2
+    assert count("figcaption") == count("figure") > 2
+    assert count("svg") == 2 * count("figure")  # for a page, and for a telephone
     scopes = [value for key, value in elements.attributes if key == "scope"]
     assert len(scopes) == count("th")
 

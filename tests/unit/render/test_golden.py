@@ -1,6 +1,7 @@
 """Every format against a file. WATTPROF_UPDATE_GOLDEN=1 rewrites the files; look at the diff."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_each_format_prints_what_it_printed_before(form, scene):
     else:
         profiles = [sample_profile(cpu=True)]
     printed = render_profiles(profiles, form, extra=[EXTRA])
+    # What vl-convert draws changes with its version; what it is told is tested beside it.
+    printed = re.sub(r"(<svg [^>]*>).*?</svg>", r"\1</svg>", printed, flags=re.DOTALL)
     path = GOLDEN / f"report-{scene}.{SUFFIXES.get(form, form)}"
     if os.environ.get("WATTPROF_UPDATE_GOLDEN") == "1":
         path.write_text(printed, encoding="utf-8", newline="")

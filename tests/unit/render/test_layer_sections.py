@@ -52,7 +52,10 @@ def test_what_was_measured_stands_under_the_headline(report: LayerReport) -> Non
 
 def test_html_draws_the_roofline_and_escapes_names(report: LayerReport) -> None:
     text = render_document(layer_document(report, report.layers), "html")
-    assert text.count('class="dot"') == 2
+    wide = text.partition('class="wide"')[2].partition("</svg>")[0]
+    dots = wide.partition("role-mark")[2].count('aria-roledescription="point"')
+    assert dots == 1 + 2  # the one that carries the axes, and the layers
+    assert "MACs per byte" in wide
     assert "<b>net</b>" not in text
     assert "<script" not in text
 

@@ -1,4 +1,7 @@
+import csv
+import io
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -170,7 +173,7 @@ def test_a_distilled_model_does_not_stand_beside_a_claim_of_plain_training(study
     write(tmp_path, teacher="resnet18.safetensors")
     trained = load_trainings([tmp_path])
     assert not any(row.here for row in build_rows(study, (), trained))
-    assert "lightweight, distilled" in render_document(build_document([], trained=trained), "text")
+    assert "lightweight, distilled" in render_document(build_document([], trained=trained), "md")
 
 
 def test_durations_stand_beside_the_claims_of_their_device(study, runs, tmp_path):
@@ -237,7 +240,7 @@ def test_the_one_accuracy_of_several_is_not_guessed(study, runs):
 def test_the_report_shows_accuracy_joules_basis_and_findings(runs, tmp_path, capsys):
     save(resnet18(), tmp_path / "profiles" / "resnet18")
     out = tmp_path / "report"
-    arguments = [str(tmp_path / "profiles"), "--training", str(runs), "--out", str(out)]
+    arguments = [str(tmp_path / "profiles"), str(runs), "--out", str(out)]
     assert main(["build", *arguments]) == 0
     shown = capsys.readouterr().out
     assert "Trainings" in shown
@@ -249,14 +252,63 @@ def test_the_report_shows_accuracy_joules_basis_and_findings(runs, tmp_path, cap
 
 
 def test_a_report_of_trainings_alone_is_built(runs, tmp_path, capsys):
-    assert main(["build", "--training", str(runs), "--out", str(tmp_path / "report")]) == 0
+    assert main(["build", str(runs), "--out", str(tmp_path / "report")]) == 0
     assert "Training of lightweight" in capsys.readouterr().out
     assert "lightweight" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_nothing_to_build_is_a_usage_error(tmp_path, capsys):
+def test_nothing_to_build_is_an_error_that_says_what_there_must_be(tmp_path, capsys):
     assert main(["build", "--out", str(tmp_path / "report")]) == 2
-    assert "nothing to build a report of" in capsys.readouterr().err
+    assert main(["build", str(tmp_path), "--out", str(tmp_path / "report")]) == 1
+    assert "holds neither a run nor a finished training" in capsys.readouterr().err
+
+
+def test_any_folder_above_runs_and_trainings_is_one_report(runs, tmp_path, capsys):
+    """Of a study, whose cells hold both."""
+    study = tmp_path / "study"
+    shutil.copytree(runs, study / "cells" / "train" / "training")
+    save(resnet18(), study / "cells" / "measure" / "runs" / "r1")
+    save(sample_profile(), study / "cells" / "measure" / "runs" / "r2")
+    save(resnet18(), study / ".hidden" / "r3")
+    assert main(["build", str(study), "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["run_id"] for row in rows if row["kind"] == "run"} == {"r1", "r2"}
+    trained = [row for row in rows if row["kind"] == "training" and row["quantity"] == "energy_j"]
+    assert [(row["seed"], row["value"]) for row in trained] == [
+        (str(seed), "120000.0") for seed in range(3)
+    ]
+
+
+def test_a_training_pays_back_what_its_model_saves(runs, tmp_path):
+    trained = load_trainings([runs])
+    document = build_document([resnet18(), sample_profile()], trained=trained)
+    section = next(s for s in document.sections if s.title == "When does the training pay?")
+    (row,) = section.tables[0].rows
+    saved_j = (4.61 - 0.312) / 128
+    assert row[0] == "lightweight"
+    assert row[3].startswith("resnet18, on ")
+    assert row[5].startswith(f"{120_000 / saved_j / 1e6:.2f}")
+    assert row[5].endswith(" M")
+    accuracies = [profile.accuracy.point for profile in document.profiles]
+    assert accuracies == [0.70, 0.70]  # their own; that of a training only where they have none
+
+
+def test_a_profile_without_accuracy_has_that_of_its_only_training(runs):
+    bare = [replace(each, accuracy=None) for each in (resnet18(), sample_profile())]
+    document = build_document(bare, trained=load_trainings([runs]))
+    first, second = document.profiles
+    assert first.accuracy is None
+    assert second.accuracy.point == pytest.approx(0.66)
+    assert second.accuracy.source.startswith("training of the same model, ")
+
+
+def test_an_interrupted_training_is_left_out_and_named(tmp_path, capsys):
+    write(tmp_path, seed=1)
+    write(tmp_path, seed=2, stopped_by="interrupted")
+    assert main(["build", str(tmp_path), "--format", "md"]) == 0
+    told = capsys.readouterr()
+    assert "-2: its training is not finished" in told.err
+    assert "1 seed" in told.out
 
 
 def test_a_folder_without_a_finished_run_is_named(tmp_path):
@@ -309,7 +361,7 @@ def test_a_curve_shows_accuracy_against_joules_and_names_its_split(
     assert [energy_j.point for energy_j, _ in points] == [1000.0, 2000.0]
     assert [share for _, share in points] == pytest.approx(accuracies)
     (section,) = trainings_sections([trained], [])
-    (shape,) = section.curves
+    (shape,) = section.charts
     assert split in shape.caption
     assert "measured" in shape.caption
 
@@ -322,7 +374,7 @@ def test_a_training_without_a_sensor_has_no_curve(tmp_path):
         point["energy_j"] = None
     (path / "result.json").write_text(json.dumps(document))
     (section,) = trainings_sections(load_trainings([tmp_path]), [])
-    assert section.curves == ()
+    assert section.charts == ()
 
 
 def test_joules_that_are_no_number_are_not_drawn(tmp_path):
