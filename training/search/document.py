@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.render.document import Column, Curves, Document, Line, Section, Table
+from profiler.render.document import (
+    Axis,
+    Chart,
+    Column,
+    Document,
+    Dot,
+    Line,
+    Section,
+    Table,
+    span_decades,
+)
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.plain_text import clean
 from profiler.values.units import NOT_SEEN, show, show_share
@@ -85,7 +95,7 @@ def _front(result: SearchResult) -> Section:
     return Section(
         title="Front",
         paragraphs=() if missed is None else (f"{missed[:1].upper()}{missed[1:]}.",),
-        curves=tuple(_curve(result.best, name) for name in plan.objectives if _is_cost(name))
+        charts=tuple(_chart(result.best, name) for name in plan.objectives if _is_cost(name))
         if len(result.best) > 1
         else (),
         tables=(Table(caption="Networks that no other one beats", columns=columns, rows=rows),)
@@ -95,17 +105,37 @@ def _front(result: SearchResult) -> Section:
     )
 
 
-def _curve(best: Sequence[Trial], cost: str) -> Curves:
-    points = sorted((t.values[cost].point, 100 * t.values[ACCURACY].point) for t in best)
-    label = OBJECTIVES[cost].label
-    unit = f", {OBJECTIVES[cost].unit}" if OBJECTIVES[cost].unit else ""
-    bases = " and ".join(sorted({trial.values[cost].basis.value for trial in best}))
-    return Curves(
-        caption=f"Validation accuracy over {label} ({bases}) of the networks on the front",
-        x_label=f"{label}{unit}",
-        y_label="accuracy, %",
-        lines=(Line(label="front", points=tuple(points)),),
+def _chart(best: Sequence[Trial], cost: str) -> Chart:
+    label, unit = OBJECTIVES[cost].label, OBJECTIVES[cost].unit
+    dots = sorted((_dot(trial, cost) for trial in best), key=lambda dot: dot.x)
+    bases = " and ".join(sorted({dot.basis for dot in dots}))
+    return Chart(
+        caption=f"Validation accuracy over {label} ({bases}) of the networks on the front; boxes: "
+        "95 % intervals; line: the front",
+        x=Axis(label=label, unit=unit, is_log=span_decades(dot.x for dot in dots)),
+        y=Axis(label="accuracy", unit="%"),
+        dots=tuple(dots),
+        lines=(Line(label="front", points=tuple((dot.x, dot.y) for dot in dots)),),
     )
+
+
+def _dot(trial: Trial, cost: str) -> Dot:
+    spent, accuracy = trial.values[cost], trial.values[ACCURACY]
+    return Dot(
+        label=f"network {trial.number}",
+        x=spent.point,
+        x_low=spent.low,
+        x_high=spent.high,
+        y=100 * accuracy.point,
+        y_low=_in_percent(accuracy.low),
+        y_high=_in_percent(accuracy.high),
+        basis=spent.basis.value,
+        is_on_front=True,
+    )
+
+
+def _in_percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _trained(result: SearchResult) -> Section:
