@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .plain_text import some_of
+
 CONTENDED = "contended"
 
 
@@ -214,7 +216,7 @@ def inputs_renewed(paths: tuple[str, ...]) -> Finding:
     """The model writes into its inputs, so that a second call would see other values."""
     return Finding(
         kind="inputs-renewed",
-        observed=f"the model changes its inputs ({_some(paths)}): they are put back before every "
+        observed=f"the model changes its inputs ({some_of(paths)}): they are put back before every "
         "call, and that is inside latency and joules",
         remedy="let the model write to tensors of its own",
     )
@@ -224,8 +226,8 @@ def state_renewed(paths: tuple[str, ...]) -> Finding:
     """The model keeps something from call to call."""
     return Finding(
         kind="state-renewed",
-        observed=f"the model keeps state between calls ({_some(paths)}): it is put back to what it "
-        "was before every call, and that is inside latency and joules",
+        observed=f"the model keeps state between calls ({some_of(paths)}): it is put back to what "
+        "it was before every call, and that is inside latency and joules",
         remedy="numbers hold for a call from the state in which the model was given",
     )
 
@@ -234,7 +236,7 @@ def state_not_renewed(paths: tuple[str, ...]) -> Finding:
     """What calls change and nothing can put back."""
     return Finding(
         kind="state-not-renewed",
-        observed=f"every call changes {_some(paths)}, which cannot be put back: no two calls are "
+        observed=f"every call changes {some_of(paths)}, which cannot be put back: no two calls are "
         "alike",
         remedy="let the model leave it as it is, or read the numbers as means over such calls",
     )
@@ -247,8 +249,3 @@ def gradients_on() -> Finding:
         observed="the model asks for gradients inside its forward: it is called with gradients on",
         remedy="numbers include what autograd keeps for them",
     )
-
-
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+NAMED = 3
+"""Names of a list that are told one by one."""
+
 
 def clean(text: str) -> str:
     """Text on one line without control characters: a name must not move a terminal's cursor."""
@@ -17,3 +22,9 @@ def one_line(error: BaseException) -> str:
     """Type and message of an exception, on one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

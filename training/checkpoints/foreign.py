@@ -9,7 +9,7 @@ from profiler.errors import CheckpointError, UsageError
 from profiler.inputs.base import IMAGENET
 from profiler.inputs.sources import open_source
 from profiler.values.findings import Finding
-from profiler.values.plain_text import clean
+from profiler.values.plain_text import clean, some_of
 from profiler.workload.target import resolve
 from profiler.workload.weights import Fit, fit_weights, read_weights
 from training.recipe import Recipe
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from profiler.inputs.base import ImageSet, Split
-
-SHOWN = 3
 
 
 def is_foreign(path: Path) -> bool:
@@ -126,8 +124,7 @@ def _row_count(weights: dict[str, Any], path: Path) -> int:
 def _as_read(path: Path, fit: Fit, info: Info, *, has_data: bool) -> Finding:
     told = [f"names in it lost the prefix '{clean(fit.prefix)}'"] if fit.prefix else []
     if fit.unused:
-        others = f" and {len(fit.unused) - SHOWN} more" if len(fit.unused) > SHOWN else ""
-        told.append(f"unused: {clean(', '.join(fit.unused[:SHOWN]))}{others}")
+        told.append(f"unused: {clean(some_of(fit.unused))}")
     _, height, width = info.input_shape
     whose = "the data's" if has_data else "ImageNet's"
     told.append(f"images of {height}x{width}, {whose} normalization")

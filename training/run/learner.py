@@ -15,7 +15,7 @@ from profiler.errors import UsageError
 from profiler.inputs import load_calibration
 from profiler.machine.device import Device
 from profiler.values.findings import Finding
-from profiler.values.plain_text import clean
+from profiler.values.plain_text import clean, some_of
 from profiler.variants import GivenWeights, build, parse
 from profiler.workload.prepared import DTYPES
 from profiler.workload.stated_accuracy import stated_model
@@ -189,7 +189,7 @@ def judge_fit(recipe: Recipe, fit: Fit | None) -> tuple[Finding, ...]:
     """What of the initial weights was not taken."""
     if fit is None or not (fit.fresh or fit.unused):
         return ()
-    told = [f"{word}: {clean(', '.join(names))}" for word, names in (
+    told = [f"{word}: {clean(some_of(names))}" for word, names in (
         ("begun anew, because the file knows another number of classes", fit.fresh),
         ("in the file and unused", fit.unused),
     ) if names]  # fmt: skip
