@@ -7,11 +7,23 @@ STUDY ?= quick
 # CIFAR-10 for the training's benchmark; `parquet:FOLDER` where nothing can be downloaded.
 DATA ?= cifar10
 
-.PHONY: help measure test check bench-energy bench-count bench-layers bench-repeat bench-train bench-transforms bench-variants clean
+# `make evidence REHEARSE=1` tries every command line of it on the CPU, with budgets of a second.
+DEVICE := $(if $(REHEARSE),cpu,cuda)
+BUDGETS := $(if $(REHEARSE),--max-seconds 1 --epochs 1 --seeds 1 --out studies/rehearsal,--minutes 25)
+
+# What an image with Python $(WHEELS_FOR), torch, pandas, scikit-learn and rich may lack for it.
+WHEELS_FOR ?= 3.12
+WHEELS := codecarbon zeus
+WHEELS_FROM_SOURCE := fvcore iopath yacs termcolor torch-pruning
+PLATFORMS := manylinux_2_28_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64 manylinux1_x86_64
+
+.PHONY: help measure test evidence wheels check bench-energy bench-count bench-layers bench-repeat bench-train bench-transforms bench-variants clean
 
 help:
 	@echo "make measure       install, measure the study's two models, write a report"
 	@echo "make test          install with the test dependencies, run the whole suite"
+	@echo "make evidence      what a GPU is asked in 25 minutes (REHEARSE=1: on the CPU first)"
+	@echo "make wheels        what a machine without network lacks for that, to be carried there"
 	@echo "make check         lint, types, architecture, and what the wheel holds"
 	@echo "make bench-energy  the estimator against known truth and against its rivals"
 	@echo "make bench-count   the MAC counter against torch's own"
@@ -36,6 +48,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 measure: $(VENV)/.installed
 	$(BIN)/python -m reports study $(STUDY)
+
+evidence: $(VENV)/.installed
+	$(BIN)/python -m reports study evidence --device $(DEVICE) --data $(DATA) $(BUDGETS)
+
+wheels: $(VENV)/.installed
+	$(BIN)/python -m pip download --quiet --only-binary=:all: --python-version $(WHEELS_FOR) \
+		--implementation cp $(addprefix --platform ,$(PLATFORMS)) --dest wheels $(WHEELS)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir wheels $(WHEELS_FROM_SOURCE)
+	rm -f wheels/numpy-* wheels/scipy-* wheels/pandas-* wheels/scikit_learn-*
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

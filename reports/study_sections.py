@@ -7,12 +7,13 @@ from profiler.values.profile import Profile
 from profiler.values.quantities import per_item
 from profiler.values.units import NOT_SEEN, show, show_short
 
+from .device_sections import device_sections
 from .studies.cell import CellState
 from .studies.results import StudiedNetwork, networks_of_study
 from .studies.study_folder import StoredStudy
 
 NETWORKS = "The networks of the study"
-FAILED = "Cells that failed"
+FAILED = "Cells that failed, or that no time was left for"
 _COLUMNS = (
     Column(label="network"),
     Column(label="setting"),
@@ -39,7 +40,7 @@ def study_sections(study: StoredStudy) -> tuple[Section, ...]:
     failed = _failed(study)
     if failed is not None:
         sections.append(Section(title=FAILED, tables=(failed,)))
-    return tuple(sections)
+    return (*sections, *device_sections(study))
 
 
 def _rows(network: StudiedNetwork) -> list[tuple[str, ...]]:
@@ -73,7 +74,7 @@ def _failed(study: StoredStudy) -> Table | None:
     rows = tuple(
         (name, end.reason + (f" ({end.hint})" if end.hint else ""))
         for name, end in study.ends.items()
-        if end.state is CellState.FAILED
+        if end.state is not CellState.FINISHED
     )
     if not rows:
         return None

@@ -16,6 +16,7 @@ from profiler.errors import UsageError
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import section_blocks
 from profiler.render.roofline import best_tables
+from profiler.render.sensor_tables import response_section
 from profiler.values.codec import encode
 from profiler.values.units import NOT_SEEN, show_number
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from profiler.machine.allocator import FreedMemory
     from profiler.machine.diagnosis import Diagnosis, SensorReport
     from profiler.values.hardware import HardwareBest
+    from profiler.values.sensor_response import SensorResponse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="measure what the device does at its best, for `layers` to compare with, and keep it",
+        help="measure what the device does at its best, for `layers` to compare with, and keep "
+        "it; of an NVIDIA GPU also how its sensors follow a load (half a minute)",
     )
     parser.add_argument(
         "--device", default="auto", metavar="D", help="what to calibrate (default: auto)"
@@ -58,23 +61,35 @@ def execute(arguments: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print(f"watching every sensor for {arguments.seconds:g} s ...", file=sys.stderr)
     diagnosis = diagnose(arguments.seconds)
-    best = _calibrated(arguments.device) if arguments.calibrate else None
+    best, response = _calibrated(arguments.device) if arguments.calibrate else (None, None)
     if arguments.json:
         document = _document(diagnosis)
-        print(json.dumps(document if best is None else {**document, "hardware": encode(best)}))
+        if best is not None:
+            document |= {"hardware": encode(best), "sensor_response": encode(response)}
+        print(json.dumps(document))
         return 0
     sys.stdout.write(_text(diagnosis))
     if best is not None:
-        section = Section(title="What the device can do", tables=best_tables(best))
-        sys.stdout.write("\n" + "\n\n".join(section_blocks(section)) + "\n")
+        _print(Section(title="What the device can do", tables=best_tables(best)))
+    if response is not None:
+        _print(response_section(response))
     return 0
 
 
-def _calibrated(device: str) -> HardwareBest:
+def _print(section: Section) -> None:
+    sys.stdout.write("\n" + "\n\n".join(block for block in section_blocks(section) if block) + "\n")
+
+
+def _calibrated(name: str) -> tuple[HardwareBest, SensorResponse | None]:
     from profiler.layers.calibration import hardware_best
+    from profiler.layers.load_response import sensor_response
     from profiler.machine.device import find_device
 
-    return hardware_best(find_device(device), refresh=True)
+    device = find_device(name)
+    best = hardware_best(device, refresh=True)
+    if sys.stderr.isatty() and device.is_gpu:
+        print("watching how the sensors follow a load, half a minute ...", file=sys.stderr)
+    return best, sensor_response(device)
 
 
 def _document(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,12 @@ def _as_graph(run: Callable[[], None], device: Device) -> Callable[[], None]:
     except RuntimeError:  # it waits for the device, or allocates on the host: launched as it is
         device.synchronize()
         return run
-    return graph.replay
+    return partial(_replay, graph, run)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, run: Callable[[], None]) -> None:
+    """Launch a captured `run` again; it is held for its tensors, whose addresses are captured."""
+    graph.replay()
 
 
 def _cache_bytes(device: Device) -> int:

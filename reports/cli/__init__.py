@@ -14,6 +14,8 @@ PROGRAM = Program(
     verbs={
         "claims": "what the source studies claim",
         "study": "measure a study's models, then build its report",
+        "publish": "a study as a folder to be kept, its runs verified",
+        "rivals": "the same windows read by this program and by others",
         "build": "a report of any mix of runs, trainings and studies, beside the claims",
     },
 )

@@ -47,6 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=whole_number("--epochs", 1), metavar="N", help="of every training")
     add("--seeds", type=whole_number("--seeds", 1, 1000), metavar="N", help="seeds 0 to N - 1")
     add("--max-seconds", type=_seconds, metavar="S", help="budget of every measurement")
+    add("--minutes", type=_minutes, metavar="N",
+        help="for all of it: no cell begins that is not expected to end in them")  # fmt: skip
     add("--engine", choices=tuple(ENGINES), default="local", help="default: %(default)s")
     add("--address", metavar="A", help="of a running Ray cluster (default: one of this machine)")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
@@ -117,12 +119,16 @@ def _run(
             text = f"interrupted; {done} cells are kept in {folder}, go on with `{again}`"
             print(clean(text), file=sys.stderr)
             return INTERRUPTED
-        failed = [name for name, end in ends.items() if end.reason]
+        failed = [name for name, end in ends.items() if end.state == "failed"]
+        unbegun = sum(end.state == "not begun" for end in ends.values())
         _report(arguments, read_study(folder))
     if failed:
         raise ProfilerError(
             f"{len(failed)} of {len(cells)} cells failed", hint=f"`{again}` tries them again"
         )
+    if unbegun:
+        text = f"{unbegun} of {len(cells)} cells were not begun; go on with `{again}`"
+        print(clean(text), file=sys.stderr)
     return 0
 
 
@@ -131,7 +137,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     words = ["python", "-m", "reports", "study", arguments.study]
     for pattern in arguments.only:
         words += ["--only", pattern]
-    for name in ("out", "device", "data", "epochs", "seeds", "max_seconds", "address"):
+    for name in ("out", "device", "data", "epochs", "seeds", "max_seconds", "minutes", "address"):
         value = getattr(arguments, name)
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -160,16 +166,19 @@ def _conduct(
     from reports.studies.conductor import Conductor
     from reports.studies.results import result_text
     from reports.studies.study_folder import past_of, read_study
+    from reports.studies.time_left import TimeLeft
     from reports.studies.view import choose_watch
 
+    past, minutes = past_of(folder), arguments.minutes
     engine = ENGINES[arguments.engine](
         tuple(dict.fromkeys(cell.device for cell in cells)), arguments.address
     )
     watch = choose_watch(
-        lambda cell: result_text(read_study(folder), cell), past_of(folder), quiet=arguments.quiet
+        lambda cell: result_text(read_study(folder), cell), past, quiet=arguments.quiet
     )
+    time_left = None if minutes is None else TimeLeft(60 * minutes, past)
     try:
-        return Conductor(folder, cells, engine, arguments.engine, watch).run()
+        return Conductor(folder, cells, engine, arguments.engine, watch, time_left).run()
     finally:
         watch.close()
 
@@ -230,7 +239,15 @@ def _time(seconds: float | None) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = number("--max-seconds")(text)
+    return _above_zero("--max-seconds", text)
+
+
+def _minutes(text: str) -> float:
+    return _above_zero("--minutes", text)
+
+
+def _above_zero(flag: str, text: str) -> float:
+    value = number(flag)(text)
     if value <= 0:
-        raise UsageError(f"--max-seconds {text} is not possible", hint="give more than 0")
+        raise UsageError(f"{flag} {text} is not possible", hint="give more than 0")
     return value

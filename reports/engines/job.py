@@ -41,6 +41,7 @@ class EngineJob:
             begins.
         cwd: where it runs.
         environment: variables that are set for it; None takes one away.
+        limit_s: seconds with its device after which it is ended as by Ctrl-C; None for no limit.
     """
 
     name: str
@@ -49,6 +50,7 @@ class EngineJob:
     folder: Path
     cwd: Path
     environment: Mapping[str, str | None] = field(default_factory=dict)
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ class JobEnd:
         exit_code: of its command, negative for a signal; None where no command came to its end.
         started_utc: ISO 8601, to the second, when it had its device.
         duration_s: from then on.
-        reason: why there is no exit code, in one sentence; "" where there is one.
+        reason: why it is not the end that its command would have come to, in one sentence; ""
+            where it is.
     """
 
     name: str
@@ -99,12 +102,16 @@ def run_job(job: EngineJob, is_stopped: Callable[[], bool]) -> JobEnd:
                 pass_fds=(lock.fileno(),),
                 preexec_fn=_end_with_parent,
             )
-            exit_code = _wait(process, is_stopped)
+            end_s = float("inf") if job.limit_s is None else start_s + job.limit_s
+            exit_code = _wait(process, lambda: is_stopped() or time.monotonic() >= end_s)
+    # A command may come to its end in the moment in which it is asked to stop.
+    is_cut = exit_code != 0 and time.monotonic() >= end_s and not is_stopped()
     return JobEnd(
         name=job.name,
         exit_code=exit_code,
         started_utc=started_utc,
         duration_s=time.monotonic() - start_s,
+        reason=f"was ended at its limit of {job.limit_s:.0f} s" if is_cut else "",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from profiler.values.codec import encode
@@ -26,6 +26,9 @@ class CellKind(StrEnum):
     EVALUATE = "evaluate"
     COMPARE = "compare"
     MEASURE = "measure"
+    LAYERS = "layers"
+    DOCTOR = "doctor"
+    RIVALS = "rivals"
 
 
 class CellState(StrEnum):
@@ -33,6 +36,7 @@ class CellState(StrEnum):
 
     FINISHED = "finished"
     FAILED = "failed"
+    NOT_BEGUN = "not begun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class Cell:
         checkpoints: names of the cells whose weights are taken, one for each of `models`; () for
             fresh ones. A training starts from them.
         teacher: name of the cell whose weights teach; None for none.
+        limit_s: seconds after which it is ended as by Ctrl-C; None for no limit. It decides nothing
+            of what a finished cell came to.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Cell:
     flags: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
     teacher: str | None = None
+    limit_s: float | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -87,7 +94,7 @@ class CellEnd:
         device: what it ran on, as the engine was told.
         engine: "local" or "ray".
         exit_code: of the command; None where no command ended.
-        reason: why it failed, in one sentence; "" where it did not.
+        reason: why it failed or was not begun, in one sentence; "" where it did neither.
         hint: what to do about it; "" for nothing in particular.
     """
 
@@ -113,7 +120,8 @@ def digests(cells: tuple[Cell, ...]) -> Mapping[str, str]:
 
     def code_of(name: str) -> str:
         if name not in known:
-            decided = [encode(by_name[name]), [code_of(needed) for needed in by_name[name].needs]]
+            cell = replace(by_name[name], limit_s=None)
+            decided = [encode(cell), [code_of(needed) for needed in cell.needs]]
             text = json.dumps(decided, sort_keys=True, ensure_ascii=True)
             known[name] = hashlib.sha256(text.encode()).hexdigest()[:CODE_LENGTH]
         return known[name]

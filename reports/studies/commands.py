@@ -92,6 +92,23 @@ def _measure(cell: Cell, folder: Path, weights: Words) -> Words:
     )  # fmt: skip
 
 
+def _layers(cell: Cell, folder: Path, weights: Words) -> Words:
+    return (
+        "profiler", "layers", "--model", cell.models[0], *_each("--checkpoint", weights),
+        "--device", cell.device, *_given("--batch-size", cell.batch_size),
+        *_given("--dtype", cell.dtype), *_given("--data", cell.data), "--seed", str(cell.seed),
+        "--json",
+    )  # fmt: skip
+
+
+def _doctor(cell: Cell, folder: Path, weights: Words) -> Words:
+    return ("profiler", "doctor", "--calibrate", "--device", cell.device, "--json")
+
+
+def _rivals(cell: Cell, folder: Path, weights: Words) -> Words:
+    return ("reports", "rivals", "--device", cell.device, "--seed", str(cell.seed), "--json")
+
+
 _COMMANDS: dict[CellKind, Callable[[Cell, Path, Words], Words]] = {
     CellKind.STATS: _stats,
     CellKind.VISUALIZE: _visualize,
@@ -99,4 +116,7 @@ _COMMANDS: dict[CellKind, Callable[[Cell, Path, Words], Words]] = {
     CellKind.EVALUATE: _evaluate,
     CellKind.COMPARE: _compare,
     CellKind.MEASURE: _measure,
+    CellKind.LAYERS: _layers,
+    CellKind.DOCTOR: _doctor,
+    CellKind.RIVALS: _rivals,
 }

@@ -11,10 +11,12 @@ from typing import Protocol
 
 from profiler.values.plain_text import clean
 from reports.engines import Engine, EngineJob, JobEnd
+from reports.engines.job import utc_now
 
 from .cell import Cell, CellEnd, CellState, digests
 from .commands import command_of
 from .study_folder import END, LOG, RUNS, cell_folder, read_ends, write_end
+from .time_left import TimeLeft
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOOK_PERIOD_S = 0.5
@@ -43,6 +45,7 @@ class Conductor:
         codes: by name, the digest of each, see `digests`.
         engine: what runs them; `engine_name` as it is stored.
         watch: told what happens.
+        time_left: in which no cell begins that may not end; None for as long as it takes.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Conductor:
         engine: Engine,
         engine_name: str,
         watch: Watch,
+        time_left: TimeLeft | None = None,
     ) -> None:
         self._cells = tuple(cells)
         codes = digests(self._cells)
@@ -60,6 +64,7 @@ class Conductor:
             cell.name: cell_folder(folder, cell, codes[cell.name]) for cell in self._cells
         }
         self._engine, self._engine_name, self._watch = engine, engine_name, watch
+        self._time_left = time_left
         stored = read_ends(folder, self._cells)
         self._ends = {n: end for n, end in stored.items() if end.state is CellState.FINISHED}
         self._submitted: dict[str, Cell] = {}
@@ -91,15 +96,24 @@ class Conductor:
             if cell.name in self._ends or cell.name in self._submitted:
                 continue
             needed = [self._ends.get(name) for name in cell.needs]
-            failed = [
+            missing = [
                 name
                 for name, end in zip(cell.needs, needed, strict=True)
-                if end is not None and end.state is CellState.FAILED
+                if end is not None and end.state is not CellState.FINISHED
             ]
-            if failed:
-                self._end(cell, self._without(cell, failed[0]))
-            elif None not in needed:
-                self._submit(cell)
+            if missing:
+                self._end(cell, self._without(cell, missing[0]))
+            elif None not in needed and not self._must_wait(cell):
+                refusal = "" if self._time_left is None else self._time_left.refusal(cell)
+                if refusal:
+                    self._end(cell, self._unbegun(cell, CellState.NOT_BEGUN, refusal))
+                else:
+                    self._submit(cell)
+
+    def _must_wait(self, cell: Cell) -> bool:
+        """Whether it is not yet known how much time is left when the cell can begin."""
+        busy = {other.device for other in self._submitted.values()}
+        return self._time_left is not None and cell.device in busy
 
     def _submit(self, cell: Cell) -> None:
         folder = self._folders[cell.name]
@@ -119,12 +133,13 @@ class Conductor:
                 folder=folder.absolute(),
                 cwd=Path.cwd(),
                 environment={"PYTHONPATH": path},
+                limit_s=cell.limit_s if self._time_left is None else self._time_left.limit_s(cell),
             )
         )
 
     def _conclude(self, cell: Cell, job: JobEnd) -> None:
         reason, hint = job.reason, ""
-        if job.exit_code:
+        if job.exit_code and not reason:
             reason, hint = _told(self._folders[cell.name] / LOG, job.exit_code)
         is_finished = job.exit_code == 0 and not reason
         self._end(
@@ -144,20 +159,27 @@ class Conductor:
         )
 
     def _without(self, cell: Cell, needed: str) -> CellEnd:
+        state = self._ends[needed].state
+        what = "failed" if state is CellState.FAILED else "was not begun"
+        return self._unbegun(cell, state, f"needs the weights of {needed}, which {what}")
+
+    def _unbegun(self, cell: Cell, state: CellState, reason: str) -> CellEnd:
         return CellEnd(
             code=self._codes[cell.name],
-            state=CellState.FAILED,
+            state=state,
             command=command_of(cell, self._folders),
-            started_utc=self._ends[needed].started_utc,
+            started_utc=utc_now(),
             duration_s=0.0,
             device=cell.device,
             engine=self._engine_name,
-            reason=f"needs the weights of {needed}, which failed",
+            reason=reason,
         )
 
     def _end(self, cell: Cell, end: CellEnd) -> None:
         write_end(self._folders[cell.name], end)
         self._ends[cell.name] = end
+        if self._time_left is not None:
+            self._time_left.learn(cell, end)
         self._watch.ended(cell, end)
 
 

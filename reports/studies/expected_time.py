@@ -9,7 +9,7 @@ from .cell import Cell, CellEnd, CellKind, CellState
 
 EPOCHS = "--epochs"
 BUDGET = "--max-seconds"
-DEFAULT_BUDGET_S = 30.0
+DEFAULT_BUDGETS_S = {CellKind.MEASURE: 30.0, CellKind.LAYERS: 60.0}
 START_S = 12.0
 """What a measurement takes beside its budget: fresh processes, imports, counting; an assumption."""
 
@@ -20,7 +20,7 @@ def expected_s(cell: Cell, past: Past) -> float | None:
     """Seconds that a cell will take; None where nothing tells.
 
     A training scales with its epochs. A measurement that was never made is taken to use its whole
-    budget.
+    budget, of the model or of its layers.
 
     Args:
         cell: one to run.
@@ -33,8 +33,9 @@ def expected_s(cell: Cell, past: Past) -> float | None:
     ]
     if known:
         return median(known)
-    if cell.kind is CellKind.MEASURE:
-        return (float(_value(cell.flags, BUDGET) or DEFAULT_BUDGET_S)) + START_S * len(cell.models)
+    if cell.kind in DEFAULT_BUDGETS_S:
+        budget_s = float(_value(cell.flags, BUDGET) or DEFAULT_BUDGETS_S[cell.kind])
+        return budget_s + START_S * len(cell.models)
     return None
 
 

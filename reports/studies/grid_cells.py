@@ -12,7 +12,7 @@ from profiler.errors import UsageError
 from profiler.variants.reference import members_of, parse
 
 from .cell import Cell, CellKind
-from .plan import Grid, StudyPlan
+from .plan import WITHOUT_MODELS, Grid, StudyPlan
 
 _TOGETHER = (CellKind.VISUALIZE, CellKind.COMPARE)
 _WITHOUT_DEVICE = (CellKind.STATS, CellKind.VISUALIZE)
@@ -89,6 +89,8 @@ def _cells(
             hint="give the ensemble a grid of its own",
         )
     groups = [grid.models] if is_together else [(model,) for model in grid.models]
+    if grid.kind in WITHOUT_MODELS:
+        groups = [()]
     devices = tuple(dict.fromkeys(map(device_of, grid.devices)))
     if grid.kind in _WITHOUT_DEVICE:
         devices = ("cpu",)
@@ -112,6 +114,7 @@ def _cells(
             seed=seed,
             data=grid.data,
             flags=grid.flags,
+            limit_s=grid.limit_s,
             checkpoints=tuple(
                 _weights_for(part, device, seed, made[grid.weights])
                 for model in models

@@ -18,15 +18,18 @@ from .cell import CellKind
 FOLDER = Path(__file__).parent
 
 _AXES = {
-    "batch_sizes": (CellKind.MEASURE, CellKind.EVALUATE, CellKind.STATS),
-    "dtypes": (CellKind.MEASURE, CellKind.EVALUATE, CellKind.TRAIN),
+    "batch_sizes": (CellKind.MEASURE, CellKind.LAYERS, CellKind.EVALUATE, CellKind.STATS),
+    "dtypes": (CellKind.MEASURE, CellKind.LAYERS, CellKind.EVALUATE, CellKind.TRAIN),
     "runtimes": (CellKind.MEASURE,),
-    "weights": (CellKind.MEASURE, CellKind.EVALUATE, CellKind.TRAIN, CellKind.COMPARE),
+    "weights": (
+        CellKind.MEASURE, CellKind.LAYERS, CellKind.EVALUATE, CellKind.TRAIN, CellKind.COMPARE,
+    ),
     "teacher": (CellKind.TRAIN,),
     "in_turns": (CellKind.MEASURE,),
-    "data": (CellKind.MEASURE, CellKind.EVALUATE, CellKind.TRAIN),
-}
+    "data": (CellKind.MEASURE, CellKind.LAYERS, CellKind.EVALUATE, CellKind.TRAIN),
+}  # fmt: skip
 _NEED_WEIGHTS = (CellKind.EVALUATE, CellKind.COMPARE)
+WITHOUT_MODELS = (CellKind.DOCTOR, CellKind.RIVALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class Grid:
     Args:
         id: unique in the study; the cells' names begin with it.
         kind: what each cell does.
-        models: references, transforms included.
+        models: references, transforms included; () for what looks at the device itself.
         devices: as the flag --device takes them.
         batch_sizes: items of a call; () for the verb's own.
         dtypes: precisions; () for the verb's own.
@@ -47,11 +50,12 @@ class Grid:
         weights: id of the earlier grid that trains the weights; None for fresh ones.
         teacher: id of the earlier grid whose first model teaches; None for none.
         flags: further words of every command.
+        limit_s: seconds after which a cell is ended as by Ctrl-C; None for no limit.
     """
 
     id: str
     kind: CellKind
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("auto",)
     batch_sizes: tuple[int, ...] = ()
     dtypes: tuple[str, ...] = ()
@@ -62,11 +66,18 @@ class Grid:
     weights: str | None = None
     teacher: str | None = None
     flags: tuple[str, ...] = ()
+    limit_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("id", "models", "devices", "seeds"):
+        for name in ("id", "devices", "seeds"):
             if not getattr(self, name):
                 raise ValueError(f"'{name}' is empty")
+        if self.models and self.kind in WITHOUT_MODELS:
+            raise ValueError(f"'models' is nothing that '{self.kind}' has")
+        if not self.models and self.kind not in WITHOUT_MODELS:
+            raise ValueError("'models' is empty")
+        if self.limit_s is not None and self.limit_s <= 0:
+            raise ValueError(f"'limit_s' is {self.limit_s:g}, not above 0")
         for name, kinds in _AXES.items():
             if getattr(self, name) and self.kind not in kinds:
                 raise ValueError(f"'{name}' is nothing that '{self.kind}' has")
@@ -174,7 +185,7 @@ def _changed(grid: Grid, changes: Changes) -> Grid:
     more: Sequence[str] = ()
     if changes.epochs is not None and grid.kind is CellKind.TRAIN:
         more = ("--epochs", str(changes.epochs))
-    if changes.max_seconds is not None and grid.kind is CellKind.MEASURE:
+    if changes.max_seconds is not None and grid.kind in (CellKind.MEASURE, CellKind.LAYERS):
         more = ("--max-seconds", f"{changes.max_seconds:g}")
     # The last of two equal flags is the one that holds.
     return replace(grid, flags=(*grid.flags, *more))

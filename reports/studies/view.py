@@ -55,7 +55,8 @@ class PlainWatch:
         """Nothing follows."""
 
     def _state(self) -> str:
-        done, failed = len(self._ends), _failed(self._ends)
+        done = sum(end.state is not CellState.NOT_BEGUN for end in self._ends.values())
+        failed = _failed(self._ends)
         left = [cell for cell in self._cells if cell.name not in self._ends]
         seconds, unknown = whole_s(left, self._past)
         text = f"{done} of {len(self._cells)} cells done"
@@ -150,6 +151,8 @@ def left_text(seconds: float, unknown: int) -> str:
 
 
 def _told(end: CellEnd, result: Result, cell: Cell) -> str:
+    if end.state is CellState.NOT_BEGUN:
+        return end.reason
     if end.state is CellState.FAILED:
         return f"failed: {end.reason}"
     found = result(cell)

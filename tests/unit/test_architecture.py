@@ -78,6 +78,8 @@ MAY_IMPORT: dict[str, str] = {
     "reports.engines": "values",
     "reports.studies": "files store values variants reports.data_error reports.engines"
     " reports.toml_file training.result training.run_folder",
+    "reports.publication": "files measurement store values reports.studies training.run_folder",
+    "reports.rivals": "layers machine measurement meters recording values",
     "reports.trainings": "values reports.data_error training.experiments training.recipe"
     " training.result training.run_folder",
     "reports.metrics": "values reports.trainings",
@@ -87,14 +89,16 @@ MAY_IMPORT: dict[str, str] = {
     "reports.training_section": "render values reports.claims reports.trainings",
     "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
     "reports.split_section": "render values reports.claim_rows reports.claims reports.factor_split",
-    "reports.study_sections": "render values reports.studies",
+    "reports.device_sections": "render values reports.rivals reports.studies",
+    "reports.study_sections": "render values reports.device_sections reports.studies",
     "reports.break_even_section": "comparison render values reports.trainings",
     "reports.material": "store values reports.studies reports.trainings training.run_folder",
     "reports.build": "files render render.formats values reports.break_even_section"
     " reports.claim_sections reports.claims reports.split_section reports.studies"
     " reports.study_sections reports.training_section reports.trainings",
     "reports.cli": "cli machine render render.formats values reports.build reports.claims"
-    " reports.engines reports.material reports.studies reports.study_sections",
+    " reports.device_sections reports.engines reports.material reports.publication reports.rivals"
+    " reports.studies reports.study_sections",
     "reports.__main__": "reports.cli",
     "reports": "",
 }

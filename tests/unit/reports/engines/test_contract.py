@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,16 @@ def test_close_stops_what_runs_as_ctrl_c_would(tmp_path: Path) -> None:
     engine.close()
     assert output.read_text() == "begun\nkept\n"
     assert not (tmp_path / "waiting" / "output.txt").exists()
+
+
+def test_a_job_is_ended_at_its_limit_as_ctrl_c_would(engine: Engine, tmp_path: Path) -> None:
+    code = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(130)"
+    engine.submit(replace(job(tmp_path, "long", code), limit_s=1.5))
+    engine.submit(replace(job(tmp_path, "short", "print(1)"), limit_s=60))
+    found = ends(engine, 2)
+    assert found["long"].reason == "was ended at its limit of 2 s"
+    assert found["long"].exit_code == 130
+    assert found["short"].reason == ""
 
 
 def test_the_variables_that_are_asked_for_reach_the_command(

@@ -79,6 +79,19 @@ def test_what_decides_a_cell_decides_its_digest_and_that_of_what_takes_its_weigh
     assert kept == {name: before[name] for name in kept}
 
 
+def test_a_limit_decides_nothing_of_what_a_cell_came_to():
+    limited = replace(PLAN, grid=tuple(replace(grid, limit_s=60.0) for grid in PLAN.grid))
+    assert digests(cells(limited)) == digests(cells())
+    assert {cell.limit_s for cell in cells(limited)} == {60.0}
+
+
+def test_what_looks_at_the_device_itself_has_no_models():
+    (cell,) = cells(StudyPlan(id="x", title="X", grid=(Grid(id="d", kind=CellKind.DOCTOR),)))
+    assert command_of(cell, {cell.name: Path("x")}) == (
+        "-m", "profiler", "doctor", "--calibrate", "--device", "cpu", "--json",
+    )  # fmt: skip
+
+
 def test_only_keeps_what_fits_and_what_that_needs():
     kept = only(cells(), ["measure-a+int8-*-b1-s1"])
     assert [cell.name for cell in kept] == ["train-a-cpu-s1", "measure-a+int8-cpu-b1-s1"]
@@ -147,6 +160,11 @@ HEAD = 'id = "x"\ntitle = "X"\n'
         (HEAD + "[[grid]]\nid = 'a'\nkind = 'evaluate'\nmodels = ['m']\nweights = 'b'",
          "'weights' of grid 'a' names 'b'"),
         (HEAD + "[[grid]]\nid = 'a'\nkind = 'measure'\nmodels = ['m', 'm']", "has 'm' twice"),
+        (HEAD + "[[grid]]\nid = 'a'\nkind = 'measure'", "'models' is empty"),
+        (HEAD + "[[grid]]\nid = 'a'\nkind = 'doctor'\nmodels = ['m']",
+         "'models' is nothing that 'doctor' has"),
+        (HEAD + "[[grid]]\nid = 'a'\nkind = 'measure'\nmodels = ['m']\nlimit_s = 0.0",
+         "'limit_s' is 0, not above 0"),
         (HEAD + "[[grid]]\nid = 'a'\nsize = 1", "unknown field 'size'"),
         (HEAD + "[[grid\n", "x.toml is no TOML: .*line 3"),
     ],

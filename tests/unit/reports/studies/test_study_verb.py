@@ -153,6 +153,18 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(fake, capsys):
     assert not finished & set(fake.run)
 
 
+def test_no_cell_begins_that_the_minutes_may_not_suffice_for(fake, capsys):
+    fake.failing = set()
+    assert main(["study", "small.toml", "--minutes", "0.5"]) == 0
+    shown = capsys.readouterr()
+    assert "1 of 5 cells were not begun; go on with" in shown.err
+    assert "may take 54 s" in " ".join(shown.out.split())
+    study = read_study(Path("studies/small"))
+    assert study.ends["measure-cpu-s0"].state == "not begun"
+    assert main(["study", "small.toml", "--minutes", "2"]) == 0
+    assert fake.run[-1] == "measure-cpu-s0"
+
+
 def test_a_dry_run_prints_cells_and_time_and_runs_nothing(fake, capsys):
     assert main(["study", "small.toml", "--dry-run"]) == 0
     shown = capsys.readouterr().out
@@ -184,6 +196,7 @@ def test_what_measure_left_before_it_was_killed_is_not_taken_twice(fake):
         (["quick", "--out", "other"], 2, "there is something in 'other' already"),
         (["small.toml", "--address", "auto"], 2, "--address is that of a Ray cluster"),
         (["small.toml", "--max-seconds", "0"], 2, "--max-seconds 0 is not possible"),
+        (["small.toml", "--minutes", "-1"], 2, "--minutes -1 is not possible"),
         (["small.toml", "--engine", "rays"], 2, "invalid choice: 'rays'"),
     ],
 )

@@ -1,0 +1,62 @@
+"""What only a GPU reaches, run to its end with stand-ins for CUDA and NVML; no number is judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.virtual import cuda
+from tests.virtual.nvml import Scenario, VirtualGpu
+from tests.virtual.power import constant
+from tests.virtual.process import environment
+
+pytestmark = pytest.mark.slow
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    gpu = VirtualGpu(script=constant(300, 60).at(time.monotonic()), uuid=f"GPU-{cuda.UUID}")
+    return subprocess.run(
+        [sys.executable, "-m", *words, "--device", "cuda", "--json"],
+        cwd=folder,
+        env={**environment(Scenario(gpus=(gpu,)), has_cuda=True), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_layers_are_timed_by_events_replayed_as_graphs_and_weighed_by_nvml(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "profiler", "layers", "--model", "lightweight", "--max-seconds", "3",
+        "--batch-size", "2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["device"] == "cuda:0"
+    assert found["energy_closure"]["basis"] == "measured"
+
+
+def test_a_model_is_measured_on_the_card_that_torch_names(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "profiler", "measure", "--model", "lightweight", "--max-seconds", "1",
+        "--batch-size", "2", "--processes", "1", "--dtype", "bf16", "--channels-last",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (profile,) = json.loads(done.stdout)["profiles"]
+    assert profile["energy_j"]["basis"] == "measured"
+    assert profile["peak_memory_bytes"]["point"] == cuda.PEAK_BYTES
+
+
+def test_a_training_stops_and_goes_on(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "training", "train", "--recipe", "digits", "--model", "lightweight", "--epochs",
+        "1", "--out", "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ledger"]["energy_j"]["basis"] == "measured"
