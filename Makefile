@@ -56,7 +56,8 @@ wheels: $(VENV)/.installed
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --python-version $(WHEELS_FOR) \
 		--implementation cp $(addprefix --platform ,$(PLATFORMS)) --dest wheels $(WHEELS)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir wheels $(WHEELS_FROM_SOURCE)
-	rm -f wheels/numpy-* wheels/scipy-* wheels/pandas-* wheels/scikit_learn-*
+	# amdsmi writes to stdout when it is imported where there is no such GPU.
+	rm -f wheels/amdsmi-* wheels/numpy-* wheels/scipy-* wheels/pandas-* wheels/scikit_learn-*
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -10,6 +10,7 @@ import argparse
 import json
 
 from profiler.cli.options import whole_number
+from profiler.cli.stdout import stdout_to_stderr
 from profiler.render import Document
 from profiler.render.formats import render_document
 from profiler.values.codec import encode
@@ -29,7 +30,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from profiler.machine.device import find_device
     from reports.rivals.scenarios import measure_rivals
 
-    report = measure_rivals(find_device(arguments.device), arguments.seed)
+    with stdout_to_stderr():  # where the others say what they find
+        report = measure_rivals(find_device(arguments.device), arguments.seed)
     if arguments.json:
         print(json.dumps(encode(report), allow_nan=False))
         return 0

@@ -1,9 +1,16 @@
+import gc
+import weakref
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from profiler.layers.replay import make_replays
+from profiler.layers.replay import _as_graph, make_replays
 from tests.unit.layers.samples import CPU, surveyed
+from tests.virtual import cuda
 
 
 def replays_of(model: nn.Module, inputs: object):
@@ -140,3 +147,18 @@ def test_inputs_keep_their_strides_and_the_models_own_are_not_written_to() -> No
         replay.run()
     assert set(seen_strides) == {(1, 5)}
     assert given.eq(0).all()
+
+
+def test_a_graph_keeps_the_tensors_whose_addresses_it_captured(monkeypatch) -> None:
+    for name in ("Stream", "CUDAGraph", "graph"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
+    monkeypatch.setattr(torch.cuda, "current_stream", cuda.Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    module = nn.Linear(8, 8)
+    alive = weakref.ref(module)
+    card = replace(CPU, name="cuda:0")
+    replay = _as_graph(partial(module, torch.zeros(2, 8)), card)
+    del module
+    gc.collect()
+    replay()
+    assert alive() is not None
