@@ -25,6 +25,8 @@ from profiler.values.estimate import Basis, Estimate
 from profiler.values.hardware import FLOPS_A_MAC, CopyRate, HardwareBest
 from profiler.workload.prepared import DTYPES
 
+from .operands import random_operand
+
 CALIBRATION_S = 6.0
 CPU_SIDES, GPU_SIDES = (256, 512, 1024), (2048, 4096, 8192)
 CPU_FOOTPRINTS = (1 << 18, 1 << 21, 1 << 24, 1 << 28)
@@ -122,7 +124,7 @@ class _Bench:
             if best is not None and flop_count / best.point > self._share_s / 10:
                 break
             try:
-                factor = torch.ones(side, side, dtype=DTYPES[dtype], device=self._device.name)
+                factor = random_operand(side, side, dtype=DTYPES[dtype], device=self._device.name)
                 factor @ factor
             except RuntimeError:  # no kernel for this dtype, or no memory for this size
                 break
@@ -142,7 +144,7 @@ class _Bench:
         rates = []
         for footprint in self._footprints:
             half = footprint // 2
-            source = torch.ones(half, dtype=torch.uint8, device=self._device.name)
+            source = random_operand(half, dtype=torch.uint8, device=self._device.name)
             target = torch.empty_like(source)
             is_memory = footprint == self._footprints[-1]
             with self._recorder.window(COPY if is_memory else f"{COPY} {footprint}"):

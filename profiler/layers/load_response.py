@@ -58,10 +58,10 @@ class MatrixProducts:
     def __init__(self, device: Device, side: int = SIDE) -> None:
         import torch
 
+        from .operands import random_operand
+
         self._torch, self._device = torch, device
-        generator = torch.Generator().manual_seed(0)
-        factor = torch.randn(side, side, generator=generator)
-        self._factor = factor.to(device.name, torch.bfloat16)
+        self._factor = random_operand(side, side, dtype=torch.bfloat16, device=device.name)
         self._product = torch.empty_like(self._factor)
         self.text = f"matrix products of side {side}, bf16"
         self._one_s = self._time_one()
