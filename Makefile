@@ -50,7 +50,7 @@ measure: $(VENV)/.installed
 	$(BIN)/python -m reports study $(STUDY)
 
 evidence: $(VENV)/.installed
-	$(BIN)/python -m reports study evidence --device $(DEVICE) --data $(DATA) $(BUDGETS)
+	$(BIN)/python -m reports study evidence --device $(DEVICE) --data $(if $(REHEARSE),digits,$(DATA)) $(BUDGETS)
 
 wheels: $(VENV)/.installed
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --python-version $(WHEELS_FOR) \

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from typing import Protocol
 
 from profiler.errors import SensorError
@@ -19,7 +18,7 @@ from profiler.meters.nvml_powers import INSTANT, GpuPowers
 from profiler.values.sensor_response import SensorResponse
 from profiler.values.trace import Channel, ChannelKind
 
-STEP_COUNT = 6
+CYCLE_COUNT = 3
 STEP_S = 2.5
 """Longer than twice the span of any average that is published (one second)."""
 BURST_SHARE, SLIP_SHARE = 0.3, 0.03
@@ -159,13 +158,15 @@ class _Watch:
 
 def _play(load: Load, watch: _Watch, period_s: float) -> LoadPlan:
     """Load in steps, then in bursts; returns when that was."""
-    start_s = watch.clock.now_s() + STEP_S
-    steps_s = tuple(start_s + STEP_S * number for number in range(STEP_COUNT + 1))
-    watch.until(start_s)
-    for number, (from_s, to_s) in enumerate(pairwise(steps_s)):
-        if number % 2 == 0:
-            _keep_busy(load, watch, from_s, to_s)
-        watch.until(to_s)
+    clock = watch.clock
+    watch.until(clock.now_s() + STEP_S)
+    steps_s = []
+    for _ in range(CYCLE_COUNT):
+        steps_s.append(clock.now_s())
+        _keep_busy(load, watch, STEP_S)
+        steps_s.append(clock.now_s())  # work that took longer than foreseen ends it later
+        watch.until(clock.now_s() + STEP_S)
+    steps_s.append(clock.now_s())
     burst_s, burst_period_s = BURST_SHARE * period_s, (1 + SLIP_SHARE) * period_s
     count_a_beat = round(1 / SLIP_SHARE)
     first_s = steps_s[-1] + LEAD_S
@@ -176,7 +177,7 @@ def _play(load: Load, watch: _Watch, period_s: float) -> LoadPlan:
     watch.until(end_s)
     load.wait()
     return LoadPlan(
-        steps_s=steps_s,
+        steps_s=tuple(steps_s),
         bursts_s=(first_s, end_s),
         burst_s=burst_s,
         burst_period_s=burst_period_s,
@@ -185,10 +186,11 @@ def _play(load: Load, watch: _Watch, period_s: float) -> LoadPlan:
     )
 
 
-def _keep_busy(load: Load, watch: _Watch, start_s: float, end_s: float) -> None:
+def _keep_busy(load: Load, watch: _Watch, seconds: float) -> None:
     """Always one chunk ahead of the device, so that it never waits."""
+    start_s = watch.clock.now_s()
     load.launch(CHUNK_S)
-    for number in range(1, round((end_s - start_s) / CHUNK_S)):
+    for number in range(1, round(seconds / CHUNK_S)):
         load.launch(CHUNK_S)
         watch.until(start_s + number * CHUNK_S)
     load.wait()
