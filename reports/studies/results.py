@@ -154,7 +154,7 @@ def _joules(profile: Profile) -> str:
     energy_j = per_item(profile.energy_j, profile, "J") or profile.energy_j
     if energy_j is None:
         return f"{profile.name} joules {NOT_SEEN}"
-    return f"{profile.name} {show(energy_j)} ({energy_j.basis}) a {profile.workload.item}"
+    return f"{profile.name} {show(energy_j)} ({energy_j.basis}) per {profile.workload.item}"
 
 
 def _training(study: StoredStudy, cell: Cell) -> TrainingResult | None:
