@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from profiler.layers.load_response import CPU_SIDE, SIDE, Load, MatrixProducts
 from profiler.machine.carbon import carbon_factors
-from profiler.machine.codecarbon_tracker import CodeCarbonOptions, CodeCarbonTracker
+from profiler.machine.codecarbon_tracker import CodeCarbonTracker, codecarbon_options
 from profiler.machine.device import Device
 from profiler.measurement.codecarbon import second_opinion
 from profiler.meters import close_meters, open_meters
@@ -72,7 +72,7 @@ def measure_rivals(
     opened = open_meters()
     left_out: dict[str, str] = {}
     tracker = CodeCarbonTracker(
-        CodeCarbonOptions(),
+        codecarbon_options(is_wanted=True),
         gpu_identities=[device.identity] if device.identity else [],
         carbon=carbon_factors(),
     )
