@@ -1,4 +1,4 @@
-"""The same windows on a virtual card of constant power, where everybody can be held to the truth."""
+"""The same windows on a virtual card of constant power, where all can be held to the truth."""
 
 from __future__ import annotations
 
