@@ -123,7 +123,7 @@ def _levels(
     settled: tuple[list[float], list[float]] = ([], [])
     for number, (start_s, end_s) in enumerate(pairwise(plan.steps_s)):
         middle_s = (start_s + end_s) / 2
-        settled[number % 2] += [w for s, w in steps_w if middle_s < s <= end_s]
+        settled[number % 2].extend(w for s, w in steps_w if middle_s < s <= end_s)
     loaded, idle = settled
     return _mean(idle, "W", "idle between loads"), _mean(loaded, "W", plan.load)
 

@@ -42,7 +42,7 @@ class Ours:
 
     def energy_j(self, name: str) -> Estimate | None:
         window = self._recording[name]
-        own = [trace.channel for trace in self._recording.traces()]
+        own = [trace.channel for trace in self._recording.traces]
         devices = {channel.device for channel in own if channel.identity == self._identity}
         if self._identity is None:
             return window.energy_j

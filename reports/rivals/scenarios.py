@@ -93,9 +93,7 @@ def measure_rivals(
             with tracker.tracking():
                 for name, windows in scenarios(seed).items():
                     stage.play(name, windows)
-        opinion, _ = second_opinion(
-            tracker, recording.traces(), recording.windows(), recording.now_s
-        )
+        opinion, _ = second_opinion(tracker, recording.traces, recording.windows, recording.now_s)
     finally:
         close_meters(opened.meters)
     for finding in tracker.findings:

@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from profiler.layers import load_response
 from profiler.layers.load_response import watch_response
 from profiler.meters.nvml import NvmlMeter
 from profiler.meters.nvml_powers import AVERAGE, INSTANT, USAGE, GpuPowers
@@ -15,6 +16,11 @@ from tests.virtual.nvml import Scenario, VirtualGpu, install
 from tests.virtual.power import PowerScript, constant, steps
 
 IDLE_W, LOADED_W = 100.0, 600.0
+
+
+@pytest.fixture(autouse=True)
+def _polled_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_response, "POLL_S", 3e-3)
 
 
 class Scripted:
