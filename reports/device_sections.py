@@ -93,10 +93,10 @@ def rivals_section(report: RivalReport) -> Section:
             Table(caption=f"{scenario}; reference {reference}", columns=columns, rows=rows)
         )
     if report.codecarbon is not None:
-        rows = tuple((label, show(number)) for label, number in brief_rows(report.codecarbon))
+        told = tuple((label, show(number)) for label, number in brief_rows(report.codecarbon))
         tables.append(
             Table(
-                caption="CodeCarbon, over everything", rows=rows,
+                caption="CodeCarbon, over everything", rows=told,
                 columns=(Column(label="what"), Column(label="it says", role="number")),
             )
         )  # fmt: skip

@@ -127,13 +127,13 @@ def watch_response(
     period_s = probe(meter, counter, clock, PERIOD_S, sleep=sleep).update_period_s
     if period_s is None or period_s < LEAST_PERIOD_S:
         return None
-    watch = _Watch({COUNTER: partial(meter.read, counter), **powers}, clock, sleep)
+    watch = _Poller({COUNTER: partial(meter.read, counter), **powers}, clock, sleep)
     plan = _play(load, watch, period_s)
     seen = watch.polled()
     return infer_response(seen.pop(COUNTER), seen, plan, instant=INSTANT, period_s=period_s)
 
 
-class _Watch:
+class _Poller:
     """Asks every reading in turn until an instant."""
 
     def __init__(self, reads: Reads, clock: Clock, sleep: Callable[[float], None]) -> None:
@@ -156,7 +156,7 @@ class _Watch:
         }
 
 
-def _play(load: Load, watch: _Watch, period_s: float) -> LoadPlan:
+def _play(load: Load, watch: _Poller, period_s: float) -> LoadPlan:
     """Load in steps, then in bursts; returns when that was."""
     clock = watch.clock
     watch.until(clock.now_s() + STEP_S)
@@ -186,7 +186,7 @@ def _play(load: Load, watch: _Watch, period_s: float) -> LoadPlan:
     )
 
 
-def _keep_busy(load: Load, watch: _Watch, seconds: float) -> None:
+def _keep_busy(load: Load, watch: _Poller, seconds: float) -> None:
     """Always one chunk ahead of the device, so that it never waits."""
     start_s = watch.clock.now_s()
     load.launch(CHUNK_S)

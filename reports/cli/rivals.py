@@ -36,6 +36,6 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps(encode(report), allow_nan=False))
         return 0
     title = f"{report.device_name}, {report.load}"
-    document = Document(title=title, sections=(rivals_section(report),))
+    document = Document(title=title, lead=(), sections=(rivals_section(report),))
     print(render_document(document, "text"), end="")
     return 0

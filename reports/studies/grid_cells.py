@@ -88,9 +88,8 @@ def _cells(
             f"the grid '{grid.id}' brings an ensemble together with other models",
             hint="give the ensemble a grid of its own",
         )
-    groups = [grid.models] if is_together else [(model,) for model in grid.models]
-    if grid.kind in WITHOUT_MODELS:
-        groups = [()]
+    is_one = is_together or grid.kind in WITHOUT_MODELS
+    groups = [grid.models] if is_one else [(model,) for model in grid.models]
     devices = tuple(dict.fromkeys(map(device_of, grid.devices)))
     if grid.kind in _WITHOUT_DEVICE:
         devices = ("cpu",)

@@ -15,7 +15,7 @@ def test_a_cell_begins_only_when_it_is_expected_to_end_in_the_time_that_is_left(
     left = TimeLeft(120.0, (), clock.now_s)
     assert left.refusal(TRAIN) == ""
     clock.advance(30)
-    assert "it may take 1.7 min" in left.refusal(TRAIN)
+    assert "it may take 1 min 40 s" in left.refusal(TRAIN)
     assert left.refusal(MEASURE) == ""
     end = CellEnd(
         code="", state=CellState.FINISHED, command=(), started_utc="", duration_s=20.0,
