@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -159,13 +160,16 @@ class _Poller:
 def _play(load: Load, watch: _Poller, period_s: float) -> LoadPlan:
     """Load in steps, then in bursts; returns when that was."""
     clock = watch.clock
-    watch.until(clock.now_s() + STEP_S)
+    # Steps fall at every phase of the sensor's period in turn: none is early or late for all.
+    share = 1 / (2 * CYCLE_COUNT)
+    step_s = (math.ceil(STEP_S / period_s) + share) * period_s
+    watch.until(clock.now_s() + step_s)
     steps_s = []
     for _ in range(CYCLE_COUNT):
         steps_s.append(clock.now_s())
-        _keep_busy(load, watch, STEP_S)
+        _keep_busy(load, watch, step_s)
         steps_s.append(clock.now_s())  # work that took longer than foreseen ends it later
-        watch.until(clock.now_s() + STEP_S)
+        watch.until(clock.now_s() + step_s)
     steps_s.append(clock.now_s())
     burst_s, burst_period_s = BURST_SHARE * period_s, (1 + SLIP_SHARE) * period_s
     count_a_beat = round(1 / SLIP_SHARE)
@@ -188,9 +192,9 @@ def _play(load: Load, watch: _Poller, period_s: float) -> LoadPlan:
 
 def _keep_busy(load: Load, watch: _Poller, seconds: float) -> None:
     """Always one chunk ahead of the device, so that it never waits."""
-    start_s = watch.clock.now_s()
-    load.launch(CHUNK_S)
-    for number in range(1, round(seconds / CHUNK_S)):
+    start_s, count = watch.clock.now_s(), int(seconds / CHUNK_S)
+    load.launch(seconds - (count - 1) * CHUNK_S)
+    for number in range(1, count):
         load.launch(CHUNK_S)
         watch.until(start_s + number * CHUNK_S)
     load.wait()
