@@ -96,7 +96,7 @@ def infer_response(
         loaded_w=loaded_w,
         counter_swing=swing,
         power_swing=_swing(moves, plan, rise_w, "the instant power") if moves else None,
-        counter_look_s=_look_s(swing, plan.burst_s, period_s),
+        counter_look_s=_look_s(swing, plan, period_s),
         delays_s={name: delay for name, delay in delays.items() if delay is not None},
     )
 
@@ -143,13 +143,15 @@ def _swing(
     return _mean(swings, "", f"{what} while bursts come at every phase")
 
 
-def _look_s(swing: Estimate, burst_s: float, period_s: float) -> Estimate | None:
+def _look_s(swing: Estimate, plan: LoadPlan, period_s: float) -> Estimate | None:
     """For how long of each period a counter looks that swings so far.
 
     Of a look of L, bursts of B every T fill at most min(1, B / L) and at least
     max(0, (L - T + B) / L): a swing of 1 for L <= B, of B / L up to T - B, of (T - L) / L above
-    (for B < T / 2). The highest and lowest twentieth see a little less of it than that.
+    (for B < T / 2). From one burst to the next the phase goes on by a step, and no end is known
+    more closely than that.
     """
+    burst_s, step_s = plan.burst_s, plan.burst_period_s - period_s
     if swing.low is None or swing.high is None:
         return None
 
@@ -160,8 +162,9 @@ def _look_s(swing: Estimate, burst_s: float, period_s: float) -> Estimate | None
         return min(from_middle_s, period_s / (1 + max(share, 0.0)))
 
     return Estimate(
-        point=look_s(swing.point), low=0.0 if swing.high >= 0.9 else look_s(swing.high),
-        high=look_s(swing.low), unit="s", confidence=swing.confidence, basis=Basis.MEASURED,
+        point=look_s(swing.point), unit="s",
+        low=0.0 if swing.high >= 0.9 else max(0.0, look_s(swing.high) - step_s),
+        high=min(period_s, look_s(swing.low) + step_s), confidence=swing.confidence, basis=Basis.MEASURED,
         source="swing of the counter's power with the phase of bursts",
     )  # fmt: skip
 

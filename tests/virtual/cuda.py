@@ -127,6 +127,8 @@ def _on_cpu(torch: Any) -> Any:
         def __torch_function__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
         ) -> Any:
+            if isinstance(func, type):  # a torch.device is not sent anywhere
+                return func(*args, **(kwargs or {}))
             named = {name: moved(value) for name, value in (kwargs or {}).items()}
             return func(*map(moved, args), **named)
 
