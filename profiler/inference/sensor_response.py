@@ -164,7 +164,8 @@ def _look_s(swing: Estimate, plan: LoadPlan, period_s: float) -> Estimate | None
     return Estimate(
         point=look_s(swing.point), unit="s",
         low=0.0 if swing.high >= 0.9 else max(0.0, look_s(swing.high) - step_s),
-        high=min(period_s, look_s(swing.low) + step_s), confidence=swing.confidence, basis=Basis.MEASURED,
+        high=min(period_s, look_s(swing.low) + step_s),
+        confidence=swing.confidence, basis=Basis.MEASURED,
         source="swing of the counter's power with the phase of bursts",
     )  # fmt: skip
 
