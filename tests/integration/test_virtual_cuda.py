@@ -23,10 +23,14 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *words, "--device", "cuda", "--json"],
         cwd=folder,
-        env={**environment(Scenario(gpus=(gpu,)), has_cuda=True), "OMP_NUM_THREADS": "1"},
+        env={
+            **environment(Scenario(gpus=(gpu,)), has_cuda=True),
+            "OMP_NUM_THREADS": "1",
+            "XDG_CACHE_HOME": str(folder),  # where a calibration is kept that is none
+        },
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=90,
         check=False,
     )
 
@@ -53,7 +57,7 @@ def test_a_model_is_measured_on_the_card_that_torch_names(tmp_path: Path) -> Non
     assert profile["peak_memory_bytes"]["point"] == cuda.PEAK_BYTES
 
 
-def test_a_training_stops_and_goes_on(tmp_path: Path) -> None:
+def test_a_training_runs_to_its_end(tmp_path: Path) -> None:
     done = run(
         tmp_path, "training", "train", "--recipe", "digits", "--model", "lightweight", "--epochs",
         "1", "--out", "run",

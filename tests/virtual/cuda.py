@@ -20,6 +20,9 @@ UUID = "11111111-2222-3333-4444-555555555555"
 NAME = "NVIDIA H100 80GB HBM3"
 PEAK_BYTES = 123_456_789
 HERTZ = 2e9
+_DOING_NOTHING = (
+    "synchronize", "set_device", "empty_cache", "reset_peak_memory_stats", "set_rng_state",
+)  # fmt: skip
 
 
 class Event:
@@ -69,11 +72,15 @@ def graph(captured: CUDAGraph) -> Iterator[None]:
     captured.seconds = time.perf_counter() - start_s
 
 
-def _nothing(*arguments: object, **named: object) -> None: ...
+def shrink_calibration(calibration: ModuleType) -> None:
+    """Loads that are sized for a GPU would take a CPU minutes."""
+    calibration.GPU_SIDES = (64, 128)  # type: ignore[attr-defined]  # its own constants
+    calibration.GPU_FOOTPRINTS = (1 << 16, 1 << 20)  # type: ignore[attr-defined]  # likewise
 
 
-def _context(*arguments: object) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()
+def shrink_load(load_response: ModuleType) -> None:
+    """The same for the load under which sensors are watched."""
+    load_response.SIDE = load_response.CPU_SIDE  # type: ignore[attr-defined]  # its own constants
 
 
 def install(torch: ModuleType) -> None:
@@ -91,23 +98,21 @@ def install(torch: ModuleType) -> None:
         "get_device_name": lambda device=None: NAME,
         "get_device_capability": lambda device=None: (9, 0),
         "is_bf16_supported": lambda *_, **__: True,
-        "synchronize": _nothing,
-        "set_device": _nothing,
-        "empty_cache": _nothing,
-        "reset_peak_memory_stats": _nothing,
         "max_memory_allocated": lambda device=None: PEAK_BYTES,
         "get_rng_state": lambda device=None: torch.get_rng_state(),
-        "set_rng_state": _nothing,
         "default_generators": (torch.default_generator,),
         "current_stream": lambda device=None: Stream(),
-        "stream": _context,
-        "device": _context,
+        "stream": lambda stream: contextlib.nullcontext(),
+        "device": lambda device: contextlib.nullcontext(),
         "graph": graph,
         "Event": Event,
         "Stream": Stream,
         "CUDAGraph": CUDAGraph,
         "_sleep": lambda cycles: time.sleep(cycles / HERTZ),
     }
+    # torch's compiler knows functions by their identity: each name has one of its own.
+    for name in _DOING_NOTHING:
+        setattr(torch.cuda, name, lambda *arguments, **named: None)
     for name, stand_in in stand_ins.items():
         setattr(torch.cuda, name, stand_in)
     _on_cpu(torch).__enter__()

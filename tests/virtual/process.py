@@ -80,4 +80,9 @@ def install_when_imported() -> None:
         library = VirtualNvml(scenario, time.monotonic, time.sleep)
         sys.meta_path.insert(0, _PatchingFinder("pynvml", lambda _: substitute(library)))
     if os.environ.get(CUDA_VARIABLE):
-        sys.meta_path.insert(0, _PatchingFinder("torch", cuda.install))
+        for name, patch in (
+            ("torch", cuda.install),
+            ("profiler.layers.calibration", cuda.shrink_calibration),
+            ("profiler.layers.load_response", cuda.shrink_load),
+        ):
+            sys.meta_path.insert(0, _PatchingFinder(name, patch))
