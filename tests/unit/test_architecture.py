@@ -91,8 +91,6 @@ MAY_IMPORT: dict[str, str] = {
     "reports.split_section": "render values reports.claim_rows reports.claims reports.factor_split",
     "reports.device_sections": "render values reports.rivals reports.studies",
     "reports.study_sections": "render values reports.device_sections reports.studies",
-    "reports.device_sections": "render values reports.rivals reports.studies",
-    "reports.study_sections": "render values reports.device_sections reports.studies",
     "reports.break_even_section": "comparison render values reports.trainings",
     "reports.material": "store values reports.studies reports.trainings training.run_folder",
     "reports.build": "files render render.formats values reports.break_even_section"
