@@ -84,7 +84,7 @@ def test_a_counter_that_sees_everything_hardly_swings_where_instant_power_does()
     assert seen.loaded_w.point == pytest.approx(LOADED_W, rel=0.02)
 
 
-@pytest.mark.parametrize(("look_s", "most_s"), [(0.025, 0.035), (0.05, 0.054)])
+@pytest.mark.parametrize(("look_s", "most_s"), [(0.025, 0.042), (0.05, 0.062)])
 def test_a_part_time_counter_is_told_and_for_how_long_it_looks(look_s, most_s) -> None:
     seen = response(part_time=True, look_s=look_s)
     assert seen.is_part_time is True
