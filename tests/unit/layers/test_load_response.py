@@ -19,9 +19,8 @@ IDLE_W, LOADED_W = 100.0, 600.0
 
 
 @pytest.fixture(autouse=True)
-def _briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_response, "POLL_S", 4e-3)
-    monkeypatch.setattr(load_response, "BEAT_COUNT", 2)
+def _polled_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_response, "POLL_S", 3e-3)
 
 
 class Scripted:
@@ -84,7 +83,7 @@ def test_a_counter_that_sees_everything_hardly_swings_where_instant_power_does()
     assert seen.loaded_w.point == pytest.approx(LOADED_W, rel=0.02)
 
 
-@pytest.mark.parametrize(("look_s", "most_s"), [(0.025, 0.042), (0.05, 0.062)])
+@pytest.mark.parametrize(("look_s", "most_s"), [(0.025, 0.038), (0.05, 0.056)])
 def test_a_part_time_counter_is_told_and_for_how_long_it_looks(look_s, most_s) -> None:
     seen = response(part_time=True, look_s=look_s)
     assert seen.is_part_time is True
