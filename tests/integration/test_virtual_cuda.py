@@ -38,7 +38,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_layers_are_timed_by_events_and_replayed_as_graphs(tmp_path: Path) -> None:
     done = run(
         tmp_path, "profiler", "layers", "--model", "lightweight", "--max-seconds", "3",
-        "--batch-size", "2",
+        "--batch-size", "2", "--processes", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -61,7 +61,7 @@ def test_a_model_is_measured_on_the_card_that_torch_names(tmp_path: Path) -> Non
 def test_a_training_runs_to_its_end(tmp_path: Path) -> None:
     done = run(
         tmp_path, "training", "train", "--recipe", "digits", "--model", "lightweight", "--epochs",
-        "1", "--out", "run",
+        "1", "--batch-size", "256", "--image-size", "8", "--out", "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (trained,) = json.loads(done.stdout)["runs"]
