@@ -100,7 +100,7 @@ def run_job(job: EngineJob, is_stopped: Callable[[], bool]) -> JobEnd:
                 start_new_session=True,
                 # The device stays locked as long as the command lives, whatever becomes of us.
                 pass_fds=(lock.fileno(),),
-                preexec_fn=_end_with_parent,
+                preexec_fn=_before_the_command,
             )
             end_s = float("inf") if job.limit_s is None else start_s + job.limit_s
             exit_code = _wait(process, lambda: is_stopped() or time.monotonic() >= end_s)
@@ -193,9 +193,13 @@ def _environment(job: EngineJob) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def _end_with_parent() -> None:
-    """In the child, before the command: SIGTERM when the process that started it is gone."""
+def _before_the_command() -> None:
+    """In the child: SIGTERM when the process that started it is gone, and signals that arrive."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # A worker of Ray blocks SIGINT, a program behind nohup ignores it: its jobs would inherit that
+    # and could only be killed.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _LIBC = ctypes.CDLL(None)

@@ -193,7 +193,7 @@ def test_the_python_session_of_the_readme_runs() -> None:
     test = doctest.DocTestParser().get_doctest(session, {}, "README", "README.md", 0)
     runner = doctest.DocTestRunner(checker=AnyNumber())
     failed, tried = runner.run(test, out=told.append)
-    assert tried == 10
+    assert tried == 12
     assert failed == 0, "".join(told)
     assert "245760" in session  # the one number that is the same everywhere
     assert not AnyNumber().check_output("1.9 ± 0.2 mJ (assumed)", "not seen", 0)

@@ -99,8 +99,8 @@ def test_items_are_called_what_they_are():
     profile = sample_profile()
     workload = replace(profile.workload, item="generated token")
     text = brief(replace(profile, workload=workload))
-    assert "energy per generated token (gross)" in text
-    assert "energy, 1 M generated tokens (gross)" in text
+    assert "\nenergy per generated token " in text
+    assert "\nenergy, 1 M generated tokens " in text
     assert "image" not in text
 
 

@@ -186,4 +186,5 @@ def assert_holds(found: Any, stored: Any, where: str) -> None:
     for name in stored.keys() - {"schema_version"}:
         assert_holds(found[name], stored[name], f"{where}.{name}")
     for name in found.keys() - stored.keys():
-        assert found[name] in (None, [], {}, ""), f"{where}.{name}"
+        is_unset = found[name] is False or found[name] in (None, [], {}, "")
+        assert is_unset, f"{where}.{name}"

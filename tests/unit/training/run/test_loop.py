@@ -491,7 +491,7 @@ def test_codecarbons_account_of_the_segment_stands_in_the_result(
     stored = read_result(tmp_path / "run")
     assert stored is not None
     assert stored.codecarbon == opinion
-    assert "CodeCarbon's tracker, whole" in render_results([outcome])
+    assert "CodeCarbon's tracker" in render_results([outcome])
 
 
 def test_sigusr1_keeps_everything_and_ends_with_its_code(tmp_path: Path, recipe: Recipe) -> None:
