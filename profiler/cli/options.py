@@ -37,7 +37,8 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         "--classes",
         type=whole_number("--classes", 1),
         metavar="N",
-        help="classes that the model is built for (default: its own)",
+        help="classes that the model is built for (default: those of a checkpoint that says so, or "
+        "the model's own)",
     )
 
 

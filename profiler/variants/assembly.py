@@ -39,19 +39,23 @@ class GivenWeights:
         name: of their file, for errors.
         reference: of the variant they were trained as; None where the file does not say.
         load: puts them into a model, or raises CheckpointError and leaves it as it was.
+        class_count: outputs of the model they were trained in; None where the file does not say.
     """
 
     name: str
     reference: str | None
     load: Callable[[nn.Module], object]
+    class_count: int | None = None
 
 
 def weights_of(checkpoint: Path) -> GivenWeights:
     """The weights of any file that `profiler.workload.weights` reads."""
+    stated = stated_model(checkpoint)
     return GivenWeights(
         name=str(checkpoint),
-        reference=stated_model(checkpoint),
+        reference=None if stated is None else stated.reference,
         load=lambda model: load_weights(model, checkpoint),
+        class_count=None if stated is None else stated.class_count,
     )
 
 
@@ -75,7 +79,8 @@ def build(
 
     Args:
         reference: a base model and transforms; see `reference.parse`.
-        num_classes: handed to the base's factory; None leaves its own default.
+        num_classes: handed to the base's factory; None for what the file of the weights states, or
+            else the factory's own default.
         weights: of the base, or of the variant up to some transform; None for fresh ones.
         load_batches: inputs of some calls of the base, for transforms that run it; None for noise.
         device: where it will run: "cpu", "cuda:0".
@@ -130,7 +135,12 @@ def _base(
     """The model before all transforms, and whether it is or will be a trained one."""
     members = members_of(wanted.base)
     if members is None:
-        target = resolve(wanted.base, num_classes=num_classes, may_set_own=may_set_own)
+        target = resolve(
+            wanted.base,
+            num_classes=num_classes,
+            stated_classes=None if weights is None else weights.class_count,
+            may_set_own=may_set_own,
+        )
         return target, weights is not None
     if weights is not None or for_training:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The accuracy that a trained checkpoint states, taken into a profile where it holds for it."""
+"""What a trained checkpoint states: its model, and an accuracy for profiles that it holds for."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ class TrainedAccuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedModel:
+    """What a checkpoint says of the model that was trained.
+
+    Args:
+        reference: of the model.
+        class_count: its outputs; None where no weight in the file has so many rows.
+    """
+
+    reference: str
+    class_count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
     data: str
     by_dtype: Mapping[str, Estimate]
@@ -59,6 +72,7 @@ class _Recipe:
 class _Info:
     recipe: _Recipe
     input_shape: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
     notes: _Notes | None = None
 
 
@@ -143,16 +157,35 @@ def read_accuracy(checkpoint: Path) -> TrainedAccuracy | None:
     )
 
 
-def stated_model(checkpoint: Path) -> str | None:
-    """Reference of the model that a safetensors file was trained as; None where it does not say."""
+def stated_model(checkpoint: Path) -> StatedModel | None:
+    """The model that a safetensors file was trained as; None where it does not say."""
     try:
         text = _header(checkpoint)
-        return None if text is None else decode(parse(text), _Header).info.recipe.model
+        info = None if text is None else decode(parse(text), _Header).info
     except FormError:
         return None  # whoever loads the weights will say what is wrong with the file
+    if info is None:
+        return None
+    class_count = len(info.class_names)
+    # A network is built for as many before its weights are looked at: a false header must not
+    # decide how much memory that takes.
+    is_borne_out = class_count > 0 and class_count in _row_counts(checkpoint)
+    return StatedModel(
+        reference=info.recipe.model, class_count=class_count if is_borne_out else None
+    )
+
+
+def _row_counts(checkpoint: Path) -> set[int]:
+    """Sizes of the first dimensions of all tensors in a safetensors file."""
+    from safetensors import safe_open
+
+    with safe_open(checkpoint.expanduser(), framework="pt") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 # no mapping
+    return {shape[0] for shape in shapes if shape}
 
 
 def _header(checkpoint: Path) -> str | None:
+    """JSON of the header of a file that a training run of this program wrote; None of others."""
     from safetensors import SafetensorError, safe_open
 
     if checkpoint.suffix != ".safetensors":

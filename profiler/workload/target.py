@@ -73,12 +73,16 @@ class Target:
     tokenizer: str | None = None
 
 
-def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool = False) -> Target:
+def resolve(
+    reference: str, *, num_classes: int | None = None, stated_classes: int | None = None,
+    may_set_own: bool = False,
+) -> Target:  # fmt: skip
     """Find and build the model that a reference names.
 
     Args:
         reference: one of the forms in the description of this module.
-        num_classes: handed to the factory; None leaves its own default.
+        num_classes: handed to the factory; None for `stated_classes`, or its own default.
+        stated_classes: what the file of its weights says, for a factory that takes it.
         may_set_own: whether a factory of the user's that takes no `num_classes` is called without;
             the caller then looks at what the model gives.
 
@@ -86,32 +90,33 @@ def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool
         TargetError: the reference leads to no model, or its factory takes no `num_classes`.
     """
     prefix, colon, attribute = reference.rpartition(":")
+    classes = stated_classes if num_classes is None else num_classes
     if not colon:
-        return _from_zoo(reference, num_classes)
+        return _from_zoo(reference, classes)
     if not prefix or not attribute:
         raise TargetError(f"'{reference}' is no model reference", hint=FORMS)
     if prefix == "torchvision":
-        return _from_torchvision(reference, attribute, num_classes)
+        return _from_torchvision(reference, attribute, classes)
     if prefix == "timm":
-        return _from_timm(reference, attribute, num_classes)
+        return _from_timm(reference, attribute, classes)
     if prefix == "hf":
-        model, specs = build_from_config(attribute, num_classes)
+        model, specs = build_from_config(attribute, classes)
         name = _slug(attribute.rstrip("/").rpartition("/")[2])
         return Target(
             reference=reference, name=name, model=model, input_specs=specs, tokenizer=attribute
         )
     if _has_zoo() and zoo().is_point(reference):
         point = zoo().find_point(reference)
+        model = _build(point, reference, classes)
         return Target(
-            reference=reference,
-            name=_slug(reference),
-            model=_build(point, reference, num_classes),
-            input_shape=point.input_shape,
+            reference=reference, name=_slug(reference), model=model, input_shape=point.input_shape
         )
 
     def build(found: object) -> nn.Module:
-        is_fixed = may_set_own and callable(found) and not _takes_classes(found)
-        return _build(found, reference, None if is_fixed else num_classes)
+        is_told = num_classes is not None
+        is_free = (may_set_own or not is_told) and callable(found)
+        is_fixed = is_free and not _takes_classes(found, is_finished_refused=is_told)
+        return _build(found, reference, None if is_fixed else classes)
 
     model = with_named(reference, build)
     return Target(reference=reference, name=_slug(attribute), model=model)
@@ -279,12 +284,12 @@ def _accepted(found: Callable[..., object], reference: str, num_classes: int) ->
     return num_classes
 
 
-def _takes_classes(found: Callable[..., object]) -> bool:
-    """Whether `num_classes` can be handed to it; a finished model is asked for no classes."""
+def _takes_classes(found: Callable[..., object], *, is_finished_refused: bool = True) -> bool:
+    """Whether `num_classes` is to be handed to it; for a finished model `_build` refuses that."""
     from torch import nn
 
     if isinstance(found, nn.Module):
-        return True
+        return is_finished_refused
     parameters = inspect.signature(found).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     return takes_any or "num_classes" in parameters

@@ -182,7 +182,10 @@ def _initial(path: Path, class_count: int, fits: list[Fit]) -> GivenWeights:
     def load(model: nn.Module) -> None:
         fits.append(fit_weights(model, read_weights(path), path, class_count=class_count))
 
-    return GivenWeights(name=str(path), reference=stated_model(path), load=load)
+    stated = stated_model(path)
+    return GivenWeights(
+        name=str(path), reference=None if stated is None else stated.reference, load=load
+    )
 
 
 def judge_fit(recipe: Recipe, fit: Fit | None) -> tuple[Finding, ...]:

@@ -37,6 +37,36 @@ def test_weights_go_in_where_they_were_trained(
     assert torch.equal(model.classifier.weight, head)
 
 
+NET = """
+from torch import nn
+class Net(nn.Linear):
+    def __init__(self, num_classes=100):
+        super().__init__(3, num_classes)
+class Fixed(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 10)
+finished = nn.Linear(3, 10)
+"""
+
+
+@pytest.mark.parametrize("callable_name", ["Net", "Fixed", "finished"])
+def test_a_checkpoint_says_how_many_classes_its_model_has(
+    tmp_path: Path, callable_name: str
+) -> None:
+    (tmp_path / "net.py").write_text(NET)
+    reference, path = f"{tmp_path}/net.py:{callable_name}", tmp_path / "best.safetensors"
+    info = {"recipe": {"model": reference}, "input_shape": [3, 32, 32]}
+    info["class_names"] = list("abcdefghij")
+    weights = {"weight": torch.ones(10, 3), "bias": torch.zeros(10)}
+    save_file(weights, path, {"wattprof": json.dumps({"info": info})})
+    model = build(reference, weights=weights_of(path)).model
+    assert torch.equal(model.weight, weights["weight"])
+    # Nor is a network built for classes that only the header knows of.
+    info["class_names"] = [str(label) for label in range(100_000)]
+    save_file(weights, path, {"wattprof": json.dumps({"info": info})})
+    assert weights_of(path).class_count is None
+
+
 @pytest.mark.parametrize("asked", ["lightweight", "lightweight+sparsify=0.5", "lightweight+bf16"])
 def test_a_variants_checkpoint_is_refused_under_another_name(tmp_path: Path, asked: str) -> None:
     path = stored(tmp_path, "lightweight+sparsify=0.9", "lightweight+sparsify=0.9")
