@@ -60,6 +60,11 @@ def _quantized(job: Job) -> Any:
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
         quantizer = xnnpack_quantizer.XNNPACKQuantizer()
+        # The others are of networks in training, which none is here; to trace them takes longer
+        # than all the rest of the quantization.
+        quantizer.SUPPORTED_PATTERNS = [
+            pattern for pattern in quantizer.SUPPORTED_PATTERNS if not pattern.is_qat
+        ]
         quantizer.set_global(
             xnnpack_quantizer.get_symmetric_quantization_config(is_per_channel=True)
         )
