@@ -79,8 +79,7 @@ def build(
 
     Args:
         reference: a base model and transforms; see `reference.parse`.
-        num_classes: handed to the base's factory; None for what the file of the weights states, or
-            else the factory's own default.
+        num_classes: handed to the base's factory; None for that of the weights, or its own default.
         weights: of the base, or of the variant up to some transform; None for fresh ones.
         load_batches: inputs of some calls of the base, for transforms that run it; None for noise.
         device: where it will run: "cpu", "cuda:0".

@@ -114,8 +114,8 @@ def resolve(
 
     def build(found: object) -> nn.Module:
         is_told = num_classes is not None
-        is_free = (may_set_own or not is_told) and callable(found)
-        is_fixed = is_free and not _takes_classes(found, is_finished_refused=is_told)
+        is_free = may_set_own or not is_told
+        is_fixed = is_free and callable(found) and not _takes_classes(found, is_told=is_told)
         return _build(found, reference, None if is_fixed else classes)
 
     model = with_named(reference, build)
@@ -284,12 +284,12 @@ def _accepted(found: Callable[..., object], reference: str, num_classes: int) ->
     return num_classes
 
 
-def _takes_classes(found: Callable[..., object], *, is_finished_refused: bool = True) -> bool:
-    """Whether `num_classes` is to be handed to it; for a finished model `_build` refuses that."""
+def _takes_classes(found: Callable[..., object], *, is_told: bool = True) -> bool:
+    """Whether `num_classes` is handed to it; to a finished model for a refusal, where told."""
     from torch import nn
 
     if isinstance(found, nn.Module):
-        return is_finished_refused
+        return is_told
     parameters = inspect.signature(found).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     return takes_any or "num_classes" in parameters
