@@ -80,7 +80,9 @@ def _judge_kernel(blocks: Sequence[Block], workload: Workload) -> list[Finding]:
     faults = _total(blocks, lambda account: account.minor_fault_count)
     system_s = _total(blocks, lambda account: account.system_s)
     own_s = _total(blocks, lambda account: account.own_cpu_s)
-    if faults and system_s and own_s and system_s > NOTABLE_SYSTEM_SHARE * own_s:
+    # Below one fault a call, whatever takes the kernel's time is something else.
+    is_paging = faults is not None and faults >= calls
+    if is_paging and system_s and own_s and system_s > NOTABLE_SYSTEM_SHARE * own_s:
         is_system = workload.allocator == SYSTEM and workload.device == "cpu"
         findings.append(faulting(faults / calls, system_s / own_s, is_system))
     switches = _total(blocks, lambda account: account.involuntary_switch_count)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from profiler.values.applied_transform import LeftAlone
+from profiler.values.applied_transform import LeftAlone, quantized_from
 from profiler.workload.prepared import map_tensors
 from profiler.workload.quantized import quantized_parts
 from profiler.workload.transformed import transforms_of
@@ -29,8 +29,8 @@ def load(job: Job, file: None) -> Executable:
     from torch._dynamo.utils import counters
 
     if quantized_parts(job.model):  # it has compiled itself when it was first called
-        in_float = [item for done in transforms_of(job.model) for item in done.left_alone]
-        layers = Layers(as_asked_count=None, fell_back=tuple(in_float))
+        done = quantized_from(transforms_of(job.model))
+        layers = Layers(as_asked_count=None, fell_back=() if done is None else done.left_alone)
         return Executable(
             call=job.model, version=torch.__version__, layers=layers, is_loaded_anew=False
         )

@@ -97,6 +97,9 @@ def test_page_faults_are_named_with_the_flag_that_ends_them() -> None:
     assert "--allocator steady" in finding.remedy
     few = repetition([block(k, minor_fault_count=20, system_s=1e-3, own_cpu_s=0.2) for k in (1, 2)])
     assert kinds(few) == []
+    # A busy kernel without a fault a call: something else keeps it busy.
+    busy = {"minor_fault_count": 4, "system_s": 0.03, "own_cpu_s": 0.2}
+    assert kinds(repetition([block(k, **busy) for k in (1, 2)])) == []
 
 
 def test_processes_in_states_of_their_own_are_a_finding() -> None:

@@ -14,8 +14,11 @@ from profiler.machine.device import find_device
 from profiler.measurement.call_counts import count_call
 from profiler.runtimes import RUNTIMES
 from profiler.runtimes.agreement import LEAST_SQNR_DB
+from profiler.runtimes.compile import load
 from profiler.runtimes.deploy import AgreementSamples, carry_out, deploy, job_of, runtime_of
+from profiler.values.applied_transform import AppliedTransform, LeftAlone
 from profiler.workload.prepared import PreparedModel, prepare
+from profiler.workload.transformed import keep_transforms
 
 from .tiny import images, tiny
 
@@ -106,6 +109,21 @@ def test_a_call_can_be_made_again_and_changes_no_input(name: str) -> None:
     bench.call()
     bench.call()
     assert torch.equal(given, before)
+
+
+def test_what_pruning_left_alone_is_not_said_to_have_fallen_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny()
+    head, stem = (LeftAlone(layer=layer, reason="is left") for layer in ("head", "stem"))
+    pruned = AppliedTransform(name="prune=0.5", parameter_count_before=9, left_alone=(head,))
+    quantized = AppliedTransform(
+        name="int8", weight_bits=8, activation_bits=8, parameter_count_before=9, left_alone=(stem,)
+    )
+    keep_transforms(model, (pruned, quantized))
+    job = job_of(prepare(model, images(2), find_device("cpu")), "compile")
+    monkeypatch.setattr("profiler.runtimes.compile.quantized_parts", lambda model: [model])
+    assert load(job, None).layers.fell_back == (stem,)
 
 
 def test_files_of_any_batch_take_any_batch(tmp_path: Path) -> None:
