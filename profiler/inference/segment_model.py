@@ -19,12 +19,14 @@ import numpy as np
 from .moves import Floats
 from .panel import Panel
 from .strays import Strays
+from .timeline import Ints
 
 SHORT_S = 0.012
 LONG_S = 0.12
 GAP_S = 0.03
 SETTLING_S = (0.015, 0.045, 0.13)
 UNSEEN_SHARE = 0.5
+EDGE_KIND_COUNT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +63,14 @@ class Posterior:
         covariance_j2: shape (a, a).
         scores: shape (e,), how far each known interval lies from what all others predict for it, in
             standard deviations of that prediction.
+        shift_w: shape (a, kinds), joules of each anchor by which the mean is wrong for every second
+            that the edges of a kind lie off the changes of power.
     """
 
     mean_j: Floats
     covariance_j2: Floats
     scores: Floats
+    shift_w: Floats
 
 
 class Model:
@@ -93,6 +98,7 @@ class Model:
         power_w = np.maximum(self.cell_energies_j(USUAL_STRENGTHS) / panel.duration_s, 0.0)
         self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
         self._strays = Strays(panel, power_w, scale_w)
+        self._shifts_w = _row_sums(panel, _shifted_power(panel, power_w))
         self._known_strays_j2: dict[float, Floats] = {}
 
     @functools.cached_property
@@ -145,7 +151,21 @@ class Model:
             mean_j=self._prior_j[count:] + across @ weighted,
             covariance_j2=full[count:, count:] - across @ inverse @ across.T,
             scores=weighted / np.sqrt(np.maximum(np.diag(inverse), 1e-12)),
+            shift_w=self._shifts_w[count:]
+            - across @ inverse @ (self._shifts_w[:count] / scale[:, None]),
         )
+
+    def shift_evidence(self, strengths: Floats) -> tuple[Floats, Floats]:
+        """Information (1/s^2) and score (1/s) of how much later than its edges power changes.
+
+        By kind of edge, shapes (kinds, kinds) and (kinds,): normal equations of generalised least
+        squares. Those of all panels add up.
+        """
+        count = self._panel.equation_count
+        known = _row_covariance(self._panel, self._cells_j2(strengths), count)
+        inverse, scale = _inverse(known + self._noise_j2[:count, :count])
+        shapes = self._shifts_w[:count] / scale[:, None]
+        return shapes.T @ inverse @ shapes, shapes.T @ inverse @ (self._residual_j / scale)
 
     def cell_energies_j(self, strengths: Floats) -> Floats:
         """Posterior mean of the energy of each cell, shape (c,)."""
@@ -262,6 +282,21 @@ def _settling(panel: Panel, duration_s: Floats) -> Floats:
     return np.stack(
         [-s * np.exp(-since_s / s) * np.expm1(-duration_s / s) for s in SETTLING_S], axis=1
     )
+
+
+def kinds_of_edges(label_of: Ints) -> Ints:
+    """Of each edge between two neighbours: 0 from a gap, 1 into a gap, 2 between windows."""
+    before, after = label_of[:-1], label_of[1:]
+    kinds: Ints = np.where(before == 0, 0, np.where(after == 0, 1, 2))
+    return kinds
+
+
+def _shifted_power(panel: Panel, power_w: Floats) -> Floats:
+    """Watts that the cell before each edge has more if its change comes later, shape (c, kinds)."""
+    last = np.flatnonzero(np.diff(panel.segment) != 0)
+    found = np.zeros((len(power_w), EDGE_KIND_COUNT))
+    found[last, kinds_of_edges(panel.label)[last]] = power_w[last] - power_w[last + 1]
+    return found
 
 
 def _timing_noise(panel: Panel, power_w: Floats) -> Floats:

@@ -1,0 +1,62 @@
+"""How far all edges of one kind lie off the changes of power that belong to them.
+
+A thread that sleeps until its work is done reads the clock a tenth of a millisecond late, each
+time; work begins a little after its window was opened. Strays that differ from edge to edge are
+part of the model (`strays.py`). What they have in common would make all windows of a recording too
+large, or too small. It is the drift of a regression whose residuals are the model's own: universal
+kriging (Chiles and Delfiner, Geostatistics, 2nd ed., 2012, section 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .moves import Floats
+from .segment_model import EDGE_KIND_COUNT, STRAY, Model, kinds_of_edges
+from .timeline import Timeline
+
+USUAL_SHIFT_S = 2e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shifts:
+    """How much later than its edges power changes, by kind of edge.
+
+    Args:
+        late_s: shape (kinds,); 0 where the recording does not tell.
+        covariance_s2: shape (kinds, kinds), what it leaves open.
+    """
+
+    late_s: Floats
+    covariance_s2: Floats
+
+    def applied(self, timeline: Timeline) -> Timeline:
+        """The timeline with its edges where power changes."""
+        if not self.late_s.any():
+            return timeline
+        return timeline.moved(self.late_s[kinds_of_edges(timeline.label_of)])
+
+
+def find_shifts(models: Sequence[Model], strengths: Floats) -> Shifts:
+    """What all edges of a kind have in common.
+
+    Args:
+        models: of panels all over the recording.
+        strengths: learned, of the parts of the power.
+    """
+    usual_s = max(USUAL_SHIFT_S, float(strengths[STRAY]))
+    information = np.eye(EDGE_KIND_COUNT) / usual_s**2
+    score = np.zeros(EDGE_KIND_COUNT)
+    for model in models:
+        own_information, own_score = model.shift_evidence(strengths)
+        information += own_information
+        score += own_score
+    covariance_s2 = np.linalg.inv(information)
+    late_s = covariance_s2 @ score
+    # A shift within its own deviation is left open: moved edges cost time.
+    told = np.abs(late_s) > np.sqrt(np.diag(covariance_s2))
+    covariance_s2 += np.diag(np.where(told, 0.0, late_s) ** 2)
+    return Shifts(late_s=np.where(told, late_s, 0.0), covariance_s2=covariance_s2)
