@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .moves import Floats
-from .segment_model import EDGE_KIND_COUNT, STRAY, Model, kinds_of_edges
-from .timeline import Timeline
+from .segment_model import STRAY, Model
+from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
 
