@@ -19,6 +19,7 @@ from .segment_model import STRAY, Model
 from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
+LEAST_TOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def find_shifts(models: Sequence[Model], strengths: Floats) -> Shifts:
         score += own_score
     covariance_s2 = np.linalg.inv(information)
     late_s = covariance_s2 @ score
-    # A shift within its own deviation is left open: moved edges cost time.
-    told = np.abs(late_s) > np.sqrt(np.diag(covariance_s2))
+    # A shift far within its own deviation is left open: moved edges cost time.
+    told = np.abs(late_s) > LEAST_TOLD * np.sqrt(np.diag(covariance_s2))
     covariance_s2 += np.diag(np.where(told, 0.0, late_s) ** 2)
     return Shifts(late_s=np.where(told, late_s, 0.0), covariance_s2=covariance_s2)
