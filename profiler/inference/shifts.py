@@ -20,6 +20,7 @@ from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
 LEAST_TOLD = 0.5
+FEWEST_EDGES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +42,17 @@ class Shifts:
         return timeline.moved(self.late_s[kinds_of_edges(timeline.label_of)])
 
 
-def find_shifts(models: Sequence[Model], strengths: Floats) -> Shifts:
+def find_shifts(timeline: Timeline, models: Sequence[Model], strengths: Floats) -> Shifts:
     """What all edges of a kind have in common.
 
     Args:
+        timeline: as the windows have it.
         models: of panels all over the recording.
         strengths: learned, of the parts of the power.
     """
-    usual_s = max(USUAL_SHIFT_S, float(strengths[STRAY]))
+    # Two edges of one window have nothing in common: bursts beside them would pass for a shift.
+    many = len(timeline.edges_s) >= FEWEST_EDGES
+    usual_s = max(USUAL_SHIFT_S, float(strengths[STRAY]) if many else 0.0)
     information = np.eye(EDGE_KIND_COUNT) / usual_s**2
     score = np.zeros(EDGE_KIND_COUNT)
     for model in models:

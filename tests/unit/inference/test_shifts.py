@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from profiler.inference import infer_counter
-from profiler.values.trace import Window
-from tests.bench.scenarios import launched_with_gaps, make, woken_with_gaps
+from profiler.values.trace import CounterTrace, Window
+from tests.bench.scenarios import bursts_30ms, launched_with_gaps, make, woken_with_gaps
 from tests.bench.virtual_recording import H100, RAPL, V100, record_load
 from tests.unit.inference.truth import busy_and_idle, counter_trace
 from tests.virtual.power import PowerScript
@@ -67,3 +67,13 @@ def test_windows_of_a_thread_that_wakes_late_are_held(scenario, sensor) -> None:
         if energy.energy_j is not None
     )
     assert held / len(load.windows) >= 0.85
+
+
+def test_bursts_beside_the_edges_of_a_single_window_are_no_shift() -> None:
+    for seed in (91000, 91001, 91002):
+        load = make(bursts_30ms, seed)
+        traces = record_load(load, seed)
+        counter = next(trace for trace in traces if isinstance(trace, CounterTrace))
+        (found,) = infer_counter(counter, [load.windows], load.windows)
+        assert found.energy_j is not None
+        assert found.energy_j.point == pytest.approx(load.truths_j[0], rel=2e-3)
