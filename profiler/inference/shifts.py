@@ -19,7 +19,7 @@ from .segment_model import STRAY, Model
 from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
-LEAST_TOLD = 0.5
+READ_S = 2e-5
 FEWEST_EDGES = 8
 
 
@@ -61,7 +61,9 @@ def find_shifts(timeline: Timeline, models: Sequence[Model], strengths: Floats) 
         score += own_score
     covariance_s2 = np.linalg.inv(information)
     late_s = covariance_s2 @ score
-    # A shift far within its own deviation is left open: moved edges cost time.
-    told = np.abs(late_s) > LEAST_TOLD * np.sqrt(np.diag(covariance_s2))
+    # Which instant of a read its value is of is unknown, alike at all reads: that is no shift.
+    covariance_s2 += np.eye(EDGE_KIND_COUNT) * READ_S**2
+    # A shift within its own deviation is left open: moved edges cost time.
+    told = np.abs(late_s) > np.sqrt(np.diag(covariance_s2))
     covariance_s2 += np.diag(np.where(told, 0.0, late_s) ** 2)
     return Shifts(late_s=np.where(told, late_s, 0.0), covariance_s2=covariance_s2)
