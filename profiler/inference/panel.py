@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .moves import Floats, Instants, Moves, locate
+from .instants import Instants, locate
+from .moves import Floats, Moves
 from .timeline import Ints, Timeline
 
 NEAR_COUNT = 5

@@ -18,13 +18,9 @@ import numpy as np
 
 from .moves import Floats
 from .panel import Panel
+from .power_parts import asked_for, cell_parts, unseen
 from .strays import Strays
-
-SHORT_S = 0.012
-LONG_S = 0.12
-GAP_S = 0.03
-SETTLING_S = (0.015, 0.045, 0.13)
-UNSEEN_SHARE = 0.5
+from .timeline import EDGE_KIND_COUNT, kinds_of_edges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +57,14 @@ class Posterior:
         covariance_j2: shape (a, a).
         scores: shape (e,), how far each known interval lies from what all others predict for it, in
             standard deviations of that prediction.
+        shift_w: shape (a, kinds), joules of each anchor by which the mean is wrong for every second
+            that the edges of a kind lie off the changes of power.
     """
 
     mean_j: Floats
     covariance_j2: Floats
     scores: Floats
+    shift_w: Floats
 
 
 class Model:
@@ -78,12 +77,12 @@ class Model:
 
     def __init__(self, panel: Panel, scale_w: float) -> None:
         self._panel, self._scale_w = panel, scale_w
-        duration_s = _asked_for(panel)
+        duration_s = asked_for(panel)
         lengths_s = duration_s[:, None] * _one_hot(panel.label)
-        self._fixed_j2 = (lengths_s @ lengths_s.T + _unseen(panel, duration_s)) * scale_w**2
+        self._fixed_j2 = (lengths_s @ lengths_s.T + unseen(panel, duration_s)) * scale_w**2
         self._prior_j = _row_sums(panel, panel.duration_s[:, None])[:, 0] * scale_w
         self._residual_j = panel.known_j - self._prior_j[: panel.equation_count]
-        self._parts_j2 = [part * scale_w**2 for part in _cell_parts(panel, duration_s)]
+        self._parts_j2 = [part * scale_w**2 for part in cell_parts(panel, duration_s)]
         # What a move that came late carries over depends on the power at that instant, and what an
         # edge that strays carries over on the step of power there. A first pass, in which power is
         # nearly constant within a segment, finds both.
@@ -93,6 +92,7 @@ class Model:
         power_w = np.maximum(self.cell_energies_j(USUAL_STRENGTHS) / panel.duration_s, 0.0)
         self._noise_j2 = _timing_noise(panel, power_w) + _step_noise(panel, scale_w)
         self._strays = Strays(panel, power_w, scale_w)
+        self._shifts_w = _row_sums(panel, _shifted_power(panel, power_w))
         self._known_strays_j2: dict[float, Floats] = {}
 
     @functools.cached_property
@@ -145,7 +145,21 @@ class Model:
             mean_j=self._prior_j[count:] + across @ weighted,
             covariance_j2=full[count:, count:] - across @ inverse @ across.T,
             scores=weighted / np.sqrt(np.maximum(np.diag(inverse), 1e-12)),
+            shift_w=self._shifts_w[count:]
+            - across @ inverse @ (self._shifts_w[:count] / scale[:, None]),
         )
+
+    def shift_evidence(self, strengths: Floats) -> tuple[Floats, Floats]:
+        """Information (1/s^2) and score (1/s) of how much later than its edges power changes.
+
+        By kind of edge, shapes (kinds, kinds) and (kinds,): normal equations of generalised least
+        squares. Those of all panels add up.
+        """
+        count = self._panel.equation_count
+        known = _row_covariance(self._panel, self._cells_j2(strengths), count)
+        inverse, scale = _inverse(known + self._noise_j2[:count, :count])
+        shapes = self._shifts_w[:count] / scale[:, None]
+        return shapes.T @ inverse @ shapes, shapes.T @ inverse @ (self._residual_j / scale)
 
     def cell_energies_j(self, strengths: Floats) -> Floats:
         """Posterior mean of the energy of each cell, shape (c,)."""
@@ -178,27 +192,6 @@ def _inverse(covariance: Floats) -> tuple[Floats, Floats]:
     return np.linalg.inv(covariance / np.outer(scale, scale)), scale
 
 
-def _asked_for(panel: Panel) -> Floats:
-    """Durations, 0 for cells that no row uses: an hour there would drown the others' digits."""
-    used = np.zeros(len(panel.duration_s) + 1)
-    np.add.at(used, np.minimum(panel.row_first, panel.row_last), 1)
-    np.add.at(used, np.maximum(panel.row_first, panel.row_last), -1)
-    return np.where(np.cumsum(used)[:-1] > 0, panel.duration_s, 0.0)
-
-
-def _unseen(panel: Panel, duration_s: Floats) -> Floats:
-    """Covariance of the cells before the first or after the last equation, s^2.
-
-    Work may have begun or ended there at any moment: no counter interval tells when.
-    """
-    count = panel.equation_count
-    before = panel.row_first[:count].min(initial=len(duration_s))
-    after = panel.row_last[:count].max(initial=0)
-    seen = np.arange(len(duration_s))
-    outside = (count > 0) & ((seen < before) | (seen >= after))
-    return np.diag(np.where(outside, UNSEEN_SHARE * duration_s, 0.0) ** 2)
-
-
 def _one_hot(label: np.ndarray) -> Floats:
     chosen: Floats = (label[:, None] == np.unique(label)[None, :]).astype(float)
     return chosen
@@ -220,48 +213,12 @@ def _row_covariance(panel: Panel, cells: Floats, count: int | None = None) -> Fl
     return sums
 
 
-def _cell_parts(panel: Panel, duration_s: Floats) -> list[Floats]:
-    """Covariance of the energies of the cells, by part of the power but the last, s^2."""
-    same = panel.segment[:, None] == panel.segment[None, :]
-    in_gap = same & panel.is_gap[:, None]
-    in_window = same & ~panel.is_gap[:, None]
-    area = np.outer(duration_s, duration_s)
-    parts = [
-        area * in_window,
-        area * in_gap,
-        _fluctuation(panel.start_s, duration_s, SHORT_S) * in_window,
-        _fluctuation(panel.start_s, duration_s, LONG_S) * in_window,
-        _fluctuation(panel.start_s, duration_s, GAP_S) * in_gap,
-    ]
-    settling_s = _settling(panel, duration_s)
-    for chosen in (~panel.is_gap, panel.is_gap):
-        shapes_s = settling_s * chosen[:, None]
-        parts.append(shapes_s @ shapes_s.T)
-    return parts
-
-
-def _fluctuation(start_s: Floats, duration_s: Floats, memory_s: float) -> Floats:
-    """Covariance of the integrals over cells of a process with covariance exp(-|t| / memory)."""
-    fade = -np.expm1(-duration_s / memory_s)
-    apart_s = start_s[None, :] - (start_s + duration_s)[:, None]
-    apart_s = np.maximum(np.maximum(apart_s, apart_s.T), 0.0)
-    covariance: Floats = memory_s**2 * np.exp(-apart_s / memory_s) * np.outer(fade, fade)
-    np.fill_diagonal(covariance, 2 * memory_s * (duration_s - memory_s * fade))
-    return covariance
-
-
-def _settling(panel: Panel, duration_s: Floats) -> Floats:
-    """Integrals of exp(-t / settling time) since the start of the segment, shape (c, times).
-
-    Power takes a while to settle after an edge, alike at all edges of one kind. The first segment
-    of a panel began before it, and is taken as settled.
-    """
-    first = np.concatenate([[True], np.diff(panel.segment) != 0])
-    began_s = panel.start_s[np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))]
-    since_s = np.where(panel.segment == panel.segment[0], np.inf, panel.start_s - began_s)
-    return np.stack(
-        [-s * np.exp(-since_s / s) * np.expm1(-duration_s / s) for s in SETTLING_S], axis=1
-    )
+def _shifted_power(panel: Panel, power_w: Floats) -> Floats:
+    """Watts that the cell before each edge has more if its change comes later, shape (c, kinds)."""
+    last = np.flatnonzero(np.diff(panel.segment) != 0)
+    found = np.zeros((len(power_w), EDGE_KIND_COUNT))
+    found[last, kinds_of_edges(panel.label)[last]] = power_w[last] - power_w[last + 1]
+    return found
 
 
 def _timing_noise(panel: Panel, power_w: Floats) -> Floats:

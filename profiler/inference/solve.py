@@ -15,6 +15,7 @@ from .lag import NO_LAG, Lag, find_lag
 from .moves import Floats, Moves
 from .panel import Panel, build_panel
 from .segment_model import PARTS, STRAY, Model, Posterior
+from .shifts import Shifts, find_shifts
 from .strengths import likeliest_strengths
 from .timeline import Timeline
 
@@ -22,6 +23,7 @@ PANEL_ANCHOR_COUNT = 24
 CONTEXT_EDGE_COUNT = 10
 CONTEXT_PERIOD_COUNT = 60
 LEARNING_PANEL_COUNT = 4
+SHIFT_PANEL_COUNT = 16
 LOCAL_FREEDOM = 3.0
 REMAINING = 1.5
 MOST_SCORE = 3.0
@@ -47,11 +49,12 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
     if not len(anchors.times_s):
         return Solution(mean_j=anchors.base_j, deviation_j=anchors.untold_j, lag=NO_LAG)
     groups = _group(anchors, knots.timeline.edges_s)
-    posteriors, panels, lag = _posteriors(moves, knots.timeline, anchors, groups)
+    posteriors, panels, lag, shifts = _posteriors(moves, knots.timeline, anchors, groups)
     means_j = np.concatenate([posterior.mean_j for posterior in posteriors])
     widths, surprises = _widths(panels, posteriors)
     surprise_j = np.zeros(spans.target_count)
     variance_j2 = np.zeros(spans.target_count)
+    shift_w = np.zeros((spans.target_count, len(shifts.late_s)))
     for group, posterior, width, surprise in zip(
         groups, posteriors, widths, surprises, strict=True
     ):
@@ -62,7 +65,10 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
         dense[place, weights.coords[1]] = weights.data
         own_j = surprise * np.sqrt(np.maximum(np.diag(posterior.covariance_j2), 0.0))
         surprise_j[rows] += np.abs(dense) @ own_j
+        shift_w[rows] += dense @ posterior.shift_w
         variance_j2[rows] += np.maximum(np.sum((dense @ covariance_j2) * dense, axis=1), 0.0)
+    # What is common to all edges does not average out over the windows of a target.
+    variance_j2 += np.sum((shift_w @ shifts.covariance_s2) * shift_w, axis=1)
     return Solution(
         mean_j=anchors.base_j + anchors.weights @ means_j,
         deviation_j=np.sqrt(variance_j2 + anchors.untold_j**2 + surprise_j**2),
@@ -72,7 +78,7 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
 
 def _posteriors(
     moves: Moves, timeline: Timeline, anchors: Anchors, groups: Sequence[slice]
-) -> tuple[list[Posterior], list[Panel], Lag]:
+) -> tuple[list[Posterior], list[Panel], Lag, Shifts]:
     """What each panel says, by the model that explains a few of them best."""
     places = sorted({int(i) for i in np.linspace(0, len(groups) - 1, LEARNING_PANEL_COUNT).round()})
     panels = _panels(moves, timeline, anchors, groups)
@@ -90,12 +96,19 @@ def _posteriors(
     if lag != NO_LAG:
         panels = _panels(moves, timeline, anchors, groups, lag)
         strengths = likeliest_strengths([Model(panels[i], scale_w) for i in places])
-    else:
-        moved = true_edges(timeline, panels, strengths, scale_w)
-        if moved is not timeline:
+    spread = {int(i) for i in np.linspace(0, len(groups) - 1, SHIFT_PANEL_COUNT).round()}
+    shifts = find_shifts(timeline, [Model(panels[i], scale_w) for i in spread], strengths)
+    shifted = shifts.applied(timeline)
+    if shifted is not timeline:
+        panels = _panels(moves, shifted, anchors, groups, lag)
+        strengths = likeliest_strengths([Model(panels[i], scale_w) for i in places])
+    if lag == NO_LAG:
+        moved = true_edges(shifted, panels, strengths, scale_w)
+        if moved is not shifted:
             panels = _panels(moves, moved, anchors, groups)
             strengths[STRAY] /= REMAINING
-    return [Model(panel, scale_w).posterior(strengths) for panel in panels], panels, lag
+    posteriors = [Model(panel, scale_w).posterior(strengths) for panel in panels]
+    return posteriors, panels, lag, shifts
 
 
 def _panels(

@@ -14,6 +14,7 @@ from .moves import Floats
 Ints = NDArray[np.int_]
 Label = tuple[str, ...]
 GAP: Label = ()
+EDGE_KIND_COUNT = 3
 
 
 def closed_span(window: Window, now_s: float | None) -> tuple[float, float]:
@@ -79,3 +80,10 @@ class Timeline:
     def segments(self, times_s: Floats) -> Ints:
         """Number of the segment in which each instant lies."""
         return np.searchsorted(self.edges_s, times_s, side="right")
+
+
+def kinds_of_edges(label_of: Ints) -> Ints:
+    """Of each edge between two labels: 0 out of a gap, 1 into a gap, 2 between windows."""
+    before, after = label_of[:-1], label_of[1:]
+    kinds: Ints = np.where(before == 0, 0, np.where(after == 0, 1, 2))
+    return kinds

@@ -82,18 +82,29 @@ class Builder:
         early_s, late_s = (self.draw.uniform(-loose_s, loose_s) for _ in range(2))
         self.place(name, start_s + early_s, self.now_s + late_s)
 
-    def come_late(self) -> None:
-        """Every edge comes late, as a thread wakes: by half a millisecond, now and then by five."""
+    def come_late(self, usual_s: float = 5e-4, rare_share: float = 0.15) -> None:
+        """Every edge comes late, as a thread wakes: by `usual_s`, now and then by 5 ms more."""
         edges_s = sorted({e for w in self._windows for e in (w.start_s, w.end_s or w.start_s)})
         late_s: dict[float, float] = {}
         last_s = 0.0
         for edge_s in edges_s:
-            delay_s = self.draw.expovariate(1 / 5e-4)
-            if self.draw.random() < 0.15:
+            delay_s = self.draw.expovariate(1 / usual_s)
+            if self.draw.random() < rare_share:
                 delay_s += self.draw.expovariate(1 / 5e-3)
             late_s[edge_s] = last_s = max(edge_s + delay_s, last_s + 1e-5)
         self._windows = [
             Window(name=w.name, start_s=late_s[w.start_s], end_s=late_s[w.end_s or w.start_s])
+            for w in self._windows
+        ]
+
+    def open_around(self, before_s: float, after_s: float) -> None:
+        """Every window begins before its work and ends after it, by about so much."""
+        self._windows = [
+            Window(
+                name=w.name,
+                start_s=w.start_s - before_s * self.draw.uniform(0.5, 1.5),
+                end_s=(w.end_s or 0.0) + after_s * self.draw.uniform(0.5, 1.5),
+            )
             for w in self._windows
         ]
 
@@ -271,6 +282,18 @@ def loose_edges(b: Builder) -> None:
         b.idle(b.draw.uniform(0.05, 0.4))
 
 
+def woken_with_gaps(b: Builder) -> None:
+    """Windows of a thread that sleeps in between, on an idle machine: all edges a little late."""
+    short_with_gaps(b)
+    b.come_late(usual_s=1.5e-4, rare_share=0.0)
+
+
+def launched_with_gaps(b: Builder) -> None:
+    """Work that is launched after its window was opened, and over before it is closed."""
+    short_with_gaps(b)
+    b.open_around(before_s=1e-4, after_s=1.5e-4)
+
+
 def late_with_gaps(b: Builder) -> None:
     """Windows of a thread that sleeps in between, on work that does not wait for it."""
     short_with_gaps(b)
@@ -331,6 +354,8 @@ ALIGNED_KINDS: tuple[Scenario, ...] = (
 
 LOOSE_KINDS: tuple[Scenario, ...] = (
     loose_edges,
+    woken_with_gaps,
+    launched_with_gaps,
     late_with_gaps,
     late_rough,
     overhang,

@@ -3,9 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from profiler.inference.moves import load_moves, locate
-from tests.unit.inference.truth import counter_trace
+from profiler.inference.instants import locate
+from profiler.inference.moves import load_moves
+from tests.unit.inference.truth import COUNTER, counter_trace
 from tests.virtual.power import constant
 
 
@@ -60,3 +62,27 @@ def test_reads_of_a_fast_counter_are_alike_where_they_are_whole_periods_apart() 
     assert np.allclose(np.diag(found), age_s2)
     assert found[0, 1] > 0.4 * age_s2
     assert -0.25 * age_s2 < found[0, 2] < -0.1 * age_s2
+
+
+def test_moves_of_a_fast_counter_that_were_not_waited_for_are_placed_by_the_others() -> None:
+    # Of a counter that moves every 20 ms, one look comes just before every fourth move, when three
+    # have passed unseen, and one just behind it.
+    full = counter_trace(
+        constant(100.0), until_s=8.0, phase_s=0.017, period_s=0.02, width_s=0.001,
+        channel=replace(COUNTER, update_period_s=0.02),
+    )  # fmt: skip
+    kept = [k for k in range(len(full.energy_j)) if k % 4 in (0, 3)]
+    latest_s = [full.latest_s[k] if k % 4 == 0 else full.earliest_s[k + 1] for k in kept[:-1]]
+    earliest_s = [
+        full.earliest_s[k] if k % 4 == 0 else full.latest_s[max(k - 3, 0)] for k in kept[:-1]
+    ]
+    trace = replace(
+        full,
+        earliest_s=tuple(earliest_s), latest_s=tuple(latest_s),
+        energy_j=tuple(full.energy_j[k] for k in kept[:-1]), epoch=(0,) * len(latest_s),
+    )  # fmt: skip
+    moves = load_moves(trace)
+    assert moves.update_s == pytest.approx(0.02, rel=1e-3)
+    found = locate(moves, 0, len(moves))
+    true_s = np.array([0.017 + 0.02 * k for k in kept[:-1]])
+    assert np.abs(found.mean_s - true_s).max() < 2e-4
