@@ -208,7 +208,7 @@ def _per_mac(place: Setting) -> Table:
     columns = (
         Column(label="run"),
         Column(label=f"MACs per {place.item}", role="number"),
-        Column(label="efficiency score", role="number"),
+        Column(label="efficiency score", role="number", leaves=1),
         Column(label=f"energy per {place.item}", role="number"),
         Column(label="energy per MAC", role="number"),
         Column(label="basis", role="basis"),

@@ -12,9 +12,9 @@ from .figure_axis import tick_labels
 
 SEEN = ("measured", "counted")
 _BAR_HEIGHT = 16
-_LABEL_WIDTH = 250
+_LABEL_WIDTH = 270
 _VALUE_WIDTH = 150
-_LONGEST_LABEL = 38
+_LONGEST_LABEL = 36
 _NARROW = 500
 
 
@@ -47,10 +47,17 @@ def bars_spec(plot: Plot, width: int) -> dict[str, Any]:
     }
 
 
+def _shortened(label: str) -> str:
+    """Without its middle where it is too long: names differ at their ends ("batch 1")."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    half = (_LONGEST_LABEL - 1) // 2
+    return f"{label[:half]}…{label[-half:]}"
+
+
 def _row(bar: Bar, index: int, row: int, is_narrow: bool) -> dict[str, Any]:
     middle = row * index + (34 if is_narrow else 17)
-    label = clean(bar.label)
-    short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+    short = _shortened(clean(bar.label))
     whisker = _is_finite(bar.low) and _is_finite(bar.high) and bar.low != bar.high
     return {
         "name": short,

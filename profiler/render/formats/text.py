@@ -22,7 +22,7 @@ _GAP = "  "
 class _CellWrapper(textwrap.TextWrapper):
     """Breaks references to models between their parts as well: behind "+" and ","."""
 
-    # Not at \\s: what `bind` holds together stays so.
+    # Not at every blank: what `bind` holds together stays so.
     wordsep_simple_re = re.compile(r"([\t\n\r ]+|(?<=[+,])(?=[a-z]))")
 
 
@@ -56,7 +56,7 @@ def section_blocks(section: Section, width: int | None = PAGE) -> list[str]:
 
 
 def _heading(title: str, underline: str) -> str:
-    lines = textwrap.wrap(clean(title), PAGE, break_long_words=False)
+    lines = _cell_lines(clean(title), PAGE)
     return "\n".join((*lines, underline * max(map(len, lines), default=0)))
 
 
@@ -75,7 +75,7 @@ def _plot(plot: Plot) -> str:
     names = max((len(clean(bar.label)) for bar in plot.bars), default=0)
     names = min(names, room - _SHORTEST_BAR)
     width = min(_LONGEST_BAR, room - names)
-    lines = [clean(plot.caption)]
+    lines = _cell_lines(clean(plot.caption), PAGE)
     for bar in plot.bars:
         *above, name = _cell_lines(clean(bar.label), names)
         lines += [f"  {line}" for line in above]
