@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_STUDY = "quick"
 STUDIES = Path("studies")
 INTERRUPTED = 130
+MOST_NAMES = 3
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -152,9 +153,11 @@ def _contended(study: StoredStudy, cells: tuple[Cell, ...]) -> list[Cell]:
 def _tell_contended(cells: Sequence[Cell], again: str) -> None:
     """Say how to get the ratios that there are none of, as a finished cell is not run again."""
     if cells:
+        rest = len(cells) - MOST_NAMES
+        named = ", ".join(cell.name for cell in cells[:MOST_NAMES])
         text = (
-            f"other work disturbed {', '.join(cell.name for cell in cells)}: no ratio of them is "
-            f"told; where it has ended, `{again} --again` measures them again"
+            f"other work disturbed {named}{f' and {rest} more' if rest > 0 else ''}: no ratio of "
+            f"them is told; where it has ended, `{again} --again` measures them again"
         )
         print(clean(text), file=sys.stderr)
 
