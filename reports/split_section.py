@@ -33,9 +33,9 @@ def split_sections(studies: Sequence[Study], profiles: Sequence[Profile]) -> tup
     """
     calm = [profile for profile in profiles if not was_contended(profile)]
     tables = [table for study in studies for table in _tables(study, calm)]
-    if not tables and len(calm) == len(profiles):
-        return ()
     left_out = len(profiles) - len(calm)
+    if not tables and not any(_tables(study, profiles) for study in studies):
+        return ()
     return (
         Section(
             title=WHY,

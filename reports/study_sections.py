@@ -18,6 +18,7 @@ from .studies.study_folder import StoredStudy
 NETWORKS = "The networks of the study"
 FAILED = "Cells that failed, or that no time was left for"
 NOT_MEASURED = "not measured"
+_SETTING_WORDS = 4
 _COLUMNS = (
     Column(label="network"),
     Column(label="setting"),
@@ -26,7 +27,7 @@ _COLUMNS = (
     Column(label="basis", role="basis"),
     Column(label="score", role="number", leaves=2),
     Column(label="MACs", role="number", leaves=1),
-    Column(label="training", role="number"),
+    Column(label="training", role="number", leaves=3),
 )
 
 
@@ -49,7 +50,9 @@ def study_sections(study: StoredStudy) -> tuple[Section, ...]:
 def _table(networks: Sequence[StudiedNetwork]) -> Table:
     """One row a network and setting; without the columns that have nothing in them."""
     parts = [_setting(profile) for network in networks for profile in network.profiles]
-    shared = parts[0][1:] if len({part[1:] for part in parts}) == 1 else ()
+    ends = ({part[place:] for part in parts} for place in range(_SETTING_WORDS))
+    same = [place for place, end in enumerate(ends) if len(end) == 1]
+    shared = parts[0][same[0] :] if same else ()
     rows = [row for network in networks for row in _rows(network, len(shared))]
     kept = [
         place
