@@ -7,12 +7,13 @@ from html import escape
 
 from .outline import Module
 
-COLUMN_WIDTH = 420
+NARROWEST_COLUMN = 420
+LETTER = 6.9
+"""Mean width of a letter at 12 px, with room for fonts that run wide."""
 ROW_HEIGHT = 46
 BOX_HEIGHT = 16
 MARGIN = 16
 HEAD_HEIGHT = 64
-_WIDEST_BOX = COLUMN_WIDTH - 2 * MARGIN
 _STYLE = (
     "text{font-family:system-ui,sans-serif;font-size:12px;fill:#1a1a1a}"
     ".title{font-size:16px;font-weight:600}.quiet{fill:#555}"
@@ -32,7 +33,9 @@ def draw(columns: Sequence[Column]) -> str:
     """
     most_macs = max((m.mac_count for _, _, rows in columns for _, m in rows), default=0) or 1
     rows = max(len(stages) for _, _, stages in columns)
-    width, height = COLUMN_WIDTH * len(columns), HEAD_HEIGHT + rows * ROW_HEIGHT + MARGIN
+    texts = [_words(name, stage) for _, _, stages in columns for name, stage in stages]
+    column = max(NARROWEST_COLUMN, 2 * MARGIN + round(LETTER * max(map(len, texts), default=0)))
+    width, height = column * len(columns), HEAD_HEIGHT + rows * ROW_HEIGHT + MARGIN
     names = " and ".join(name for name, _, _ in columns)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -43,11 +46,16 @@ def draw(columns: Sequence[Column]) -> str:
         f'<rect class="paper" width="{width}" height="{height}"/>',
     ]
     for place, (name, top, stages) in enumerate(columns):
-        left = place * COLUMN_WIDTH + MARGIN
+        left = place * column + MARGIN
         parts.append(_text(left, 26, name, "title"))
         parts.append(_text(left, 46, totals(top), "quiet"))
         parts += [
-            _stage(left, HEAD_HEIGHT + row * ROW_HEIGHT, stage_name, stage, most_macs)
+            _stage(
+                left,
+                HEAD_HEIGHT + row * ROW_HEIGHT,
+                _words(stage_name, stage),
+                (column - 2 * MARGIN) * stage.mac_count / most_macs,
+            )
             for row, (stage_name, stage) in enumerate(stages)
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -63,17 +71,20 @@ def shape_of(module: Module) -> str:
     return "x".join(map(str, module.output_shape)) if module.output_shape else "not run"
 
 
-def _stage(left: int, top: int, name: str, stage: Module, most_macs: int) -> str:
-    width = max(2.0, _WIDEST_BOX * stage.mac_count / most_macs)
-    kind = "box" if stage.mac_count else "none"
+def _words(name: str, stage: Module) -> str:
     parts = [f"{name}: {stage.kind} \N{RIGHTWARDS ARROW} {shape_of(stage)}"]
     if stage.parameter_count:
         parts.append(f"{stage.parameter_count:,} parameters")
     if stage.mac_count:
         parts.append(f"{stage.mac_count:,} MACs")
+    return ", ".join(parts)
+
+
+def _stage(left: int, top: int, words: str, width: float) -> str:
+    kind = "box" if width else "none"
     return (
-        _text(left, top + 12, ", ".join(parts))
-        + f'<rect class="{kind}" x="{left}" y="{top + 18}" width="{width:.1f}" '
+        _text(left, top + 12, words)
+        + f'<rect class="{kind}" x="{left}" y="{top + 18}" width="{max(2.0, width):.1f}" '
         f'height="{BOX_HEIGHT}" rx="2"/>'
     )
 

@@ -10,19 +10,19 @@ from profiler.files import write_whole_file
 from profiler.render import Document
 from profiler.render.document import Record, Section
 from profiler.render.formats import render_document
-from profiler.render.report import BASIS_LEGEND, UNIT_LEGEND, tell
+from profiler.render.glossary import SEE
+from profiler.render.report import BASIS_LEGEND, GLANCE, UNIT_LEGEND, tell
 from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
 
 from .break_even_section import break_even_section
 from .claim_sections import claims_sections
 from .claims import load_claims
+from .material import Gathered
 from .split_section import WHY, split_sections
-from .studies.results import evaluated_profiles, networks_of_study
-from .studies.study_folder import StoredStudy
-from .study_sections import study_sections
+from .study_sections import NETWORKS, study_sections
 from .training_section import TRAININGS, trainings_sections
-from .trainings import TrainedModel, Training, load_trainings
+from .trainings import TrainedModel, Training
 
 FORMS = {"md": ".md", "html": ".html"}
 
@@ -119,28 +119,39 @@ def _record(training: Training) -> Record:
     )
 
 
-def study_document(study: StoredStudy) -> Document:
-    """The report of a study: its networks, the claims of its paper, and what failed.
+def document_of(
+    material: Gathered,
+    *,
+    title: str | None = None,
+    intensities: Mapping[str, Estimate] | None = None,
+) -> Document:
+    """The report of what was gathered; that of one study is under its title, and of its paper.
+
+    Args:
+        material: runs, trainings and studies.
+        title: its heading; None for that of the only study, or one made of what it is about.
+        intensities: g/kWh by country, for the same joules elsewhere.
 
     Raises:
-        StoreError: what a cell stored cannot be read.
+        StoreError: what a cell of a study stored cannot be read.
     """
-    cells = study.document.cells
-    profiles = [
-        profile for network in networks_of_study(study) for profile in evaluated_profiles(network)
-    ]
-    folders = [folder for cell in cells if (folder := study.training_of(cell)) is not None]
+    only = material.studies[0].document if len(material.studies) == 1 else None
     return build_document(
-        profiles,
-        trained=load_trainings(folders),
-        title=study.document.title,
-        paper=study.document.paper,
-        first=study_sections(study),
+        material.profiles,
+        trained=material.trained,
+        title=title or (None if only is None else only.title),
+        paper=None if only is None else only.paper,
+        first=[section for study in material.studies for section in study_sections(study)],
+        run_ids=material.run_ids,
+        intensities=intensities,
     )
 
 
 def shortened(document: Document) -> Document:
-    """What a terminal shows: the answers and what to know about them, not every figure."""
+    """What a terminal shows: the answers and what to know about them, not every figure.
+
+    A study's table of networks holds what the glance shows.
+    """
     last = max(
         (
             n
@@ -149,7 +160,12 @@ def shortened(document: Document) -> Document:
         ),
         default=0,
     )
-    kept = tuple(section for section in document.sections[: last + 1] if not section.fold)
+    is_study = any(section.title == NETWORKS for section in document.sections)
+    kept = tuple(
+        replace(section, notes=tuple(note for note in section.notes if note != SEE))
+        for section in document.sections[: last + 1]
+        if not section.fold and not (is_study and section.title == GLANCE)
+    )
     findings = tuple(section for section in document.sections if section.title == "Findings")
     return replace(document, sections=kept + findings)
 

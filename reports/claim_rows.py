@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from profiler.comparison.ratio import ratio_of
-from profiler.comparison.verdicts import compare
+from profiler.comparison.run_to_run import was_contended
+from profiler.comparison.verdicts import NOISY_UNITS, compare
 from profiler.values.estimate import Basis, Estimate, quotient
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY
@@ -32,12 +33,14 @@ class Row:
         setting: what ran here ("batch 128, fp32, cpu"); "" where it makes no difference.
         here: the same figure here, in the unit of the claim's metric; None where nothing ran.
         ratio: here / paper; None where nothing ran.
+        is_contended: whether other work took the CPUs: then time and joules have no ratio.
     """
 
     claim: Claim
     setting: str
     here: Estimate | None
     ratio: Estimate | None
+    is_contended: bool = False
 
     @property
     def shown_here(self) -> Estimate | None:
@@ -80,16 +83,31 @@ def _of_best_entry(claim: Claim, profiles: Sequence[Profile]) -> list[Row]:
 def _rows(
     claim: Claim, profiles: Sequence[Profile], trained: Sequence[TrainedModel]
 ) -> Iterable[Row]:
-    found = [*_figures(claim, profiles), *_training_figures(claim, trained)]
-    if not found:
-        return [Row(claim=claim, setting="", here=None, ratio=None)]
-    is_one = len({here.point for _, here in found}) == 1
-    if is_one and all(_is_exact(here) or claim.metric == ACCURACY_PER_MAC for _, here in found):
-        found = [("", found[0][1])]
-    return [
-        Row(claim=claim, setting=setting, here=here, ratio=_ratio(claim, here))
-        for setting, here in found
+    found = [
+        *_figures(claim, profiles),
+        *((setting, here, False) for setting, here in _training_figures(claim, trained)),
     ]
+    if not found:
+        is_lost = any(_is_lost(claim, profile) for profile in _of(claim.about, claim, profiles))
+        return [Row(claim=claim, setting="", here=None, ratio=None, is_contended=is_lost)]
+    is_one = len({here.point for _, here, _ in found}) == 1
+    if is_one and all(_is_exact(here) or claim.metric == ACCURACY_PER_MAC for _, here, _ in found):
+        found = [("", *found[0][1:])]
+    return [
+        _row(claim, setting, here, is_contended and here.unit in NOISY_UNITS)
+        for setting, here, is_contended in found
+    ]
+
+
+def _is_lost(claim: Claim, profile: Profile) -> bool:
+    """Whether other work during the run is why it gives no figure."""
+    here = _read(claim, profile)
+    return here is not None and here.unit in NOISY_UNITS and was_contended(profile)
+
+
+def _row(claim: Claim, setting: str, here: Estimate, is_contended: bool) -> Row:
+    ratio = None if is_contended else _ratio(claim, here)
+    return Row(claim=claim, setting=setting, here=here, ratio=ratio, is_contended=is_contended)
 
 
 def _training_figures(
@@ -143,7 +161,8 @@ def _over(first: Estimate | None, second: Estimate | None) -> Estimate | None:
     return quotient(first, second, unit="x", source=f"{first.source} / {second.source}")
 
 
-def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, Estimate]]:
+def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, Estimate, bool]]:
+    """Setting, figure, and whether its run was contended."""
     for profile in _of(claim.about, claim, profiles):
         if claim.versus is None:
             figures = [_read(claim, profile)]
@@ -153,7 +172,10 @@ def _figures(claim: Claim, profiles: Sequence[Profile]) -> Iterable[tuple[str, E
                 for base in _of(claim.versus, claim, profiles)
                 if same_terms(base, profile)
             ]
-        yield from ((_setting(profile), figure) for figure in figures if figure is not None)
+        is_contended = was_contended(profile)
+        for figure in figures:
+            if figure is not None:
+                yield _setting(profile), figure, is_contended
 
 
 def _of(model: str, claim: Claim, profiles: Sequence[Profile]) -> Iterable[Profile]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.render import Column, Section, Table
-from profiler.values.estimate import Estimate
+from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import Profile
-from profiler.values.units import show
+from profiler.values.units import show, show_short
 
 from .claim_rows import Row, build_rows
 from .claims import Claim, ClaimNote, Study
 from .trainings import TrainedModel
 
 NOT_HERE = "not measured here"
+CONTENDED_HERE = "contended"
+LONG_COUNT = 1e9
 LONG_TABLE = 12
 
 
@@ -40,36 +42,32 @@ def _section(study: Study, rows: Sequence[Row]) -> Section:
         paragraphs=(
             "Paper is what the study states; here is what was counted or measured in this report; "
             "ratio is here over paper. Where the paper states a range, its ends are carried into "
-            "the ratio. The numbers in the last column lead to the remarks below.",
+            "the ratio. The numbers in brackets lead to the remarks below.",
         ),
         tables=tuple(tables),
         notes=tuple(
-            f"{number}. {note.status.value}: {note.text}" for number, note in enumerate(notes, 1)
+            f"[{number}] {note.status.value}: {note.text}" for number, note in enumerate(notes, 1)
         ),
     )
 
 
 def _compared(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
     columns = (
-        Column(label="model"),
-        Column(label="figure"),
+        Column(label="claim"),
         Column(label="setting here"),
         Column(label="paper", role="number"),
         Column(label="here", role="number"),
         Column(label="ratio", role="number"),
         Column(label="basis", role="basis"),
-        Column(label="note", role="number"),
     )
     cells = tuple(
         (
-            _model(row.claim),
-            _figure(row.claim),
+            _claimed(row.claim, notes),
             row.setting,
             row.claim.text(),
             _shown(row),
-            show(row.ratio),
+            CONTENDED_HERE if row.is_contended else show(row.ratio),
             _basis(row.here),
-            _numbers(row.claim, notes),
         )
         for row in rows
     )
@@ -78,21 +76,17 @@ def _compared(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
 
 def _quoted(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
     columns = (
-        Column(label="model"),
-        Column(label="figure"),
+        Column(label="claim"),
         Column(label="paper", role="number"),
         Column(label="basis", role="basis"),
         Column(label="here"),
-        Column(label="note", role="number"),
     )
     cells = tuple(
         (
-            _model(row.claim),
-            _figure(row.claim),
+            _claimed(row.claim, notes),
             row.claim.text(),
             "quoted",
-            row.claim.here if row.claim.metric is None else NOT_HERE,
-            _numbers(row.claim, notes),
+            _why_not(row),
         )
         for row in rows
     )
@@ -104,25 +98,29 @@ def _quoted(rows: Sequence[Row], notes: Sequence[ClaimNote]) -> Table:
     )
 
 
+def _why_not(row: Row) -> str:
+    if row.claim.metric is None:
+        return row.claim.here
+    return CONTENDED_HERE if row.is_contended else NOT_HERE
+
+
 def _shown(row: Row) -> str:
-    """An accuracy in percent, as the papers write it."""
+    """An accuracy in percent, as the papers write it, and a count of billions in short."""
     here = row.shown_here
+    if here is not None and here.basis is Basis.COUNTED and here.point >= LONG_COUNT:
+        return show_short(here)
     if here is not None and not here.unit and row.claim.unit == "%":
         here = here.scaled(100, "%")
     return show(here)
 
 
-def _model(claim: Claim) -> str:
-    return claim.about if claim.versus is None else f"{claim.about} / {claim.versus}"
-
-
-def _figure(claim: Claim) -> str:
-    return claim.label if claim.setting is None else f"{claim.label} ({claim.setting})"
+def _claimed(claim: Claim, notes: Sequence[ClaimNote]) -> str:
+    """Such as "resnet18 / lightweight: training (100 epochs) [7]"."""
+    about = claim.about if claim.versus is None else f"{claim.about} / {claim.versus}"
+    setting = "" if claim.setting is None else f" ({claim.setting})"
+    numbers = "".join(f" [{notes.index(note) + 1}]" for note in claim.notes)
+    return f"{about}: {claim.label}{setting}{numbers}"
 
 
 def _basis(estimate: Estimate | None) -> str:
     return "" if estimate is None else estimate.basis.value
-
-
-def _numbers(claim: Claim, notes: Sequence[ClaimNote]) -> str:
-    return ", ".join(str(notes.index(note) + 1) for note in claim.notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from profiler.values.plain_text import clean
 from profiler.values.profile import Profile
 from training.run_folder import RESULT
 
-from .studies.results import evaluated_profiles, networks_of_study
+from .studies.results import evaluated_runs, networks_of_study
 from .studies.study_folder import STUDY, StoredStudy, read_study
 from .trainings import TrainedModel, load_trainings, read_training
 
@@ -78,13 +78,15 @@ def gather(
                 hint=f"name a folder with {PROFILE} or {RESULT} in it or below it",
             )
         studies.update(studied)
-        alone = [path for path in inside if not studied.keys() & set(path.resolve().parents)]
-        runs.update({path.resolve(): path for path in alone})
-        results += trained
+        # What a study's own cells no longer name, an older plan of it left there.
+        runs.update({path.resolve(): path for path in inside if not _is_in(studied, path)})
+        results += [path for path in trained if not _is_in(studied, path)]
     for path in runs.values():
         named += load_named(path, root, with_traces=with_traces)
     for study in studies.values():
-        named += _runs_of(study)
+        for network in networks_of_study(study, with_traces=with_traces):
+            named += evaluated_runs(network)
+        results += filter(None, map(study.training_of, study.document.cells))
     begun = {path.resolve(): path for path in results}.values()
     finished = [path for path in begun if read_training(path) is not None]
     return Gathered(
@@ -95,12 +97,8 @@ def gather(
     )
 
 
-def _runs_of(study: StoredStudy) -> Iterator[tuple[str, Profile]]:
-    """The runs of a study, with the accuracies of its evaluations."""
-    networks = networks_of_study(study)
-    profiles = [profile for network in networks for profile in evaluated_profiles(network)]
-    for number, profile in enumerate(profiles, 1):
-        yield f"{study.document.id}#{number}", profile
+def _is_in(folders: Collection[Path], path: Path) -> bool:
+    return not set(path.resolve().parents).isdisjoint(folders)
 
 
 def _below(folder: Path, name: str) -> Iterator[Path]:

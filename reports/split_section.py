@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from profiler.comparison.run_to_run import was_contended
 from profiler.render import Column, Section, Table
 from profiler.values.profile import Profile
 from profiler.values.units import show
@@ -14,6 +15,7 @@ from .claims import CLASS_COUNTS, Claim, Study
 from .factor_split import FactorSplit, ProxyClaim, split_energy, split_ratio
 
 WHY = "Why the joules differ"
+CONTENDED = "other work took the CPUs, and their joules hold for that state only"
 _ENERGY = "energy_per_million_kwh"
 _COLUMNS = (
     Column(label="cause"),
@@ -25,9 +27,14 @@ _COLUMNS = (
 
 
 def split_sections(studies: Sequence[Study], profiles: Sequence[Profile]) -> tuple[Section, ...]:
-    """One section with a table for each claim and setting that can be split; () for none."""
-    tables = [table for study in studies for table in _tables(study, profiles)]
-    if not tables:
+    """One section with a table for each claim and setting that can be split; () for none.
+
+    The joules of a run whose CPUs other work took are left out, as they are of every ratio.
+    """
+    calm = [profile for profile in profiles if not was_contended(profile)]
+    tables = [table for study in studies for table in _tables(study, calm)]
+    left_out = len(profiles) - len(calm)
+    if not tables and not any(_tables(study, profiles) for study in studies):
         return ()
     return (
         Section(
@@ -40,6 +47,9 @@ def split_sections(studies: Sequence[Study], profiles: Sequence[Profile]) -> tup
                 "count of MACs holds.",
             ),
             tables=tuple(tables),
+            notes=(f"{left_out} of {len(profiles)} runs are left out: {CONTENDED}.",)
+            if left_out
+            else (),
         ),
     )
 

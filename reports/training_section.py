@@ -77,8 +77,11 @@ def _row(trained: TrainedModel) -> tuple[str, ...]:
 
 
 def _curve(trained: TrainedModel) -> Chart | None:
-    """Accuracy against joules, one curve a seed; None where no sensor saw the joules."""
-    runs = [run for run in trained.runs if run.curve]
+    """Accuracy against joules, one curve a seed.
+
+    None where no sensor saw the joules, or only one epoch has them: a point is no curve.
+    """
+    runs = [run for run in trained.runs if len(run.curve) > 1]
     if not runs:
         return None
     bases = sorted({energy_j.basis.value for run in runs for energy_j, _ in run.curve})

@@ -115,7 +115,8 @@ class TrainedModel:
         first, count = self.runs[0], len(self.runs)
         epochs = " to ".join(f"{done:,}" for done in self.result.epochs_done)
         seeds = "1 seed" if count == 1 else f"{count} seeds"
-        return f"{epochs} epochs, {seeds}, {first.recipe.dtype}, {first.place}"
+        many = "" if epochs == "1" else "s"
+        return f"{epochs} epoch{many}, {seeds}, {first.recipe.dtype}, {first.place}"
 
     def terms_beside(self) -> tuple[object, ...]:
         """What two models must share for their ratio to be one of models alone."""

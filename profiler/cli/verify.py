@@ -1,4 +1,4 @@
-"""Recompute every joule of a stored run from its raw readings, and compare its sources.
+"""Recompute every joule of stored runs from their raw readings, and compare their sources.
 
 A folder that ends in .partial, left by a run that was killed, is read up to the last second that
 its journal holds. Exit code 0 where all that is stored follows from the readings, 1 where not. A
@@ -15,8 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from profiler.errors import UsageError
 from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import section_blocks
+from profiler.values.plain_text import clean
 from profiler.values.units import show
 
 if TYPE_CHECKING:
@@ -26,22 +28,36 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `verify`."""
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or a part of its name")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a run's folder, a folder of runs, or a part of a run's name",
+    )
     parser.add_argument("--root", default="runs", metavar="DIR", help="where runs are looked for")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Verify each profile that the reference stands for."""
+    """Verify each profile that the references stand for."""
     from profiler.measurement.verification import verify
     from profiler.recording.journal import JOURNAL_FILE
     from profiler.store import load_all
 
-    journal = Path(arguments.run) / JOURNAL_FILE
-    if journal.is_file():
-        return _recovered(journal, arguments.json)
-    profiles = load_all(arguments.run, arguments.root, with_traces=True)
-    verified = [(profile, verify(profile)) for profile in profiles]
+    journals = [Path(run) / JOURNAL_FILE for run in arguments.runs]
+    cut_short = [journal for journal in journals if journal.is_file()]
+    if cut_short and len(journals) > 1:
+        raise UsageError(
+            f"'{clean(str(cut_short[0].parent))}' was cut short, and holds no result to compare",
+            hint="verify it alone",
+        )
+    if cut_short:
+        return _recovered(cut_short[0], arguments.json)
+    verified = [
+        (profile, verify(profile))
+        for reference in arguments.runs
+        for profile in load_all(reference, arguments.root, with_traces=True)
+    ]
     holds = all(verification.holds for _, verification in verified)
     if arguments.json:
         runs = [_document(profile, verification) for profile, verification in verified]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas
 
 # Time, power and energy vary from run to run; counts, memory and accuracy do not by themselves.
-_NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
+NOISY_UNITS = frozenset({"s", "J", "W", "kWh", "g", "item/s"})
 _PER_CALL = {
     "latency_s": "latency_per_item_s",
     "energy_j": "energy_per_item_j",
@@ -236,4 +236,4 @@ def _ratio(
 
 def _is_noisy(first: Estimate, second: Estimate) -> bool:
     counted = first.basis is Basis.COUNTED and second.basis is Basis.COUNTED
-    return first.unit in _NOISY_UNITS and not counted
+    return first.unit in NOISY_UNITS and not counted

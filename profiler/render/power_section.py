@@ -11,6 +11,7 @@ from profiler.values.trace import CounterTrace, PowerTrace, Trace
 from .document import Axis, Band, Chart, Line, Section
 
 MOST_POINTS = 400
+MOST_OPEN = 4
 Points = list[tuple[float, float]]
 
 
@@ -33,6 +34,7 @@ def power_section(profiles: Sequence[Profile], labels: Sequence[str]) -> Section
             "models had their turn.",
         ),
         charts=tuple(charts),
+        fold=len(charts) > MOST_OPEN,
     )
 
 

@@ -27,6 +27,8 @@ TOO_FEW = "too few"
 MOST_PAIRS = 20
 MOST_LAYER_CHARTS = 2
 FEWEST_LAYERS = 3
+FEWEST_DOTS = 3
+"""Two dots always lie on a line: a chart of them says nothing that the table does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +52,17 @@ def proxy_section(places: Sequence[Setting]) -> Section | None:
     tables: list[Table] = []
     for place in places:
         proxies = [proxy for proxy in _proxies(place) if len(proxy.samples) > 1]
-        charts += [_chart(proxy, place.title, f"energy per {place.item}") for proxy in proxies]
+        charts += [
+            _chart(proxy, place.title, f"energy per {place.item}")
+            for proxy in proxies
+            if len(proxy.samples) >= FEWEST_DOTS
+        ]
         if proxies:
             named = [(proxy.name, proxy) for proxy in proxies]
             tables += [_fits(place.title, named), _per_mac(place)]
             ratio = _ratio_within(place)
             tables += [table for proxy in proxies for table in _pairs(proxy, place, ratio)]
-    if not charts:
+    if not tables:
         return None
     return Section(
         title="Do MACs and scores stand for joules?",
@@ -202,7 +208,7 @@ def _per_mac(place: Setting) -> Table:
     columns = (
         Column(label="run"),
         Column(label=f"MACs per {place.item}", role="number"),
-        Column(label="efficiency score", role="number"),
+        Column(label="efficiency score", role="number", leaves=1),
         Column(label=f"energy per {place.item}", role="number"),
         Column(label="energy per MAC", role="number"),
         Column(label="basis", role="basis"),

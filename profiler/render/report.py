@@ -39,6 +39,7 @@ BASIS_LEGEND = (
     "estimated (by a model of the hardware), assumed (a constant), quoted (from a publication). "
     "A number derived from others carries the weakest word among them."
 )
+GLANCE = "At a glance"
 MOST_FIGURES = 4
 MOST_NAMES = 3
 UNIT_LEGEND = "± and [low, high] are 95 % intervals. 1 MB = 1,000,000 B. MACs are multiply-adds."
@@ -67,7 +68,8 @@ def tell(
     names = list(dict.fromkeys(profile.name for profile in profiles))
     labels = labels_of(profiles)
     places, pairs = places_of(profiles, labels), _pairs(profiles)
-    figures = [_figures(*pair) for pair in zip(profiles, labels, strict=True)]
+    stored = tuple(run_ids) or ("",) * len(profiles)
+    figures = [_figures(*each) for each in zip(profiles, labels, stored, strict=True)]
     sections = (
         _glance(profiles, labels),
         *comparison_sections(pairs),
@@ -113,7 +115,7 @@ def _pairs(profiles: tuple[Profile, ...]) -> list[tuple[Profile, Profile]]:
 
 def _glance(profiles: tuple[Profile, ...], labels: tuple[str, ...]) -> Section:
     return Section(
-        title="At a glance",
+        title=GLANCE,
         plots=_plots(profiles, labels),
         tables=(_overview(profiles, labels),) if len(profiles) > 1 else (),
         notes=(BASIS_LEGEND, UNIT_LEGEND, SEE),
@@ -176,7 +178,7 @@ def _bar(label: str, estimate: Estimate) -> Bar:
     )
 
 
-def _figures(profile: Profile, label: str) -> Section:
+def _figures(profile: Profile, label: str, run_id: str) -> Section:
     columns = (
         Column(label="quantity"),
         Column(label="value", role="number"),
@@ -200,7 +202,7 @@ def _figures(profile: Profile, label: str) -> Section:
         tables.append(transforms_table(profile.transforms))
     if profile.codecarbon is not None:
         tables.append(codecarbon_table(profile.codecarbon, sources))
-    notes = (*sources.notes(), *_figure_notes(profile))
+    notes = (*sources.notes(), *_figure_notes(profile, run_id))
     return Section(title=label, tables=tuple(tables), notes=notes)
 
 
@@ -234,7 +236,7 @@ def _share_of(part: EnergyPart, whole: float) -> str:
     return show_share(part.energy_j.point / whole if whole else None)
 
 
-def _figure_notes(profile: Profile) -> list[str]:
+def _figure_notes(profile: Profile, run_id: str) -> list[str]:
     notes = []
     energy = profile.energy_j
     if energy is not None and energy.systematic:
@@ -258,7 +260,8 @@ def _figure_notes(profile: Profile) -> list[str]:
         notes.append(cost_note(profile.codecarbon))
     if profile.stopped_by:
         notes.append(f"The measurement was ended by: {profile.stopped_by}.")
-    notes.append(f"Measured {profile.created_utc}.")
+    stored = f" Stored as {run_id}: `verify` recomputes every joule of it." if run_id else ""
+    notes.append(f"Measured {profile.created_utc}.{stored}")
     return notes
 
 

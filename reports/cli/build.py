@@ -14,9 +14,8 @@ from profiler.cli.report_output import add_report_output, intensities, print_rep
 from profiler.errors import UsageError
 from profiler.render import Document
 from profiler.render.formats.text import render
-from reports.build import build_document, shortened, write_report
+from reports.build import document_of, shortened, write_report
 from reports.material import gather
-from reports.study_sections import study_sections
 
 REPORT = Path("report")
 
@@ -48,15 +47,8 @@ def execute(arguments: argparse.Namespace) -> int:
     material = gather(arguments.folders, arguments.root, with_traces=with_traces)
     for folder in material.unfinished:
         print(f"left out {folder}: its training is not finished", file=sys.stderr)
-    only = material.studies[0].document if len(material.studies) == 1 else None
-    document = build_document(
-        material.profiles,
-        trained=material.trained,
-        title=arguments.title or (None if only is None else only.title),
-        paper=None if only is None else only.paper,
-        first=[section for study in material.studies for section in study_sections(study)],
-        run_ids=material.run_ids,
-        intensities=intensities(arguments.countries),
+    document = document_of(
+        material, title=arguments.title, intensities=intensities(arguments.countries)
     )
     if arguments.format is not None:
         print_report(document, arguments)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import number, whole_number
+from profiler.cli.page import add_wide, page_width
 from profiler.errors import ProfilerError, UsageError
 from profiler.values.plain_text import clean
 from profiler.values.units import show_duration
@@ -24,7 +25,7 @@ from reports.engines import ENGINES
 from reports.studies.plan import Changes, StudyPlan, changed, find_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from reports.studies.cell import Cell, CellEnd
     from reports.studies.study_folder import StoredStudy, StudyDocument
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_STUDY = "quick"
 STUDIES = Path("studies")
 INTERRUPTED = 130
+MOST_NAMES = 3
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=tuple(ENGINES), default="local", help="default: %(default)s")
     add("--address", metavar="A", help="of a running Ray cluster (default: one of this machine)")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else")
+    add("--again", action="store_true", help="measure again what other work disturbed")
     add("--quiet", action="store_true", help="nothing on stderr but failures")
+    add_wide(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -111,6 +115,10 @@ def _run(
             begun_utc = read_study(folder).document.created_utc
             planned = replace(planned, created_utc=begun_utc)
         write_study(folder, planned)
+        if arguments.again:
+            before = read_study(folder)
+            for cell in _contended(before, cells):
+                before.forget(cell)
         again = shlex.join(_command(arguments))
         try:
             ends = _conduct(arguments, folder, cells)
@@ -121,7 +129,10 @@ def _run(
             return INTERRUPTED
         failed = [name for name, end in ends.items() if end.state == "failed"]
         unbegun = sum(end.state == "not begun" for end in ends.values())
-        _report(arguments, read_study(folder))
+        study = read_study(folder)
+        _report(arguments, study)
+        if not arguments.quiet:
+            _tell_contended(_contended(study, cells), again)
     if failed:
         raise ProfilerError(
             f"{len(failed)} of {len(cells)} cells failed", hint=f"`{again}` tries them again"
@@ -130,6 +141,25 @@ def _run(
         text = f"{unbegun} of {len(cells)} cells were not begun; go on with `{again}`"
         print(clean(text), file=sys.stderr)
     return 0
+
+
+def _contended(study: StoredStudy, cells: tuple[Cell, ...]) -> list[Cell]:
+    """The finished measurements that other work disturbed most of the time."""
+    from profiler.comparison.run_to_run import was_contended
+
+    return [cell for cell in cells if any(was_contended(run) for _, run in study.runs_of(cell))]
+
+
+def _tell_contended(cells: Sequence[Cell], again: str) -> None:
+    """Say how to get the ratios that there are none of, as a finished cell is not run again."""
+    if cells:
+        rest = len(cells) - MOST_NAMES
+        named = ", ".join(cell.name for cell in cells[:MOST_NAMES])
+        text = (
+            f"other work disturbed {named}{f' and {rest} more' if rest > 0 else ''}: no ratio of "
+            f"them is told; where it has ended, `{again} --again` measures them again"
+        )
+        print(clean(text), file=sys.stderr)
 
 
 def _command(arguments: argparse.Namespace) -> list[str]:
@@ -185,19 +215,22 @@ def _conduct(
 
 def _report(arguments: argparse.Namespace, study: StoredStudy) -> None:
     """Write the report; print its short form, or the study as JSON."""
+    from profiler.cli.report_output import COUNTRIES, intensities
     from profiler.values.codec import encode
-    from reports.build import shortened, study_document, write_report
+    from reports.build import document_of, shortened, write_report
+    from reports.material import gather
     from reports.studies.study_folder import SCHEMA_VERSION
 
-    document = study_document(study)
+    material = gather([str(study.folder)], with_traces=True)
+    document = document_of(material, intensities=intensities(COUNTRIES))
     written = write_report(document, study.folder / "report")
     if arguments.json:
         told = {"study": encode(study.document), "ends": encode(study.ends)}
         print(json.dumps({"schema_version": SCHEMA_VERSION, **told}))
     else:
-        from profiler.render.formats import render_document
+        from profiler.render.formats.text import render
 
-        print(render_document(shortened(document), "text"), end="")
+        print(render(shortened(document), page_width(is_wide=arguments.wide)), end="")
     if not arguments.quiet:
         print(f"wrote {' and '.join(str(path) for path in written)}", file=sys.stderr)
 

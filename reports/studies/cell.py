@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from profiler.values.codec import encode
@@ -113,15 +113,21 @@ class CellEnd:
 def digests(cells: tuple[Cell, ...]) -> Mapping[str, str]:
     """For each cell's name, the digest of all that decides what it computes.
 
-    The cells whose weights it takes are part of it, in whatever order the cells stand.
+    The cells whose weights it takes are part of it, in whatever order the cells stand. What is at
+    its default is not, so that a study keeps its cells when a later version adds a field.
     """
     by_name = {cell.name: cell for cell in cells}
     known: dict[str, str] = {}
 
     def code_of(name: str) -> str:
         if name not in known:
-            cell = replace(by_name[name], limit_s=None)
-            decided = [encode(cell), [code_of(needed) for needed in cell.needs]]
+            cell = by_name[name]
+            stated = {
+                field.name: encode(getattr(cell, field.name))
+                for field in fields(cell)
+                if getattr(cell, field.name) != field.default and field.name != "limit_s"
+            }
+            decided = [stated, [code_of(needed) for needed in cell.needs]]
             text = json.dumps(decided, sort_keys=True, ensure_ascii=True)
             known[name] = hashlib.sha256(text.encode()).hexdigest()[:CODE_LENGTH]
         return known[name]

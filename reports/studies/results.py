@@ -36,7 +36,8 @@ class StudiedNetwork:
             where neither is there.
         accuracy_data: what that was reached on.
         training: of its own weights; None where it was not trained as this model.
-        profiles: what was measured of it, one a device, batch size, precision and run-time.
+        runs: what was measured of it, one a device, batch size, precision and run-time: what each
+            run is called, and its profile.
     """
 
     model: str
@@ -45,7 +46,12 @@ class StudiedNetwork:
     accuracy: Estimate | None = None
     accuracy_data: str | None = None
     training: TrainingResult | None = None
-    profiles: tuple[Profile, ...] = ()
+    runs: tuple[tuple[str, Profile], ...] = ()
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """The profiles of its runs."""
+        return tuple(profile for _, profile in self.runs)
 
     @property
     def label(self) -> str:
@@ -53,8 +59,14 @@ class StudiedNetwork:
         return f"{self.model}, distilled" if self.is_distilled else self.model
 
 
-def networks_of_study(study: StoredStudy) -> tuple[StudiedNetwork, ...]:
+def networks_of_study(
+    study: StoredStudy, *, with_traces: bool = False
+) -> tuple[StudiedNetwork, ...]:
     """Every network that was trained, evaluated or measured, in the order of the cells.
+
+    Args:
+        study: it.
+        with_traces: whether the raw readings of its runs are read as well.
 
     Raises:
         StoreError: what a cell stored cannot be read.
@@ -68,34 +80,46 @@ def networks_of_study(study: StoredStudy) -> tuple[StudiedNetwork, ...]:
                 is_one = len(cell.models) == 1
                 weights = cell.checkpoints if is_one else cell.checkpoints[number : number + 1]
                 keys.setdefault((model, weights), []).append(cell)
-    networks = (_network(study, model, weights, cells) for (model, weights), cells in keys.items())
+    networks = (
+        _network(study, model, weights, cells, with_traces)
+        for (model, weights), cells in keys.items()
+    )
     return tuple(network for network in networks if network is not None)
 
 
-def evaluated_profiles(network: StudiedNetwork) -> tuple[Profile, ...]:
-    """Its profiles, with the accuracy of its evaluation where they state none of their own."""
-    return tuple(
-        profile
-        if profile.accuracy is not None
-        else replace(profile, accuracy=network.accuracy, accuracy_data=network.accuracy_data)
-        for profile in network.profiles
-    )
+def evaluated_runs(network: StudiedNetwork) -> tuple[tuple[str, Profile], ...]:
+    """Its runs, with the accuracy of its evaluation where they state none of their own.
+
+    They are called after the network: a distilled one is told from the same one that was not.
+    """
+    return tuple((name, _evaluated(profile, network)) for name, profile in network.runs)
+
+
+def _evaluated(profile: Profile, network: StudiedNetwork) -> Profile:
+    profile = replace(profile, name=network.label)
+    if profile.accuracy is not None:
+        return profile
+    return replace(profile, accuracy=network.accuracy, accuracy_data=network.accuracy_data)
 
 
 def _network(
-    study: StoredStudy, model: str, weights: tuple[str, ...], cells: list[Cell]
+    study: StoredStudy,
+    model: str,
+    weights: tuple[str, ...],
+    cells: list[Cell],
+    with_traces: bool,
 ) -> StudiedNetwork | None:
     cells = [cell for cell in cells if study.is_finished(cell)]
     if not cells:
         return None
     by_name = {cell.name: cell for cell in study.document.cells}
-    profiles = tuple(
-        profile
+    runs = tuple(
+        (name, profile)
         for cell in cells
-        for profile in study.profiles_of(cell)
+        for name, profile in study.runs_of(cell, with_traces=with_traces)
         if profile.workload.model == model or len(cell.models) == 1
     )
-    stated = [(p.accuracy, p.accuracy_data) for p in profiles if p.accuracy is not None]
+    stated = [(p.accuracy, p.accuracy_data) for _, p in runs if p.accuracy is not None]
     evaluated = [
         (found.top1, found.data)
         for cell in cells
@@ -111,7 +135,7 @@ def _network(
         accuracy=accuracy,
         accuracy_data=data,
         training=training,
-        profiles=profiles,
+        runs=runs,
     )
 
 
@@ -146,7 +170,7 @@ def result_text(study: StoredStudy, cell: Cell) -> str:
         words = [] if accuracy is None else [f"top-1 {show(accuracy.scaled(100, '%'))}"]
         return ", ".join([*words, show(result.ledger.energy_j)])
     if cell.kind is CellKind.MEASURE:
-        return "; ".join(_joules(profile) for profile in study.profiles_of(cell))
+        return "; ".join(_joules(profile) for _, profile in study.runs_of(cell))
     return ""
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from profiler.errors import StoreError
 from profiler.files import cannot_write, write_whole_file
-from profiler.store import load_all
+from profiler.store import load_named
 from profiler.values.codec import FormError, check_version, decode, encode, parse
 from profiler.values.plain_text import clean
 from profiler.values.profile import Profile
@@ -85,10 +85,27 @@ class StoredStudy:
         end = self.ends.get(cell.name)
         return end is not None and end.state is CellState.FINISHED
 
-    def profiles_of(self, cell: Cell) -> tuple[Profile, ...]:
-        """What a finished `measure` cell measured, without raw readings; () for any other cell."""
+    def forget(self, cell: Cell) -> None:
+        """Take a cell for one that has not run yet.
+
+        Raises:
+            StoreError: what it came to could not be removed.
+        """
+        path = self.folder_of(cell) / END
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def runs_of(self, cell: Cell, *, with_traces: bool = False) -> tuple[tuple[str, Profile], ...]:
+        """What a finished `measure` cell stored, by the names of its runs; () for any other cell.
+
+        The raw readings are read `with_traces` alone.
+        """
         runs = self.folder_of(cell) / RUNS
-        return load_all(runs) if self.is_finished(cell) and runs.is_dir() else ()
+        if not self.is_finished(cell) or not runs.is_dir():
+            return ()
+        return load_named(runs, with_traces=with_traces)
 
     def training_of(self, cell: Cell) -> Path | None:
         """The folder of a finished training (`training.result.read_result` reads it)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 from profiler.render.document import Bar, Plot
@@ -12,9 +13,11 @@ from .figure_axis import tick_labels
 
 SEEN = ("measured", "counted")
 _BAR_HEIGHT = 16
-_LABEL_WIDTH = 250
+_LABEL_WIDTH = 270
 _VALUE_WIDTH = 150
-_LONGEST_LABEL = 38
+_LONGEST_LABEL = 36
+_MOST_LINES = 2
+_LINE_HEIGHT = 14
 _NARROW = 500
 
 
@@ -47,14 +50,27 @@ def bars_spec(plot: Plot, width: int) -> dict[str, Any]:
     }
 
 
+def _lines(label: str) -> str:
+    """In two lines where one is too short, without its middle where these are: ends tell apart."""
+    room = _LONGEST_LABEL * _MOST_LINES - 8  # lines that break between words are not full
+    if len(label) > room:
+        half = (room - 1) // 2
+        label = f"{label[:half]}…{label[-half:]}"
+    return "\n".join(textwrap.wrap(label, _LONGEST_LABEL, break_on_hyphens=False))
+
+
+def _shortened(label: str) -> str:
+    half = (_LONGEST_LABEL - 1) // 2
+    return label if len(label) <= _LONGEST_LABEL else f"{label[:half]}…{label[-half:]}"
+
+
 def _row(bar: Bar, index: int, row: int, is_narrow: bool) -> dict[str, Any]:
     middle = row * index + (34 if is_narrow else 17)
-    label = clean(bar.label)
-    short = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+    name = clean(bar.label)
     whisker = _is_finite(bar.low) and _is_finite(bar.high) and bar.low != bar.high
     return {
-        "name": short,
-        "value": f"{short}:  {bar.text}" if is_narrow else bar.text,
+        "name": _lines(name),
+        "value": f"{_shortened(name)}:  {bar.text}" if is_narrow else bar.text,
         "zero": 0,
         "point": bar.point,
         "low": bar.low if whisker else bar.point,
@@ -64,6 +80,7 @@ def _row(bar: Bar, index: int, row: int, is_narrow: bool) -> dict[str, Any]:
         "top": middle - _BAR_HEIGHT / 2,
         "bottom": middle + _BAR_HEIGHT / 2,
         "middle": middle,
+        "first_line": middle - _LINE_HEIGHT / 2 * _lines(name).count("\n"),
         "above": middle - 19,
     }
 
@@ -107,9 +124,12 @@ def _texts(x: dict[str, Any], is_narrow: bool) -> list[dict[str, Any]]:
     if is_narrow:
         above = {"x": {"value": 0}, "y": _pixel("above"), "text": {"field": "value"}}
         return [{"mark": {**bold, "align": "left", "fontWeight": 500}, "encoding": above}]
-    name = {"x": {"value": -12}, "y": _pixel("middle"), "text": {"field": "name"}}
+    name = {"x": {"value": -12}, "y": _pixel("first_line"), "text": {"field": "name"}}
     value = {"x": {"field": "high", **x}, "y": _pixel("middle"), "text": {"field": "value"}}
-    plain = {"type": "text", "fontSize": 13, "align": "right", "baseline": "middle"}
+    plain = {
+        "type": "text", "fontSize": 13, "align": "right", "baseline": "middle",
+        "lineBreak": "\n", "lineHeight": _LINE_HEIGHT,
+    }  # fmt: skip
     return [
         {"mark": plain, "encoding": name},
         {"mark": {**bold, "align": "left", "dx": 10}, "encoding": value},

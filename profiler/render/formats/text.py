@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,17 @@ _NARROWEST_CELL = 8
 _LONGEST_WORD = 16
 _LONGEST_CODE = 35  # the name of a run of the zoo, to be copied in one piece
 _GAP = "  "
+
+
+class _CellWrapper(textwrap.TextWrapper):
+    """Breaks references to models between their parts as well: behind "+" and ","."""
+
+    # Not at every blank: what `bind` holds together stays so.
+    wordsep_simple_re = re.compile(r"([\t\n\r ]+|(?<=[+,])(?=[a-z]))")
+
+
+def _cell_lines(text: str, width: int) -> list[str]:
+    return _CellWrapper(width=max(width, 1), break_on_hyphens=False).wrap(text) or [""]
 
 
 def render(document: Document, width: int | None = PAGE) -> str:
@@ -44,7 +56,7 @@ def section_blocks(section: Section, width: int | None = PAGE) -> list[str]:
 
 
 def _heading(title: str, underline: str) -> str:
-    lines = textwrap.wrap(clean(title), PAGE, break_long_words=False)
+    lines = _cell_lines(clean(title), PAGE)
     return "\n".join((*lines, underline * max(map(len, lines), default=0)))
 
 
@@ -56,13 +68,18 @@ def paragraph(text: str) -> str:
 
 
 def _plot(plot: Plot) -> str:
+    """Bars between their names and values; a name too long for its place begins a line above."""
     largest = max((bar.point for bar in plot.bars), default=0.0)
-    names = max((len(clean(bar.label)) for bar in plot.bars), default=0)
     values = max((len(bar.text) for bar in plot.bars), default=0)
-    width = max(_SHORTEST_BAR, min(_LONGEST_BAR, PAGE - names - values - 3 * len(_GAP)))
-    lines = [clean(plot.caption)]
+    room = PAGE - values - 3 * len(_GAP)
+    names = max((len(clean(bar.label)) for bar in plot.bars), default=0)
+    names = min(names, room - _SHORTEST_BAR)
+    width = min(_LONGEST_BAR, room - names)
+    lines = _cell_lines(clean(plot.caption), PAGE)
     for bar in plot.bars:
-        lines.append(f"  {clean(bar.label):<{names}}  {_bar(bar, largest, width)}  {bar.text}")
+        *above, name = _cell_lines(clean(bar.label), names)
+        lines += [f"  {line}" for line in above]
+        lines.append(f"  {name:<{names}}  {_bar(bar, largest, width)}  {bar.text}")
     return "\n".join(lines)
 
 
@@ -133,7 +150,8 @@ def _least(role: str, cells: list[list[str]], place: int, natural: int) -> int:
 
 
 def _longest_word(cells: list[list[str]], place: int) -> int:
-    words = (len(word) for row in cells for word in row[place].split())
+    parts = (_CellWrapper.wordsep_simple_re.split(row[place]) for row in cells)
+    words = (len(word) for part in parts for word in part if word)
     return min(_LONGEST_WORD, max(words, default=1))
 
 
@@ -142,9 +160,7 @@ def _total(widths: Mapping[int, int] | list[int], kept: list[int]) -> int:
 
 
 def _row(cells: list[str], widths: list[int], table: Table) -> list[str]:
-    wrapped = [
-        textwrap.wrap(cell, width or 1) or [""] for cell, width in zip(cells, widths, strict=True)
-    ]
+    wrapped = [_cell_lines(cell, width) for cell, width in zip(cells, widths, strict=True)]
     height = max((len(lines) for lines in wrapped), default=1)
     rows = []
     for index in range(height):

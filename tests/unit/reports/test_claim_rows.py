@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 
 from profiler.comparison.verdicts import compare
+from profiler.render.formats import render_document
 from profiler.store import save
 from profiler.values.estimate import Basis, counted
+from profiler.values.findings import CONTENDED, Finding
 from reports.build import build_document
 from reports.claim_rows import build_rows
 from reports.claims import load_claims
@@ -22,6 +24,11 @@ def rows_of(study, *profiles):
     for row in build_rows(study, profiles):
         rows.setdefault(row.claim.id, []).append(row)
     return rows
+
+
+def contended(profile):
+    other_work = Finding(kind=CONTENDED, observed="busy", remedy="")
+    return replace(profile, findings=(other_work,))
 
 
 def without_accuracy(profile):
@@ -66,6 +73,24 @@ def test_energy_stands_once_a_batch_size_with_its_own_basis(study):
     kwh = 0.312 / 128 * 1e6 / 3.6e6
     assert rows[1].here.point == pytest.approx(kwh)
     assert rows[1].ratio.point == pytest.approx(kwh / 0.02)
+
+
+def test_a_contended_run_has_no_ratio_of_time_and_joules_and_no_factors(study):
+    pair = contended(sample_profile()), resnet18()
+    rows = rows_of(study, *pair)
+    (energy,) = rows["lightweight-energy"]
+    assert energy.is_contended
+    assert energy.here is not None
+    assert energy.ratio is None
+    (over,) = rows["ratio-energy"]
+    assert over.ratio is None
+    (macs,) = rows["ratio-macs"]
+    assert macs.ratio is not None
+    assert not rows["resnet18-energy"][0].is_contended
+    text = render_document(build_document(pair), "md")
+    assert "| contended |" in text
+    assert "resnet18: energy, 1 M inferences, batch 128" in text
+    assert "lightweight: energy, 1 M inferences, batch 128" not in text
 
 
 def test_latency_is_that_of_one_image_alone(study):

@@ -59,7 +59,7 @@ def test_what_is_published_is_the_study_with_its_runs_and_no_large_file(study, t
     assert "1 runs were verified" in shown
     assert "best.safetensors, 5" in shown
     published = read_study(target)
-    assert [p.name for p in published.profiles_of(MEASURE)] == [sample_profile().name]
+    assert [run.name for _, run in published.runs_of(MEASURE)] == [sample_profile().name]
     names = {path.name for path in target.rglob("*") if path.is_file()}
     assert {"study.json", "report.md", "recipe.json", "end.json", "profile.json"} <= names
     assert not names & {"best.safetensors", "journal-0.jsonl", ".lock"}

@@ -50,9 +50,30 @@ def test_a_column_that_never_leaves_stays_on_the_narrowest_page() -> None:
     assert "12.3 ± 0.2 mJ" in table_text(TABLE, 10)
 
 
-def test_a_report_keeps_to_the_page() -> None:
-    text = render_profiles([resnet18(), sample_profile(), sample_profile(batch_size=1)], "text")
+LONG_NAME = "ensemble(resnet18+groups=4,resnet18+groups=8,resnet18+depthwise)+int8, distilled"
+
+
+@pytest.mark.parametrize("name", ["lightweight", LONG_NAME])
+def test_a_report_keeps_to_the_page(name: str) -> None:
+    second = replace(sample_profile(), name=name)
+    text = render_profiles([resnet18(), second, sample_profile(batch_size=1)], "text")
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_reference_breaks_between_its_parts() -> None:
+    table = Table(
+        caption="Runs",
+        columns=(Column(label="run"), Column(label="energy", role="number")),
+        rows=((LONG_NAME, "12.3 ± 0.2 mJ"),),
+    )
+    lines = [line[:24].rstrip() for line in table_text(table, 40).splitlines()[3:]]
+    assert lines == [
+        "ensemble(resnet18+",
+        "groups=4,resnet18+",
+        "groups=8,resnet18+",
+        "depthwise)+int8,",
+        "distilled",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from profiler.errors import UsageError
 from reports.data_error import ReportDataError
-from reports.studies.cell import CellEnd, CellKind, CellState, digests
+from reports.studies.cell import Cell, CellEnd, CellKind, CellState, digests
 from reports.studies.commands import command_of
 from reports.studies.expected_time import expected_s, whole_s
 from reports.studies.grid_cells import cells_of, only
@@ -90,6 +90,15 @@ def test_what_looks_at_the_device_itself_has_no_models():
     assert command_of(cell, {cell.name: Path("x")}) == (
         "-m", "profiler", "doctor", "--calibrate", "--device", "cpu", "--json",
     )  # fmt: skip
+
+
+def test_a_field_at_its_default_is_no_part_of_a_digest():
+    """A study that an older version began keeps its cells; this digest may never change."""
+    cell = Cell(
+        name="stats-lightweight", kind=CellKind.STATS, models=("lightweight",), device="cpu"
+    )
+    assert digests((cell,)) == {cell.name: "98107e563007"}
+    assert digests((replace(cell, limit_s=3.0),)) == digests((cell,))
 
 
 def test_only_keeps_what_fits_and_what_that_needs():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from profiler.store import save_run
 from profiler.values.codec import encode
 from profiler.values.estimate import Basis, stated
+from profiler.values.findings import CONTENDED, Finding
 from reports import engines
 from reports.cli import main
 from reports.engines import EngineJob, JobEnd
+from reports.material import gather
 from reports.studies.results import networks_of_study
 from reports.studies.study_folder import read_study
 from tests.sample import resnet18, sample_profile
@@ -52,6 +55,7 @@ class FakeEngine:
     run: list[str]
     failing: set[str]
     pressed: bool
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self) -> None:
         self.run, self.failing, self.pressed, self._ends = [], set(), False, []
@@ -77,6 +81,7 @@ class FakeEngine:
         (job.folder / "log.txt").write_text("")
         if job.name.startswith("measure"):
             for profile in (sample_profile(cpu=True), resnet18()):
+                profile = replace(profile, findings=(*profile.findings, *self.findings))
                 save_run(profile, job.folder / "runs")
         top1 = stated(0.9, "", Basis.MEASURED, "test")
         (job.folder / "output.txt").write_text(
@@ -139,6 +144,40 @@ def test_networks_bring_accuracy_and_joules_together(fake):
     assert len(networks["lightweight"].profiles) == 1
 
 
+def test_its_report_names_the_stored_runs_and_what_the_same_joules_emit_elsewhere(fake, capsys):
+    main(["study", "small.toml", "--quiet"])
+    capsys.readouterr()
+    report = Path("studies/small/report.md").read_text()
+    stored = [path.parent.name for path in Path("studies").rglob("profile.json")]
+    assert len(stored) == 2
+    assert all(name in report for name in stored)
+    assert "Carbon by country" in report
+    assert "SWE (" in report
+    assert main(["build", "studies/small", "--format", "csv"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert {row.partition(",")[0] for row in rows[1:]} == set(stored)
+
+
+def test_what_other_work_disturbed_is_measured_again_when_asked(fake, capsys):
+    fake.findings = (Finding(kind=CONTENDED, observed="busy", remedy=""),)
+    main(["study", "small.toml"])
+    again = "python -m reports study small.toml --again"
+    assert f"`{again}` measures them again" in capsys.readouterr().err
+    fake.run.clear()
+    fake.failing, fake.findings = set(), ()
+    assert main(["study", "small.toml", "--again"]) == 0
+    assert fake.run == ["stats-nosuch", "measure-cpu-s0"]
+    assert "--again" not in capsys.readouterr().err
+
+
+def test_a_report_tells_no_training_of_an_older_plan(fake):
+    main(["study", "small.toml", "--quiet", "--only", "train*"])
+    folder = Path("studies/small/cells/train-lightweight-cpu-s0-older/training")
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{}")
+    assert gather(["studies/small"]).trained == ()
+
+
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(fake, capsys):
     fake.pressed = True
     assert main(["study", "small.toml", "--epochs", "2"]) == 130
@@ -184,7 +223,7 @@ def test_what_measure_left_before_it_was_killed_is_not_taken_twice(fake):
     cell = next(cell for cell in study.document.cells if cell.kind == "measure")
     (study.folder_of(cell) / "end.json").unlink()
     main(["study", "small.toml", "--quiet"])
-    assert len(read_study(Path("studies/small")).profiles_of(cell)) == 2
+    assert len(read_study(Path("studies/small")).runs_of(cell)) == 2
 
 
 @pytest.mark.parametrize(
