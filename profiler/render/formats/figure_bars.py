@@ -13,7 +13,7 @@ from .figure_axis import tick_labels
 
 SEEN = ("measured", "counted")
 _BAR_HEIGHT = 16
-_LABEL_WIDTH = 270
+_LABEL_WIDTH = 290
 _VALUE_WIDTH = 150
 _LONGEST_LABEL = 36
 _MOST_LINES = 2
