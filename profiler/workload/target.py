@@ -88,6 +88,8 @@ def resolve(reference: str, *, num_classes: int | None = None, may_set_own: bool
     prefix, colon, attribute = reference.rpartition(":")
     if not colon:
         return _from_zoo(reference, num_classes)
+    if not attribute and _has_zoo() and prefix in zoo().SPACES:
+        raise _no_point(reference, prefix)
     if not prefix or not attribute:
         raise TargetError(f"'{reference}' is no model reference", hint=FORMS)
     if prefix == "torchvision":
@@ -157,15 +159,18 @@ def _from_zoo(reference: str, num_classes: int | None) -> Target:
         raise _no_model(reference)
     variants, spaces = zoo().VARIANTS, zoo().SPACES
     if reference in spaces:
-        raise TargetError(
-            f"'{reference}' is a space, not a model",
-            hint=f"name a point: {spaces[reference].example}",
-        )
+        raise _no_point(reference, reference)
     if reference not in variants:
         raise _no_model(reference, tuple(variants))
     variant = variants[reference]
     model = _build(variant, reference, num_classes)
     return Target(reference=reference, name=reference, model=model, input_shape=variant.input_shape)
+
+
+def _no_point(reference: str, space: str) -> TargetError:
+    """What to say of a space where one of its networks is wanted."""
+    example = zoo().SPACES[space].example
+    return TargetError(f"'{reference}' is a space, not a model", hint=f"name a point: {example}")
 
 
 def _no_model(reference: str, known: tuple[str, ...] = ()) -> TargetError:
