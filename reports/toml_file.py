@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from profiler.values.codec import FormError, decode
+from profiler.values.codec import FormError, decode, parse_toml
 
 from .data_error import ReportDataError
 
@@ -21,13 +20,11 @@ def read_toml(file: Path, kind: type[T]) -> T:
         ReportDataError: it cannot be read, is no TOML, or is not of that form.
     """
     try:
-        return decode(tomllib.loads(file.read_text(encoding="utf-8")), kind, strict=True)
+        return decode(parse_toml(file.read_bytes()), kind, strict=True)
     except OSError as error:
         raise ReportDataError(f"{file} cannot be read: {error.strerror}") from error
     except FormError as error:
         raise wrong_in(file, error) from error
-    except ValueError as error:
-        raise ReportDataError(f"{file.name} is no TOML: {error}") from error
 
 
 def wrong_in(file: Path, error: FormError) -> ReportDataError:

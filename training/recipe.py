@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from profiler.errors import UsageError
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, decode, encode, parse_toml
 
 RECIPES = Path(__file__).parent / "recipes"
 CHOICES = {
@@ -213,15 +212,15 @@ def load_recipe(name_or_path: str) -> Recipe:
     if name_or_path not in recipe_names():
         path = Path(name_or_path).expanduser()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors write a BOM
-    except (OSError, UnicodeDecodeError) as error:
+        values = parse_toml(path.read_bytes())
+    except OSError as error:
         raise UsageError(
             f"there is no recipe '{name_or_path}'",
             hint=f"the recipes are {', '.join(recipe_names())}, or give a TOML file",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except FormError as error:
         raise UsageError(
-            f"the recipe '{path}' is no TOML file: {error}",
+            f"the recipe '{path}' {error}",
             hint=f"write a field a line, such as epochs = 10; {RECIPES.name}/quick.toml is one",
         ) from error
     return make_recipe(values, origin=f"'{path.name}'")

@@ -56,12 +56,12 @@ def execute(arguments: argparse.Namespace) -> int:
     tops = [(name, outline(name, num_classes=arguments.num_classes)) for name in arguments.names]
     depth = arguments.depth or DEFAULT_DEPTH
     columns = [(name, top, stages(top, depth)) for name, top in tops]
+    if arguments.out is not None:  # first, so that stdout holds nothing where it cannot be written
+        write_whole_file(arguments.out, draw(columns))
     if len(tops) == 1 and arguments.depth is None:
         _print_tree(*tops[0])
     else:
         _print_stages(columns)
-    if arguments.out is not None:
-        write_whole_file(arguments.out, draw(columns))
     return 0
 
 

@@ -103,7 +103,8 @@ def _checked(
 def _read(item: Field[Any], text: str, example: str) -> int | tuple[int, ...]:
     if not _NUMBERS.fullmatch(text):
         raise TargetError(
-            f"{_written(item.name)} is '{text}', not whole numbers with a '-' between them",
+            f"{_written(item.name)} is '{text}', not whole numbers with a '-' "
+            "between them, each of up to 5 digits",
             hint=f"write {example}",
         )
     numbers = tuple(map(int, text.split("-")))
@@ -111,7 +112,8 @@ def _read(item: Field[Any], text: str, example: str) -> int | tuple[int, ...]:
         return numbers
     if len(numbers) > 1:
         raise TargetError(
-            f"{_written(item.name)} is '{text}', not one whole number", hint=f"write {example}"
+            f"{_written(item.name)} is '{text}', not one whole number of up to 5 digits",
+            hint=f"write {example}",
         )
     return numbers[0]
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from profiler.comparison.budget import BoundCheck, BoundVerdict, Budget, check_b
 from profiler.errors import StoreError, UsageError
 from profiler.render.formats.text import paragraph
 from profiler.store import list_runs, load_all
-from profiler.values.codec import FormError, decode, encode
+from profiler.values.codec import FormError, decode, encode, parse_toml
 from profiler.values.plain_text import clean
 from profiler.values.profile import SCHEMA_VERSION, Profile
 
@@ -57,6 +56,9 @@ def execute(arguments: argparse.Namespace) -> int:
     checks = [
         check for budget in budgets for check in check_budget(budget, _newest(budget, profiles))
     ]
+    for model in sorted(_unknown_models(budgets, profiles)):
+        told = f"no run of a model '{clean(model)}' is here: {_models_of(profiles)}"
+        print(told, file=sys.stderr)
     if arguments.json:
         document = {"schema_version": SCHEMA_VERSION, "checks": encode(checks)}
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
@@ -77,15 +79,15 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
     """
     name = clean(str(path))
     try:
-        found = decode(tomllib.loads(path.read_text(encoding="utf-8-sig")), BudgetFile, strict=True)
+        found = decode(parse_toml(path.read_bytes()), BudgetFile, strict=True)
     except OSError as error:
         raise UsageError(
-            f"there is no budget '{name}': {error.strerror}", hint="see `wattprof check --help`"
+            f"the budget '{name}' cannot be read: {error.strerror}",
+            hint="see `wattprof check --help`",
         ) from error
     except FormError as error:
-        raise UsageError(f"{name}: {error}", hint="see `wattprof check --help`") from error
-    except ValueError as error:
-        raise UsageError(f"{name} is no TOML: {error}", hint="mend that line") from error
+        wrong = f"{name} {error}" if error.where is None else f"{name}: {error}"
+        raise UsageError(wrong, hint="see `wattprof check --help`") from error
     if not found.budget:
         raise UsageError(f"{name} has no [[budget]]", hint="see `wattprof check --help`")
     return found.budget
@@ -102,6 +104,17 @@ def _profiles(arguments: argparse.Namespace) -> list[Profile]:
             except StoreError as error:  # a broken run beside the others decides nothing
                 print(f"left out {run.path.name}: {error.message}", file=sys.stderr)
     return profiles
+
+
+def _unknown_models(budgets: tuple[Budget, ...], profiles: list[Profile]) -> set[str]:
+    """Models of which there is no run at all, as where a name is written otherwise."""
+    known = {profile.workload.model for profile in profiles}
+    return {budget.model for budget in budgets if budget.model not in known}
+
+
+def _models_of(profiles: list[Profile]) -> str:
+    names = sorted({profile.workload.model for profile in profiles})
+    return f"the runs are of {', '.join(map(clean, names))}" if names else "there are no runs"
 
 
 def _newest(budget: Budget, profiles: list[Profile]) -> Profile | None:

@@ -164,6 +164,18 @@ def whole_number(flag: str, smallest: int, largest: int = 2**31 - 1) -> Callable
     return convert
 
 
+def positive(flag: str) -> Callable[[str], float]:
+    """A converter for argparse that takes finite numbers above 0, such as a budget of seconds."""
+
+    def convert(text: str) -> float:
+        value = number(flag)(text)
+        if value <= 0:
+            raise UsageError(f"{flag} {text} is not possible", hint="give more than 0")
+        return value
+
+    return convert
+
+
 def number(flag: str) -> Callable[[str], float]:
     """A converter for argparse that refuses NaN and infinity."""
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import errno
 import io
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
 from profiler.errors import ProfilerError, UsageError
 from profiler.interruption import noted_interruptions
-from profiler.values.plain_text import one_line
+from profiler.values.plain_text import clean, one_line
 from profiler.version import __version__
 
 INTERRUPTED = 130
 ESCAPE = "wattprof-escape"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,7 +60,7 @@ class Program:
             prog=self.name,
             description=self.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog=f"exit codes: {self.exit_codes}",
+            epilog=_to_width(f"exit codes: {self.exit_codes}"),
             allow_abbrev=False,
         )
         parser.add_argument("--version", action="version", version=f"wattprof {__version__}")
@@ -71,7 +75,7 @@ class Program:
             )
             if name == verb:
                 module = import_module(f"{self.package}.{name}")
-                child.description = module.__doc__
+                child.description = _to_width(module.__doc__ or "")
                 child.add_argument(
                     "--debug", action="store_true", help="show the traceback of an error"
                 )
@@ -80,6 +84,7 @@ class Program:
 
     def run(self, arguments: Sequence[str] | None = None) -> int:
         """Run one command line and return its exit code."""
+        _open_closed_streams()
         _show_everything()
         words = list(sys.argv[1:] if arguments is None else arguments)
         verb = next((word for word in words if not word.startswith("-")), None)
@@ -97,7 +102,7 @@ class Program:
             if seen or isinstance(error, KeyboardInterrupt):
                 print("interrupted", file=sys.stderr)
                 return INTERRUPTED
-            known = error if isinstance(error, ProfilerError) else _unexpected(error)
+            known = error if isinstance(error, ProfilerError) else _told_as_ours(error)
             _complain(known)
             return known.exit_code
 
@@ -128,6 +133,15 @@ class Program:
         return int(code)
 
 
+def _to_width(text: str) -> str:
+    """Paragraphs filled to the terminal's width; one with indented lines stays as it is."""
+    width = shutil.get_terminal_size().columns
+    return "\n\n".join(
+        part if part.startswith(" ") else textwrap.fill(part, width, break_on_hyphens=False)
+        for part in text.strip("\n").split("\n\n")
+    )
+
+
 def _nearest(unknown: Sequence[str], parser: argparse.ArgumentParser, verb: str | None) -> str:
     """The end of a sentence about unknown words: the flag that the first of them is like."""
     import difflib
@@ -141,11 +155,27 @@ def _nearest(unknown: Sequence[str], parser: argparse.ArgumentParser, verb: str 
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _unexpected(error: Exception) -> ProfilerError:
-    """An error that nobody thought of."""
+def _told_as_ours(error: Exception) -> ProfilerError:
+    """A sentence about an error that no verb tells: a full disk, or one that nobody thought of."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = clean(os.fsdecode(error.filename)) if error.filename else "everything"
+        return ProfilerError(
+            f"cannot write {where}: {error.strerror}", hint="make room there, or write elsewhere"
+        )
     return ProfilerError(
         f"unexpected {one_line(error)}", hint="add --debug for the traceback, and report it"
     )
+
+
+def _open_closed_streams() -> None:
+    """Make a standard stream that the caller has closed (`>&-`) one that leads nowhere.
+
+    Otherwise a file that is opened later gets its number, and with it what a child process prints;
+    and Python prints to stdout what is meant for a stderr that is not there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # in this order, each gets the lowest number, its own
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 # for good
 
 
 def _show_everything() -> None:

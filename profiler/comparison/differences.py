@@ -6,6 +6,7 @@ from profiler.values.estimate import Basis, weakest
 from profiler.values.findings import CONTENDED, Finding
 from profiler.values.profile import Profile
 from profiler.values.quantities import MOSTLY_ASSUMED, assumed_share
+from profiler.values.rounds import in_turns
 
 from .run_to_run import was_contended
 
@@ -27,7 +28,7 @@ def findings_of(base: Profile, other: Profile) -> tuple[Finding, ...]:
                 kind=CONTENDED,
                 observed=f"other work took CPUs from {' and '.join(shared)} run most of the time: "
                 "there is no ratio of time, power or energy",
-                remedy="stop the other work and measure both in turns: measure --model A --model B",
+                remedy=_quieter(base, other),
             )
         )
     findings += _differences(base, other)
@@ -71,6 +72,14 @@ def findings_of(base: Profile, other: Profile) -> tuple[Finding, ...]:
             )
         )
     return tuple(findings)
+
+
+def _quieter(base: Profile, other: Profile) -> str:
+    """What helps where other work disturbed: runs that were in turns need no more turns."""
+    first, second = base.repetition, other.repetition
+    if first is not None and second is not None and in_turns(first, second):
+        return "stop the other work, or leave it a CPU with --threads, and measure again"
+    return "stop the other work and measure both in turns: measure --model A --model B"
 
 
 def _differences(base: Profile, other: Profile) -> list[Finding]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tomllib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -54,6 +55,21 @@ def parse(text: str | bytes) -> Any:
     # A deep nest exhausts the parser's stack; a number of thousands of digits is a ValueError.
     except (ValueError, RecursionError) as error:
         raise FormError(f"is not valid JSON: {error}") from error
+
+
+def parse_toml(text: bytes) -> dict[str, Any]:
+    """What a TOML file that somebody wrote holds.
+
+    Raises:
+        FormError: it is no TOML.
+    """
+    try:
+        # Some editors write a byte order mark before the first line.
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FormError("is no TOML: it is not text in UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise FormError(f"is no TOML: {error}") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

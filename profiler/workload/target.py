@@ -19,7 +19,6 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,10 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.errors import TargetError
 
+from .building import FORMS, build_model, takes_classes
 from .hugging_face import build_from_config
 from .user_code import (
     CHECKOUT,
-    call,
     callables_in,
     load_module,
     module_named,
@@ -45,10 +44,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 ZOO_ALIAS = "_wattprof_zoo"
-FORMS = (
-    "name the model as package.module:callable, path/file.py:callable, torchvision:NAME, "
-    "timm:NAME or hf:FOLDER-OR-NAME"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +88,8 @@ def resolve(
     classes = stated_classes if num_classes is None else num_classes
     if not colon:
         return _from_zoo(reference, classes)
+    if not attribute and _has_zoo() and prefix in zoo().SPACES:
+        raise _no_point(reference, prefix)
     if not prefix or not attribute:
         raise TargetError(f"'{reference}' is no model reference", hint=FORMS)
     if prefix == "torchvision":
@@ -107,7 +104,7 @@ def resolve(
         )
     if _has_zoo() and zoo().is_point(reference):
         point = zoo().find_point(reference)
-        model = _build(point, reference, classes)
+        model = build_model(point, reference, classes)
         return Target(
             reference=reference, name=_slug(reference), model=model, input_shape=point.input_shape
         )
@@ -115,8 +112,8 @@ def resolve(
     def build(found: object) -> nn.Module:
         is_told = num_classes is not None
         is_free = may_set_own or not is_told
-        is_fixed = is_free and callable(found) and not _takes_classes(found, is_told=is_told)
-        return _build(found, reference, None if is_fixed else classes)
+        is_fixed = is_free and callable(found) and not takes_classes(found, is_told=is_told)
+        return build_model(found, reference, None if is_fixed else classes)
 
     model = with_named(reference, build)
     return Target(reference=reference, name=_slug(attribute), model=model)
@@ -162,15 +159,18 @@ def _from_zoo(reference: str, num_classes: int | None) -> Target:
         raise _no_model(reference)
     variants, spaces = zoo().VARIANTS, zoo().SPACES
     if reference in spaces:
-        raise TargetError(
-            f"'{reference}' is a space, not a model",
-            hint=f"name a point: {spaces[reference].example}",
-        )
+        raise _no_point(reference, reference)
     if reference not in variants:
         raise _no_model(reference, tuple(variants))
     variant = variants[reference]
-    model = _build(variant, reference, num_classes)
+    model = build_model(variant, reference, num_classes)
     return Target(reference=reference, name=reference, model=model, input_shape=variant.input_shape)
+
+
+def _no_point(reference: str, space: str) -> TargetError:
+    """What to say of a space where one of its networks is wanted."""
+    example = zoo().SPACES[space].example
+    return TargetError(f"'{reference}' is a space, not a model", hint=f"name a point: {example}")
 
 
 def _no_model(reference: str, known: tuple[str, ...] = ()) -> TargetError:
@@ -213,7 +213,7 @@ def _from_torchvision(reference: str, name: str, num_classes: int | None) -> Tar
     arguments: dict[str, Any] = {"weights": None}
     if "weights_backbone" in inspect.signature(builder).parameters:
         arguments["weights_backbone"] = None  # its default would be downloaded
-    model = _build(builder, reference, num_classes, **arguments)
+    model = build_model(builder, reference, num_classes, **arguments)
     return Target(
         reference=reference,
         name=_slug(name),
@@ -239,7 +239,7 @@ def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
     def build(**arguments: Any) -> object:
         return timm.create_model(name, pretrained=False, **arguments)
 
-    model = _build(build, reference, num_classes)
+    model = build_model(build, reference, num_classes)
     shape = (getattr(model, "pretrained_cfg", None) or {}).get("input_size")
     return Target(
         reference=reference,
@@ -247,52 +247,6 @@ def _from_timm(reference: str, name: str, num_classes: int | None) -> Target:
         model=model,
         input_shape=tuple(shape) if shape else None,
     )
-
-
-def _build(found: object, reference: str, num_classes: int | None, **arguments: Any) -> nn.Module:
-    """Call what was found, unless it is the model itself."""
-    from torch import nn
-
-    if not isinstance(found, nn.Module):
-        if not callable(found):
-            kind = type(found).__name__
-            raise TargetError(
-                f"'{reference}' is of type {kind}, neither a model nor a function", hint=FORMS
-            )
-        if num_classes is not None:
-            arguments["num_classes"] = _accepted(found, reference, num_classes)
-        found = call(found, reference, arguments, deed="building")
-    elif num_classes is not None:
-        raise TargetError(
-            f"'{reference}' is a finished model: it cannot be given {num_classes} classes"
-        )
-    if not isinstance(found, nn.Module):
-        kind = type(found).__name__
-        raise TargetError(
-            f"'{reference}' returned type {kind}, not a torch.nn.Module",
-            hint="name a class or a function that returns the model",
-        )
-    return found
-
-
-def _accepted(found: Callable[..., object], reference: str, num_classes: int) -> int:
-    """`num_classes`, if the callable takes it."""
-    if num_classes < 1:
-        raise TargetError(f"a classifier has at least one class, not {num_classes}")
-    if not _takes_classes(found):
-        raise TargetError(f"'{reference}' takes no num_classes, so {num_classes} cannot be set")
-    return num_classes
-
-
-def _takes_classes(found: Callable[..., object], *, is_told: bool = True) -> bool:
-    """Whether `num_classes` is handed to it; to a finished model for a refusal, where told."""
-    from torch import nn
-
-    if isinstance(found, nn.Module):
-        return is_told
-    parameters = inspect.signature(found).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    return takes_any or "num_classes" in parameters
 
 
 def _slug(text: str) -> str:

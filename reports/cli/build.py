@@ -41,8 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Build the report of what is named."""
-    if arguments.format is None and arguments.table is not None:
-        raise UsageError("--table needs a format", hint="add --format latex")
+    for flag in ("table", "columns", "baseline"):
+        if arguments.format is None and getattr(arguments, flag) is not None:
+            raise UsageError(
+                f"--{flag} is of the table for a paper, which needs a format",
+                hint="add --table joules --format latex",
+            )
     with_traces = arguments.format in (None, "html")
     material = gather(arguments.folders, arguments.root, with_traces=with_traces)
     for folder in material.unfinished:
@@ -53,12 +57,14 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.format is not None:
         print_report(document, arguments)
     else:
-        finish(document, arguments.out or REPORT, is_wide=arguments.wide)
+        stem = arguments.out or REPORT
+        finish(document, stem, is_wide=arguments.wide, is_quiet=arguments.quiet)
     return 0
 
 
-def finish(document: Document, stem: Path, *, is_wide: bool = False) -> None:
+def finish(document: Document, stem: Path, *, is_wide: bool, is_quiet: bool) -> None:
     """Write a report, and print its short form."""
     written = write_report(document, stem)
     sys.stdout.write(render(shortened(document), page_width(is_wide=is_wide)))
-    print(f"wrote {' and '.join(str(path) for path in written)}", file=sys.stderr)
+    if not is_quiet:
+        print(f"wrote {' and '.join(str(path) for path in written)}", file=sys.stderr)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profiler.cli.options import number, whole_number
+from profiler.cli.options import positive, whole_number
 from profiler.cli.page import add_wide, page_width
 from profiler.errors import ProfilerError, UsageError
 from profiler.values.plain_text import clean
@@ -48,8 +48,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="SOURCE", help="images in the place of the study's own")
     add("--epochs", type=whole_number("--epochs", 1), metavar="N", help="of every training")
     add("--seeds", type=whole_number("--seeds", 1, 1000), metavar="N", help="seeds 0 to N - 1")
-    add("--max-seconds", type=_seconds, metavar="S", help="budget of every measurement")
-    add("--minutes", type=_minutes, metavar="N",
+    add(
+        "--max-seconds",
+        type=positive("--max-seconds"),
+        metavar="S",
+        help="budget of every measurement",
+    )
+    add("--minutes", type=positive("--minutes"), metavar="N",
         help="for all of it: no cell begins that is not expected to end in them")  # fmt: skip
     add("--engine", choices=tuple(ENGINES), default="local", help="default: %(default)s")
     add("--address", metavar="A", help="of a running Ray cluster (default: one of this machine)")
@@ -269,18 +274,3 @@ def _tell_cells(arguments: argparse.Namespace, folder: Path, cells: tuple[Cell, 
 
 def _time(seconds: float | None) -> str:
     return "not known" if seconds is None else f"about {show_duration(seconds)}"
-
-
-def _seconds(text: str) -> float:
-    return _above_zero("--max-seconds", text)
-
-
-def _minutes(text: str) -> float:
-    return _above_zero("--minutes", text)
-
-
-def _above_zero(flag: str, text: str) -> float:
-    value = number(flag)(text)
-    if value <= 0:
-        raise UsageError(f"{flag} {text} is not possible", hint="give more than 0")
-    return value

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.cli.options import add_sensors, number, whole_number
+from profiler.cli.options import add_sensors, positive, whole_number
 from profiler.cli.progress import shown_progress
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import StoreError, UsageError
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s")  # fmt: skip
     add("--batch-size", type=whole_number("--batch-size", 1), metavar="N",
         help="images of a measured call (default: 128)")  # fmt: skip
-    add("--max-seconds", type=_seconds, default=DEFAULT_SECONDS, metavar="S",
+    add("--max-seconds", type=positive("--max-seconds"), default=DEFAULT_SECONDS, metavar="S",
         help="budget of the joules, for all together (default: 30)")  # fmt: skip
     add("--device", default="auto", metavar="D", help="cpu, cuda, cuda:N or auto (the default)")
     add("--threads", type=whole_number("--threads", 1, 1024), metavar="N",
@@ -160,10 +160,3 @@ def _document(found: SideBySide) -> dict[str, Any]:
             for one in found.comparisons
         ],
     }  # fmt: skip
-
-
-def _seconds(text: str) -> float:
-    value = number("--max-seconds")(text)
-    if value <= 0:
-        raise UsageError(f"--max-seconds {text} is not possible", hint="give more than 0")
-    return value

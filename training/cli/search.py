@@ -17,7 +17,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from profiler.cli.options import number, whole_number
+from profiler.cli.options import positive, whole_number
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import ProfilerError, TrainingError, UsageError
 from profiler.files import slug, write_whole_file
@@ -113,7 +113,7 @@ def _add_plan(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--max-seconds",
-        type=number("--max-seconds"),
+        type=positive("--max-seconds"),
         metavar="S",
         help="budget of the measurement of a network (default: 5)",
     )

@@ -51,6 +51,12 @@ def test_over_wins_over_undecided_and_no_run_is_undecided(runs, capsys):
     assert main(["check", budget('at_most = { energy_j = "10 J" }'), runs.name]) == 0
 
 
+def test_a_model_of_which_there_is_no_run_at_all_is_named_with_those_that_are(runs, capsys):
+    Path("typo.toml").write_text('[[budget]]\nmodel = "smal"\nat_most = { energy_j = "1 J" }')
+    assert main(["check", "typo.toml"]) == 4
+    assert "no run of a model 'smal' is here: the runs are of " in capsys.readouterr().err
+
+
 def test_a_broken_run_beside_the_others_decides_nothing(runs, capsys):
     (runs / "profile.json").write_text("{")
     assert main(["check", budget('at_most = { energy_j = "10 J" }')]) == 0

@@ -1,4 +1,7 @@
+import errno
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -27,7 +30,18 @@ def test_the_help_of_a_verb_is_its_docstring(verb, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([verb, "--help"])
     module = __import__(f"profiler.cli.{verb}", fromlist=[verb])
-    assert module.__doc__.splitlines()[0] in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert module.__doc__.splitlines()[0] in printed
+
+
+@pytest.mark.parametrize("verb", [None, *sorted(VERBS)])
+def test_help_fits_the_terminal(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main([*filter(None, [verb]), "--help"])
+    printed = capsys.readouterr().out.splitlines()
+    # argparse breaks no list of choices, and an example is meant to be copied as it is.
+    assert max(len(line) for line in printed if "{" not in line) <= 80
 
 
 @pytest.mark.parametrize(
@@ -64,6 +78,31 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_with_debug(mon
         main(["runs", "--debug"])
     with pytest.raises(ZeroDivisionError):
         main(["--debug", "runs"])
+
+
+def test_a_full_disk_is_told_as_one(monkeypatch, capsys):
+    def full(arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("profiler.cli.runs.execute", full)
+    assert main(["runs"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: cannot write everything: No space left on device",
+        "hint: make room there, or write elsewhere",
+    ]
+
+
+@pytest.mark.parametrize("closed", ["0", "1", "2"])
+def test_a_closed_stream_is_one_that_leads_nowhere(closed, tmp_path):
+    """Descriptors belong to a process: this needs one, and a shell that closes them."""
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m profiler runs --root "$1" {closed}>&-', sys.executable, tmp_path],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "unexpected" not in done.stderr
+    assert done.returncode == 0
+    if closed == "2":  # what is meant for stderr is not among the data
+        assert "runs" not in done.stdout
 
 
 def test_debug_behind_a_double_dash_belongs_to_the_command(monkeypatch):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from profiler.comparison.verdicts import compare
+from profiler.values.findings import contended
 from profiler.values.profile import Profile
 from profiler.values.repetition import Block, Repetition
 from profiler.values.rounds import latency_ratio_of_rounds
@@ -56,6 +57,16 @@ def profiles(pair: tuple[Repetition, Repetition], ratio: float) -> tuple[Profile
         energy_j=measured(110.0 * ratio, 0.1, "J"),
     )  # fmt: skip
     return base, other
+
+
+def test_who_measured_in_turns_is_not_told_to_measure_in_turns() -> None:
+    busy = contended(0.9, 2, 2)
+    base, other = profiles(series(random.Random(1), factor=1.1), 1.1)
+    for again, remedy in ((base.repetition, "leave it a CPU"), (None, "in turns")):
+        disturbed = replace(base, repetition=again, findings=(busy,))
+        finding = compare(disturbed, other).findings[0]
+        assert finding.kind == "contended"
+        assert remedy in finding.remedy
 
 
 def test_a_tenth_more_work_is_found_beneath_drift_and_states_that_are_larger() -> None:

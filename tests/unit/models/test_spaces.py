@@ -106,11 +106,13 @@ def test_the_list_shows_how_a_network_of_each_space_is_written(capsys) -> None:
     [
         ("residul:stem=16", "no space 'residul'; nearest: residual", EXAMPLE),
         ("residual", "'residual' is a space, not a model", EXAMPLE),
+        ("residual:", "'residual:' is a space, not a model", EXAMPLE),
         ("residual:stm=16", "no field 'stm'; nearest: stem", "stem, widths, depths"),
         ("residual:stem=16", "the field widths is missing", EXAMPLE),
         ("residual:stem=16:stem=8", "the field stem is written twice", EXAMPLE),
         ("residual:stem=16:widths", "'widths' is no field and its value", EXAMPLE),
         ("residual:stem=x", "stem is 'x', not whole numbers", EXAMPLE),
+        ("residual:stem=123456", "each of up to 5 digits", EXAMPLE),
         ("residual:stem=8-8", "stem is '8-8', not one whole number", EXAMPLE),
         ("residual:stem=8:widths=32,64", "widths is '32,64'", EXAMPLE),
         ("residual:stem=8:widths=32-64:depths=2:strides=2-2", "2 stages have 1 depths", EXAMPLE),

@@ -257,6 +257,17 @@ def test_a_report_of_trainings_alone_is_built(runs, tmp_path, capsys):
     assert "lightweight" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("flag", ["--table", "--columns", "--baseline"])
+def test_flags_of_the_table_for_a_paper_are_refused_without_a_format(runs, capsys, flag):
+    assert main(["build", str(runs), flag, "joules"]) == 2
+    assert "hint: add --table joules --format latex" in capsys.readouterr().err
+
+
+def test_quiet_says_nothing_of_what_was_written(runs, tmp_path, capsys):
+    assert main(["build", str(runs), "--quiet", "--out", str(tmp_path / "report")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_to_build_is_an_error_that_says_what_there_must_be(tmp_path, capsys):
     assert main(["build", "--out", str(tmp_path / "report")]) == 2
     assert main(["build", str(tmp_path), "--out", str(tmp_path / "report")]) == 1

@@ -74,9 +74,10 @@ def test_no_recipe_and_no_file_names_the_recipes_there_are() -> None:
     assert "digits, extended, finetune, full, qat, quick" in (refused.value.hint or "")
 
 
-def test_a_broken_file_is_told_from_an_absent_one(tmp_path: Path) -> None:
-    (tmp_path / "broken.toml").write_text("epochs = \n", encoding="utf-8")
-    with pytest.raises(UsageError, match="is no TOML file"):
+@pytest.mark.parametrize("text", [b"epochs = \n", b"\xb5\x00", b"x = " + b"[" * 100_000])
+def test_a_broken_file_is_told_from_an_absent_one(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "broken.toml").write_bytes(text)
+    with pytest.raises(UsageError, match="is no TOML: "):
         load_recipe(str(tmp_path / "broken.toml"))
 
 

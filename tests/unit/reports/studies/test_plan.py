@@ -184,6 +184,11 @@ def test_a_mistake_in_a_study_names_file_and_field_or_line(tmp_path, text, messa
         find_plan(str(tmp_path / "x.toml"))
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "x.toml").write_text("\ufeff" + HEAD + "[[grid]]\nid = 'a'\nkind = 'doctor'")
+    assert find_plan(str(tmp_path / "x.toml")).grid[0].id == "a"
+
+
 def test_weights_that_nothing_trains_are_refused():
     lost = replace(PLAN.grid[1], models=("b",))
     with pytest.raises(UsageError, match="no training of the study gives weights for 'b'"):
