@@ -59,7 +59,7 @@ def find_shifts(timeline: Timeline, models: Sequence[Model], strengths: Floats) 
         own_information, own_score = model.shift_evidence(strengths)
         information += own_information
         score += own_score
-    covariance_s2 = np.linalg.inv(information)
+    covariance_s2: Floats = np.linalg.inv(information).astype(np.float64)
     late_s = covariance_s2 @ score
     # Which instant of a read its value is of is unknown, alike at all reads: that is no shift.
     covariance_s2 += np.eye(EDGE_KIND_COUNT) * READ_S**2
