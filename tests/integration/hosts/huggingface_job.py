@@ -62,7 +62,7 @@ class Resting(TrainerCallback):
     """Makes epochs long enough for a counter of 20 ms to tell them when a checkpoint is saved."""
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        time.sleep(0.1)
+        time.sleep(1.0)
 
 
 def model() -> GPT2LMHeadModel:

@@ -162,7 +162,7 @@ class Uneven(Linear):
     """Its second epoch takes half as long as its first."""
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
-        time.sleep(0.2 / (1 + self.current_epoch))
+        time.sleep(0.5 / (1 + self.current_epoch))
         return super().training_step(batch, index)
 
 

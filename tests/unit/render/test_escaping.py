@@ -63,7 +63,9 @@ def parse(page):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_html_holds_a_hostile_name_as_text_only(name):
-    ordinary = parse(render_profiles([hostile_profile("ordinary")], "html"))
+    # As long, and broken into lines at the same places of a figure or a table.
+    harmless = re.sub(r"[^\s.,/+-]", "x", name)
+    ordinary = parse(render_profiles([hostile_profile(harmless)], "html"))
     elements = parse(render_profiles([hostile_profile(name)], "html"))
     assert elements.tags == ordinary.tags
     assert not any(key.startswith("on") for key, _ in elements.attributes)
