@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 from profiler.cli.screen import render_brief
@@ -99,8 +100,8 @@ def test_items_are_called_what_they_are():
     profile = sample_profile()
     workload = replace(profile.workload, item="generated token")
     text = brief(replace(profile, workload=workload))
-    assert "\nenergy per generated token " in text
-    assert "\nenergy, 1 M generated tokens " in text
+    for cell in ("energy per generated token", "energy, 1 M generated tokens"):
+        assert re.search(rf"^{cell} .*\n\(gross\)$", text, flags=re.MULTILINE)
     assert "image" not in text
 
 

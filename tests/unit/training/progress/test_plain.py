@@ -74,7 +74,10 @@ def test_a_name_cannot_move_the_cursor(capsys):
 class Gone(io.StringIO):
     """A log file on a disk that is full."""
 
+    tried = False
+
     def write(self, text: str) -> int:
+        self.tried = True
         raise OSError(28, "No space left on device")
 
 
@@ -84,4 +87,6 @@ def test_a_log_that_cannot_be_written_does_not_end_a_training(monkeypatch, close
     if closed:
         log.close()
     monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr(sys, "stderr", log)
     show_run(PlainView())
+    assert log.tried
