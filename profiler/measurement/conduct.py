@@ -111,6 +111,7 @@ def conduct(
                 process_count=len({block.process for block in seen.result.blocks[number]}),
                 is_fresh=is_fresh,
                 blocks=seen.result.blocks[number],
+                turns=seen.result.turns[number],
             ),
             carbon,
             findings,

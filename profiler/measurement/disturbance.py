@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
+from typing import TypeVar
 
-from profiler.values.repetition import Block
+from profiler.values.repetition import Block, Turns
+
+Span = TypeVar("Span", Block, Turns)
 
 QUARTER = 0.25
 """CPUs that an idle machine keeps busy by itself now and then, or a small load all the time."""
@@ -16,8 +19,8 @@ TICKS_S = 0.02
 """The machine's busy time is counted in ticks of 10 ms, of which two may fall on either edge."""
 
 
-def marked(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """The same blocks, each with whether other work disturbed it.
+def marked(blocks: Sequence[Span]) -> tuple[Span, ...]:
+    """The same blocks or turns, each with whether other work disturbed it.
 
     A block is disturbed where others kept a quarter of a CPU busy beyond what is usual in this run
     (their joules are in the machine's, and what they do to caches and clocks in its time), or where
@@ -47,7 +50,7 @@ def marked(blocks: Sequence[Block]) -> tuple[Block, ...]:
     )
 
 
-def _usual(blocks: Sequence[Block], name: str) -> float:
+def _usual(blocks: Sequence[Span], name: str) -> float:
     """Median share of the time of a block."""
     shares = [
         seconds / block.duration_s
@@ -57,6 +60,6 @@ def _usual(blocks: Sequence[Block], name: str) -> float:
     return median(shares) if shares else 0.0
 
 
-def _seconds(block: Block, name: str) -> float | None:
+def _seconds(block: Block | Turns, name: str) -> float | None:
     seconds: float | None = getattr(block.account, name)
     return seconds

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from profiler.meters.clock import Clock
 from profiler.recording.recorder import Recorder
 from profiler.values.findings import Finding, never_steady
-from profiler.values.repetition import Block
+from profiler.values.repetition import Block, Turns
 from profiler.values.repetition_findings import one_slow_process
 from profiler.values.statistics import has_trend
 from profiler.values.trace import Trace, Window
@@ -21,6 +21,7 @@ from profiler.values.trace import Trace, Window
 from .disturbance import marked
 from .runners import Runner, TimedSpan
 from .so_far import SoFar
+from .turns import marked_turns, take_turns, turns_in
 
 BETWEEN_BLOCKS = "measuring"
 
@@ -29,6 +30,7 @@ WARM_UP_SHARE, SHORTEST_WARM_UP_S = 0.25, 0.5
 WARM_UP_CHUNK_S, TREND_CHUNKS = 0.03, 12
 BLOCK_SHARE, LONGEST_BLOCK_S, SHORTEST_BLOCK_S = 0.04, 1.0, 0.05
 BRIEF_BLOCK_SHARE, LONGEST_BRIEF_BLOCK_S = 0.008, 0.5
+TURNS_OVER_BLOCK = 2.0
 LEAD_SHARE = 0.1
 FEWEST_BLOCKS = 6
 LONGEST_PAUSE_S = 0.1
@@ -46,8 +48,8 @@ class Protocol:
             and joules of one model, or of their ratios where several are measured in turns.
         max_seconds: budget for everything, idle spans and warm-up included.
         seed: of the order of blocks, and of the random pauses between them.
-        is_shared: whether others may take the device's CPUs: blocks are brief then, so that few of
-            them are hit by what is disturbed, and these are told from the others.
+        is_shared: whether others may take the device's CPUs: blocks are brief then, those that are
+            disturbed are told from the others, and several models take quick turns besides.
     """
 
     precision: float = 0.02
@@ -78,12 +80,14 @@ class ProtocolResult:
     Args:
         spans: idle, warm-up and lead-in windows.
         blocks: of each model.
+        turns: of each model; () of each where none were taken.
         stopped_by: "precision" or "budget".
         findings: about warm-up and precision.
     """
 
     spans: tuple[Window, ...]
     blocks: tuple[tuple[Block, ...], ...]
+    turns: tuple[tuple[Turns, ...], ...]
     stopped_by: str
     findings: tuple[Finding, ...]
 
@@ -112,6 +116,7 @@ class MeasuringProtocol:
     _findings: list[Finding] = field(default_factory=list)
     _spans: list[Window] = field(default_factory=list)
     _blocks: list[list[Block]] = field(default_factory=list)
+    _turns: list[tuple[Turns, ...]] = field(default_factory=list)
     _start_s: float = 0.0
 
     def run(self) -> ProtocolResult:
@@ -125,6 +130,7 @@ class MeasuringProtocol:
         return ProtocolResult(
             spans=tuple(self._spans),
             blocks=self._marked(),
+            turns=marked_turns(self._turns, len(self.names)),
             stopped_by=stopped_by,
             findings=tuple(self._findings),
         )
@@ -215,6 +221,8 @@ class MeasuringProtocol:
                 block = self._block(process, model, number, latencies_s[process][model])
                 # Where the machine slows down, later blocks are as long as planned all the same.
                 latencies_s[process][model] = (latencies_s[process][model] + block.latency_s) / 2
+            if protocol.is_shared and len(self.names) > 1:
+                self._take_turns(process, number, latencies_s[process], generator)
             number += 1
             now_s = self.clock.now_s()
             if now_s - checked_s > pause_s and self._has_enough():
@@ -223,11 +231,21 @@ class MeasuringProtocol:
                 checked_s = self.clock.now_s()
                 # Inferring joules takes a while, in which nothing is measured.
                 pause_s = max(pause_s, (checked_s - now_s) / CHECK_COST_SHARE)
-            least = max(2, len(self.runners))
-            if now_s + (now_s - begun_s) > end_s and number >= least:
+            if now_s + (now_s - begun_s) > end_s and number >= max(2, len(self.runners)):
                 spent_s = self.clock.now_s() - self._start_s
                 self._findings += self._so_far().shortfalls(protocol.precision, spent_s)
                 return "budget"
+
+    def _take_turns(
+        self, process: int, number: int, latencies_s: list[float], generator: random.Random
+    ) -> None:
+        seconds = TURNS_OVER_BLOCK * self.protocol.block_s * len(self.names)
+        if turns_in(seconds, latencies_s):
+            runner = self.runners[process]
+            with self.recorder.window("turns"):
+                turns = take_turns(runner, process, number, latencies_s, seconds, generator)
+            self._turns.append(turns)
+            self._span("turns", turns[0].start_s, turns[0].end_s)
 
     def _block(self, process: int, model: int, number: int, latency_s: float) -> Block:
         block_s = self.protocol.block_s
@@ -263,6 +281,7 @@ class MeasuringProtocol:
         return SoFar(
             names=self.names,
             blocks=self._marked(),
+            turns=marked_turns(self._turns, len(self.names)),
             spans=tuple(self._spans),
             traces=tuple(self.choose(self.recorder.traces())),
             now_s=self.clock.now_s(),

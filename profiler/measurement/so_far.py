@@ -10,7 +10,7 @@ from profiler.inference.call_cost import cost_per_call
 from profiler.inference.timed_run import TimedRun, block_latency
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
-from profiler.values.repetition import Block, Repetition
+from profiler.values.repetition import Block, Repetition, Turns
 from profiler.values.repetition_findings import budget_ended
 from profiler.values.rounds import latency_ratio_of_rounds
 from profiler.values.trace import Trace, Window
@@ -25,6 +25,7 @@ class SoFar:
     Args:
         names: of the models; the first is what the others are compared with.
         blocks: of each model, the disturbed ones marked.
+        turns: of each model, the same.
         spans: idle, warm-up and lead-in windows.
         traces: of the device.
         now_s: the last instant that is known.
@@ -32,6 +33,7 @@ class SoFar:
 
     names: Sequence[str]
     blocks: Sequence[Sequence[Block]]
+    turns: Sequence[Sequence[Turns]]
     spans: tuple[Window, ...]
     traces: tuple[Trace, ...]
     now_s: float
@@ -83,10 +85,16 @@ class SoFar:
         return f"of {self.names[other]} to {self.names[0]}"
 
     def repetition(self, model: int) -> Repetition:
-        """The blocks of one model."""
+        """The blocks and the turns of one model."""
         blocks = tuple(self.blocks[model])
         processes = {block.process for block in blocks}
-        return Repetition(series="", process_count=len(processes), is_fresh=False, blocks=blocks)
+        return Repetition(
+            series="",
+            process_count=len(processes),
+            is_fresh=False,
+            blocks=blocks,
+            turns=tuple(self.turns[model]),
+        )
 
     def run(self, model: int) -> TimedRun:
         """The windows as the profile of one model tells them, its counted blocks timed."""

@@ -59,6 +59,8 @@ def main(socket_fd: int) -> None:
                 elif "function" in message:
                     result = _function(message["function"])(station, message["arguments"])
                     send(answers, {"result": result})
+                elif "turns" in message:
+                    send(answers, asdict(station.runner.take_turns(*message["turns"])))
                 else:
                     send(answers, asdict(station.runner.run(*message["run"])))
             except Exception as error:  # whatever it is, the measurement is to say it

@@ -19,13 +19,14 @@ from profiler.machine.allocator import allocator_environment
 from profiler.values.codec import decode
 from profiler.values.findings import Finding
 from profiler.values.profile import Profile
+from profiler.values.repetition import CpuAccount
 from profiler.values.repetition_findings import fewer_processes
 
 from .conduct import Conditions, conduct
 from .messages import error_from, receive, send
 from .model_facts import ModelFacts
 from .protocol import Progress
-from .runners import TimedSpan
+from .runners import TimedSpan, TurnsSpan
 
 _LIBRARY = str(Path(__file__).resolve().parents[2])
 # Neither the working folder nor this file's may stand in front of the standard library.
@@ -172,13 +173,13 @@ class RemoteRunner:
         before_s = time.process_time()
         self._ask({"run": [model, call_count, lead_count]})
         span: TimedSpan = decode(self.answer(), TimedSpan)
-        # What this process spent on reading sensors is nobody else's work.
-        other_s = span.account.other_cpu_s
-        if other_s is None:
-            return span
-        own_s = time.process_time() - before_s
-        account = replace(span.account, other_cpu_s=max(0.0, other_s - own_s))
-        return replace(span, account=account)
+        return replace(span, account=_of_others(span.account, before_s))
+
+    def take_turns(self, orders: Sequence[Sequence[int]], call_counts: Sequence[int]) -> TurnsSpan:
+        before_s = time.process_time()
+        self._ask({"turns": [[list(order) for order in orders], list(call_counts)]})
+        span: TurnsSpan = decode(self.answer(), TurnsSpan)
+        return replace(span, account=_of_others(span.account, before_s))
 
     def call(self, function: str, **arguments: Any) -> Any:
         """What "module:function" of this library gives there.
@@ -222,6 +223,14 @@ class RemoteRunner:
             f"a worker process {how}",
             hint="if memory is short, make --batch-size or --processes smaller",
         )
+
+
+def _of_others(account: CpuAccount, before_s: float) -> CpuAccount:
+    """What this process spent on reading sensors since then is nobody else's work."""
+    if account.other_cpu_s is None:
+        return account
+    own_s = time.process_time() - before_s
+    return replace(account, other_cpu_s=max(0.0, account.other_cpu_s - own_s))
 
 
 def _start(environment: Mapping[str, str]) -> RemoteRunner:

@@ -68,6 +68,39 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Stints of a few calls, in quick turns with those of other models in the same process.
+
+    A sensor cannot tell such stints apart, so that they have no joules. But where others share the
+    machine its speed changes from one tenth of a second to the next, and only what ran within the
+    same hundredths can be compared.
+
+    Args:
+        process: number of the process that ran them.
+        round: number of the round.
+        start_s: CLOCK_MONOTONIC seconds, before the first stint of any model.
+        end_s: after the last one.
+        latencies_s: seconds of a call in each stint of this model. The k-th of all models ran
+            beside each other, every second time in the reverse order of the time before.
+        account: what the kernel accounted to the stints of all models.
+        is_disturbed: other work had the CPUs, so that they are set aside.
+    """
+
+    process: int
+    round: int
+    start_s: float
+    end_s: float
+    latencies_s: tuple[float, ...]
+    account: CpuAccount = CpuAccount()
+    is_disturbed: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Length of all stints together, with what was between them."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repetition:
     """The blocks of one model.
 
@@ -76,12 +109,15 @@ class Repetition:
         process_count: processes that ran blocks; 1 cannot show how much processes differ.
         is_fresh: whether these processes were started for this measurement.
         blocks: in the order in which they ran, disturbed ones included.
+        turns: in the order in which they ran; () for one model alone, a GPU, or calls so long that
+            blocks are turns.
     """
 
     series: str
     process_count: int
     is_fresh: bool
     blocks: tuple[Block, ...]
+    turns: tuple[Turns, ...] = ()
 
     @property
     def counted(self) -> tuple[Block, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ FEWEST_FOR_RANK_CORRELATION = 5
 MINIMUM_EFFECTIVE_COUNT = 1.5
 FEWEST_DEGREES_OF_FREEDOM = 3.0
 TREND_SIGNIFICANCE = 0.05
+TRIMMED_SHARE = 0.2
 
 
 class Interval(NamedTuple):
@@ -172,7 +173,34 @@ def block_interval(values: Sequence[float]) -> Interval:
     return Interval(point, point - inflation * (point - low), point + inflation * (high - point))
 
 
-def process_interval(values: Sequence[float], processes: Sequence[int]) -> Interval:
+def trimmed_interval(values: Sequence[float]) -> Interval:
+    """Mean of the middle three fifths of consecutive values, with its interval at 95 %.
+
+    Less is lost than with the median where few values are far off, and a cost that comes in every
+    second or third value is not lost at all. The spread is that of the values with the outer fifths
+    pulled in (Tukey and McLaughlin, Sankhya A 25, 1963, p. 331; Yuen, Biometrika 61, 1974, p. 165),
+    widened where they resemble their neighbours. Fewer than `FEWEST_FOR_MEDIAN` are averaged.
+    """
+    count = len(values)
+    if count < FEWEST_FOR_MEDIAN:
+        return mean_interval(values)
+    cut, ordered = int(TRIMMED_SHARE * count), sorted(values)
+    low, high = ordered[cut], ordered[count - 1 - cut]
+    kept = count - 2 * cut
+    point = math.fsum(ordered[cut : count - cut]) / kept
+    pulled = [min(max(value, low), high) for value in values]
+    mean = math.fsum(pulled) / count
+    variance = math.fsum((value - mean) ** 2 for value in pulled) / (count - 1)
+    error = math.sqrt(variance / effective_count(pulled)) * count / kept
+    half = t_quantile(0.975, kept - 1) * error
+    return Interval(point, point - half, point + half)
+
+
+def process_interval(
+    values: Sequence[float],
+    processes: Sequence[int],
+    of_blocks: Callable[[Sequence[float]], Interval] = block_interval,
+) -> Interval:
     """Mean over processes of the centre of each one's blocks, with its interval at 95 %.
 
     A process settles into a state of its own (memory layout, placement), which all its blocks
@@ -184,6 +212,7 @@ def process_interval(values: Sequence[float], processes: Sequence[int]) -> Inter
     Args:
         values: one a block, in the order in which they were measured.
         processes: the process of each.
+        of_blocks: centre and interval of the values of one process.
 
     Raises:
         ValueError: no values, or not one process for each.
@@ -194,8 +223,8 @@ def process_interval(values: Sequence[float], processes: Sequence[int]) -> Inter
     for value, process in zip(values, processes, strict=True):
         groups.setdefault(process, []).append(value)
     if len(groups) == 1:
-        return block_interval(values)
-    centres = {process: block_interval(group).point for process, group in groups.items()}
+        return of_blocks(values)
+    centres = {process: of_blocks(group).point for process, group in groups.items()}
     count = len(centres)
     point = math.fsum(centres.values()) / count
     variance = math.fsum((centre - point) ** 2 for centre in centres.values()) / (count - 1)
@@ -203,7 +232,7 @@ def process_interval(values: Sequence[float], processes: Sequence[int]) -> Inter
     if len(values) == count:
         return Interval(point, point - between, point + between)
     off = [value - centres[process] for value, process in zip(values, processes, strict=True)]
-    within = block_interval(off)
+    within = of_blocks(off)
     return Interval(
         point,
         point - max(between, within.point - within.low),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from profiler.comparison.verdicts import compare
 from profiler.values.findings import contended
 from profiler.values.profile import Profile
-from profiler.values.repetition import Block, Repetition
+from profiler.values.repetition import Block, Repetition, Turns
 from profiler.values.rounds import latency_ratio_of_rounds
 from profiler.values.statistics import process_interval
 from tests.sample import measured, sample_profile
@@ -110,6 +111,81 @@ def test_rounds_in_which_one_block_was_disturbed_do_not_count() -> None:
     assert ratio.high < 1.02
     few = tuple(replace(block, is_disturbed=block.round > 2) for block in second.blocks)
     assert latency_ratio_of_rounds(first, replace(second, blocks=few)) is None
+
+
+def in_quick_turns(
+    rng: random.Random,
+    pair: tuple[Repetition, Repetition],
+    call_s: Callable[[int, float], float],
+    *,
+    rounds: int = 12,
+    stints: int = 20,
+) -> tuple[Repetition, Repetition]:
+    """The same two with quick turns, on a machine whose speed wanders and now and then stalls."""
+    count, speed = pair[0].process_count, 0.0
+    turns: tuple[list[Turns], list[Turns]] = ([], [])
+    for number in range(rounds):
+        latencies_s: tuple[list[float], list[float]] = ([], [])
+        for _ in range(stints):
+            speed = 0.9 * speed + rng.gauss(0, 0.08)
+            for model in (0, 1):
+                stall = 3.0 if rng.random() < 0.04 else 1.0
+                noisy = math.exp(speed + rng.gauss(0, 0.02)) * stall
+                latencies_s[model].append(call_s(model, rng.random()) * noisy)
+        for model in (0, 1):
+            turns[model].append(
+                Turns(
+                    process=number % count, round=number, start_s=10.0 * number,
+                    end_s=10.0 * number + 1, latencies_s=tuple(latencies_s[model]),
+                )
+            )  # fmt: skip
+    first, second = (
+        replace(repetition, turns=tuple(one)) for repetition, one in zip(pair, turns, strict=True)
+    )
+    return first, second
+
+
+def test_quick_turns_find_what_blocks_cannot_and_hold_it_as_often_as_they_say() -> None:
+    rng, held, widths, runs = random.Random(6), 0, [], 200
+    for _ in range(runs):
+        blocks = series(rng, factor=1.1, noise=0.12)
+        of_blocks = latency_ratio_of_rounds(*blocks)
+        ratio = latency_ratio_of_rounds(
+            *in_quick_turns(rng, blocks, lambda model, _: 1.1 if model else 1.0)
+        )
+        assert ratio is not None
+        assert of_blocks is not None
+        held += ratio.low <= 1.1 <= ratio.high
+        widths.append((ratio.high - ratio.low) / (of_blocks.high - of_blocks.low))
+    assert 0.92 < held / runs <= 0.995
+    assert sorted(widths)[runs // 2] < 0.3
+
+
+def test_turns_that_were_disturbed_do_not_count() -> None:
+    rng = random.Random(7)
+    first, second = in_quick_turns(rng, series(rng, factor=1.0), lambda model, _: 1.0)
+    turns = tuple(
+        replace(one, latencies_s=tuple(5 * x for x in one.latencies_s), is_disturbed=True)
+        if one.round < 4
+        else one
+        for one in second.turns
+    )
+    ratio = latency_ratio_of_rounds(first, replace(second, turns=turns))
+    assert ratio is not None
+    assert ratio.high < 1.05
+
+
+def test_what_comes_in_few_calls_is_seen_by_blocks_and_is_not_lost_to_quick_turns() -> None:
+    """One call in twenty takes twenty times as long: twice the joules, and no stint but few."""
+    rng = random.Random(8)
+    blocks = series(rng, factor=1.95)
+    ratio = latency_ratio_of_rounds(
+        *in_quick_turns(rng, blocks, lambda model, u: 20.0 if model and u < 0.05 else 1.0)
+    )
+    assert ratio is not None
+    assert ratio.low < 1.2
+    assert ratio.high > 1.9
+    assert compare(*profiles(blocks, 1.95)).verdict == "more"
 
 
 def test_a_run_is_no_partner_of_itself() -> None:

@@ -22,6 +22,10 @@ def test_models_by_name_become_profiles_of_one_series_and_say_that_one_process_r
     assert narrow.repetition.series == wide.repetition.series
     rounds = [block.round for block in narrow.repetition.blocks]
     assert rounds == [block.round for block in wide.repetition.blocks]
+    assert narrow.repetition.turns
+    for one, other in zip(narrow.repetition.turns, wide.repetition.turns, strict=True):
+        assert (one.round, one.start_s) == (other.round, other.start_s)
+        assert len(one.latencies_s) == len(other.latencies_s) >= 2
     for profile in profiles.values():
         assert "one-process" in {finding.kind for finding in profile.findings}
         timed = [window for window in profile.windows if window.iteration_count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -207,7 +208,13 @@ class Turns:
     """Two models, one longer by `ratio`, in processes of different speed, while all drifts."""
 
     def __init__(
-        self, processes: int, *, drift: float, ratio: float = 1.1, call_s: float = 0.01
+        self,
+        processes: int,
+        *,
+        drift: float,
+        ratio: float = 1.1,
+        call_s: float = 0.01,
+        is_shared: bool = False,
     ) -> None:
         self.clock = FakeClock()
         self.drift, self.ratio, self.call_s = drift, ratio, call_s
@@ -228,7 +235,7 @@ class Turns:
             recorder=self.recorder,
             clock=self.clock,
             sleep=self.clock.sleep,
-            protocol=Protocol(max_seconds=40.0, precision=0.01),
+            protocol=Protocol(max_seconds=40.0, precision=0.01, is_shared=is_shared),
             choose=lambda traces: traces,
             progress=lambda stage, share: None,
         )
@@ -264,6 +271,33 @@ def test_in_turns_drift_and_states_of_processes_cancel_and_the_ratio_decides(
     assert ratio.low <= 1.1 <= ratio.high
     assert ratio.high - ratio.low < 0.03
     assert max(block.latency_s for block in first.blocks) > 1.1 * first.blocks[0].latency_s
+
+
+def test_where_cpus_are_shared_models_take_quick_turns_whose_order_cancels_a_drift() -> None:
+    turns = Turns(3, drift=0.05, call_s=0.003, is_shared=True)
+    result = turns.protocol.run()
+    first, second = result.turns
+    assert len(first) == len(result.blocks[0])
+    assert [one.round for one in first] == [block.round for block in result.blocks[0]]
+    assert [one.process for one in first] == [block.process for block in result.blocks[0]]
+    for one, other in zip(first, second, strict=True):
+        assert (one.start_s, one.end_s) == (other.start_s, other.end_s)
+        assert len(one.latencies_s) == len(other.latencies_s) >= 2
+        assert len(one.latencies_s) % 2 == 0
+        logs = [math.log(b / a) for a, b in zip(one.latencies_s, other.latencies_s, strict=True)]
+        for there, back in zip(logs[::2], logs[1::2], strict=True):
+            assert (there + back) / 2 == pytest.approx(math.log(1.1), abs=2e-5)
+    windows = [span for span in result.spans if span.name == "turns"]
+    assert [span.start_s for span in windows] == [one.start_s for one in first]
+
+
+@pytest.mark.parametrize(("call_s", "is_shared"), [(0.003, False), (0.5, True)])
+def test_a_device_of_ones_own_and_calls_that_are_turns_themselves_have_no_quick_turns(
+    call_s: float, is_shared: bool
+) -> None:
+    result = Turns(1, drift=0.0, call_s=call_s, is_shared=is_shared).protocol.run()
+    assert result.turns == ((), ())
+    assert all(span.name != "turns" for span in result.spans)
 
 
 def test_what_falls_short_is_one_finding_that_says_how_long_would_do() -> None:
