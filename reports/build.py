@@ -14,14 +14,14 @@ from profiler.render.glossary import SEE
 from profiler.render.report import BASIS_LEGEND, GLANCE, UNIT_LEGEND, tell
 from profiler.values.estimate import Estimate
 from profiler.values.profile import Profile
+from reports.claims.study import load_claims
+from reports.sections.break_even import break_even_section
+from reports.sections.claims import claims_sections
+from reports.sections.split import WHY, split_sections
+from reports.sections.studies import NETWORKS, study_sections
+from reports.sections.trainings import TRAININGS, trainings_sections
 
-from .break_even_section import break_even_section
-from .claim_sections import claims_sections
-from .claims import load_claims
 from .material import Gathered
-from .split_section import WHY, split_sections
-from .study_sections import NETWORKS, study_sections
-from .training_section import TRAININGS, trainings_sections
 from .trainings import TrainedModel, Training
 
 FORMS = {"md": ".md", "html": ".html"}

@@ -8,7 +8,7 @@ import json
 
 from profiler.render import Column, Document, Section, Table
 from profiler.render.formats import render_document
-from reports.claims import Study, load_claims
+from reports.claims.study import Study, load_claims
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from profiler.cli.stdout import stdout_to_stderr
 from profiler.render import Document
 from profiler.render.formats import render_document
 from profiler.values.codec import encode
-from reports.device_sections import rivals_section
+from reports.sections.devices import rivals_section
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -82,24 +82,15 @@ MAY_IMPORT: dict[str, str] = {
     "reports.rivals": "layers machine measurement meters recording values",
     "reports.trainings": "values reports.data_error training.experiments training.recipe"
     " training.result training.run_folder",
-    "reports.metrics": "values reports.trainings",
-    "reports.factor_split": "values",
-    "reports.claims": "values reports.data_error reports.metrics reports.toml_file",
-    "reports.claim_rows": "comparison values reports.claims reports.metrics reports.trainings",
-    "reports.training_section": "render values reports.claims reports.trainings",
-    "reports.claim_sections": "render values reports.claim_rows reports.claims reports.trainings",
-    "reports.split_section": "comparison render values reports.claim_rows reports.claims"
-    " reports.factor_split",
-    "reports.device_sections": "render values reports.rivals reports.studies",
-    "reports.study_sections": "render values reports.device_sections reports.studies",
-    "reports.break_even_section": "comparison render values reports.trainings",
+    "reports.claims": "comparison values reports.data_error reports.toml_file reports.trainings",
+    "reports.sections": "comparison render values reports.claims reports.rivals reports.studies"
+    " reports.trainings",
     "reports.material": "store values reports.studies reports.trainings training.run_folder",
-    "reports.build": "files render render.formats values reports.break_even_section"
-    " reports.claim_sections reports.claims reports.material reports.split_section"
-    " reports.study_sections reports.training_section reports.trainings",
+    "reports.build": "files render render.formats values reports.claims reports.material"
+    " reports.sections reports.trainings",
     "reports.cli": "cli comparison machine render render.formats values reports.build"
-    " reports.claims reports.device_sections reports.engines reports.material reports.publication"
-    " reports.rivals reports.studies",
+    " reports.claims reports.engines reports.material reports.publication reports.rivals"
+    " reports.sections reports.studies",
     "reports.__main__": "reports.cli",
     "reports": "",
 }

@@ -14,11 +14,11 @@ from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding
 from profiler.values.profile import Environment
 from reports.build import build_document
-from reports.claim_rows import build_rows
-from reports.claims import load_claims
+from reports.claims.rows import build_rows
+from reports.claims.study import load_claims
 from reports.cli import main
 from reports.data_error import ReportDataError
-from reports.training_section import trainings_sections
+from reports.sections.trainings import trainings_sections
 from reports.trainings import load_trainings
 from tests.sample import resnet18, sample_profile
 from tests.unit.training.results import ledger_summary, segment, training_result

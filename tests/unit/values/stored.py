@@ -17,7 +17,7 @@ from profiler.values.hardware import HardwareBest
 from profiler.values.layer_report import LayerReport
 from profiler.values.profile import Profile
 from profiler.values.trace import CounterTrace, PowerTrace, Window
-from reports.claims import Study
+from reports.claims.study import Study
 from training.checkpoints.header import Info
 from training.distribution.sensor_readers import Place, Reach
 from training.experiments.plan import ExperimentPlan

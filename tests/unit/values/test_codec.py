@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from profiler.errors import UsageError
 from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.trace import CounterTrace, PowerTrace, Trace
-from reports.claims import load_claims
+from reports.claims.study import load_claims
 from tests.unit.training.checkpoints.samples import info
 from tests.unit.values.stored import NUMBERS, PLAIN, STORED, values_of
 from training.result import TrainingResult, read_result

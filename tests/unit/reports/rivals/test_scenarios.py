@@ -7,10 +7,10 @@ import time
 import pytest
 
 from profiler.machine.device import Device
-from reports.device_sections import rivals_section
 from reports.rivals import scenarios
 from reports.rivals.readers import COUNTER, OURS, ZEUS
 from reports.rivals.scenarios import LoadedWindow, measure_rivals
+from reports.sections.devices import rivals_section
 from tests.virtual.nvml import Scenario, VirtualGpu, install
 from tests.virtual.power import constant
 

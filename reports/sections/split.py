@@ -9,10 +9,9 @@ from profiler.comparison.run_to_run import was_contended
 from profiler.render import Column, Section, Table
 from profiler.values.profile import Profile
 from profiler.values.units import show
-
-from .claim_rows import same_terms
-from .claims import CLASS_COUNTS, Claim, Study
-from .factor_split import FactorSplit, ProxyClaim, split_energy, split_ratio
+from reports.claims.factor_split import FactorSplit, ProxyClaim, split_energy, split_ratio
+from reports.claims.rows import same_terms
+from reports.claims.study import CLASS_COUNTS, Claim, Study
 
 WHY = "Why the joules differ"
 CONTENDED = "other work took the CPUs, and their joules hold for that state only"

@@ -12,8 +12,8 @@ from profiler.values.estimate import Basis, Estimate, quotient
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY
 from profiler.values.units import NOT_SEEN, show
+from reports.trainings import TrainedModel, Training, dataset_of
 
-from .claims import CLASS_COUNTS, Claim, Study
 from .metrics import (
     ACCURACY_PER_MAC,
     ENTRY_METRICS,
@@ -21,7 +21,7 @@ from .metrics import (
     TRAINING_METRICS,
     best_entry,
 )
-from .trainings import TrainedModel, Training, dataset_of
+from .study import CLASS_COUNTS, Claim, Study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

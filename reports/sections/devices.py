@@ -16,10 +16,9 @@ from profiler.values.hardware import HardwareBest
 from profiler.values.plain_text import clean
 from profiler.values.sensor_response import SensorResponse
 from profiler.values.units import NOT_SEEN, show
-
-from .rivals.report import RivalReport
-from .studies.cell import Cell, CellKind
-from .studies.study_folder import StoredStudy
+from reports.rivals.report import RivalReport
+from reports.studies.cell import Cell, CellKind
+from reports.studies.study_folder import StoredStudy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,10 @@ import json
 import pytest
 
 from profiler.values.estimate import Basis
-from reports.claims import Status, load_claims, read_study
+from reports.claims.metrics import ENTRY_METRICS, METRICS, TRAINING_METRICS
+from reports.claims.study import Status, load_claims, read_study
 from reports.cli import main
 from reports.data_error import ReportDataError
-from reports.metrics import ENTRY_METRICS, METRICS, TRAINING_METRICS
 
 STUDY = """
 [study]

@@ -9,11 +9,11 @@ from profiler.render.setting import size_of_call
 from profiler.values.profile import Profile
 from profiler.values.quantities import per_item
 from profiler.values.units import NOT_SEEN, show, show_short
+from reports.studies.cell import CellState
+from reports.studies.results import StudiedNetwork, networks_of_study
+from reports.studies.study_folder import StoredStudy
 
-from .device_sections import device_sections
-from .studies.cell import CellState
-from .studies.results import StudiedNetwork, networks_of_study
-from .studies.study_folder import StoredStudy
+from .devices import device_sections
 
 NETWORKS = "The networks of the study"
 FAILED = "Cells that failed, or that no time was left for"

@@ -8,8 +8,7 @@ from dataclasses import replace
 from profiler.values.estimate import Estimate, quotient
 from profiler.values.profile import Profile
 from profiler.values.quantities import ACCURACY, MILLION, QUANTITIES, per_item
-
-from .trainings import TrainedModel
+from reports.trainings import TrainedModel
 
 Metric = Callable[[Profile], Estimate | None]
 GOAL_ACCURACY = 0.9

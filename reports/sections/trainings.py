@@ -8,9 +8,8 @@ from profiler.render import Column, Section, Table
 from profiler.render.document import Axis, Chart, Line, span_decades
 from profiler.values.estimate import Estimate
 from profiler.values.units import NOT_SEEN, show
-
-from .claims import Study
-from .trainings import TrainedModel, findings_of
+from reports.claims.study import Study
+from reports.trainings import TrainedModel, findings_of
 
 TRAININGS = "Trainings"
 _COLUMNS = (

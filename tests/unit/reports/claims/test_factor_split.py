@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from profiler.values.estimate import Basis, counted, stated
 from profiler.values.profile import EnergyPart
-from reports.claims import load_claims
-from reports.factor_split import (
+from reports.claims.factor_split import (
     CAUSES,
     HOST,
     IDLE,
@@ -21,7 +20,8 @@ from reports.factor_split import (
     split_energy,
     split_ratio,
 )
-from reports.split_section import split_sections
+from reports.claims.study import load_claims
+from reports.sections.split import split_sections
 from tests.sample import measured, resnet18, sample_profile
 
 CLAIM = ProxyClaim(energy_kwh=0.02, mac_count=15.8e6, pj_per_mac=4.6)

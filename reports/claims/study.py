@@ -10,12 +10,12 @@ from typing import Any
 
 from profiler.values.codec import FormError, decode, encode
 from profiler.values.estimate import Basis, Estimate
+from reports.data_error import ReportDataError
+from reports.toml_file import files_in, read_toml, wrong_in
 
-from .data_error import ReportDataError
 from .metrics import ENTRY_METRICS, METRICS, TRAINING_METRICS
-from .toml_file import files_in, read_toml, wrong_in
 
-FOLDER = Path(__file__).parent / "claims"
+FOLDER = Path(__file__).parent
 KNOWN_METRICS = METRICS.keys() | TRAINING_METRICS.keys() | ENTRY_METRICS.keys()
 CLASS_COUNTS = {"CIFAR-10": 10, "CIFAR-100": 100}
 

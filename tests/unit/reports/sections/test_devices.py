@@ -12,7 +12,7 @@ from profiler.values.codec import encode
 from profiler.values.estimate import Basis, Estimate, stated
 from profiler.values.hardware import CopyRate, HardwareBest
 from profiler.values.sensor_response import SensorResponse
-from reports.device_sections import device_sections
+from reports.sections.devices import device_sections
 from reports.studies.cell import Cell, CellEnd, CellKind, CellState
 from reports.studies.study_folder import StoredStudy, StudyDocument
 

@@ -8,8 +8,8 @@ from profiler.store import save
 from profiler.values.estimate import Basis, counted
 from profiler.values.findings import CONTENDED, Finding
 from reports.build import build_document
-from reports.claim_rows import build_rows
-from reports.claims import load_claims
+from reports.claims.rows import build_rows
+from reports.claims.study import load_claims
 from reports.cli import main
 from tests.sample import resnet18, sample_profile
 

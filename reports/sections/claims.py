@@ -8,10 +8,9 @@ from profiler.render import Column, Section, Table
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.profile import Profile
 from profiler.values.units import show, show_short
-
-from .claim_rows import Row, build_rows
-from .claims import Claim, ClaimNote, Study
-from .trainings import TrainedModel
+from reports.claims.rows import Row, build_rows
+from reports.claims.study import Claim, ClaimNote, Study
+from reports.trainings import TrainedModel
 
 NOT_HERE = "not measured here"
 CONTENDED_HERE = "contended"

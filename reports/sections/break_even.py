@@ -11,8 +11,7 @@ from profiler.render.labels import labels_of
 from profiler.render.places import PlacedRun, places_of
 from profiler.values.profile import Profile
 from profiler.values.units import show
-
-from .trainings import TrainedModel
+from reports.trainings import TrainedModel
 
 
 def break_even_section(

@@ -1,0 +1,1 @@
+"""What a report tells of one subject: a module each, data only."""
