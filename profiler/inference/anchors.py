@@ -112,7 +112,7 @@ def lay_anchors(moves: Moves, knots: Knots, spans: Spans) -> Anchors:
         rows.append(spans.target[through])
         columns.append(np.full(len(rows[-1]), knot_count + number))
         values.append(np.ones(len(rows[-1])))
-    times_s = np.concatenate([knots.times_s, moves.middle_s[breaks + 1]])
+    times_s = np.concatenate([knots.times_s, moves.instant_s[breaks + 1]])
     reference = np.concatenate([knots.reference, breaks])
     places = np.concatenate(rows), np.concatenate(columns)
     shape = (spans.target_count, len(times_s))
@@ -152,7 +152,7 @@ def _untold_j(moves: Moves, knots: Knots, spans: Spans, points: Sequence[Ints]) 
 
 def _pieces_j(moves: Moves, knots: Knots) -> Floats:
     """Joules between each knot and the next, at the power that the counter showed there."""
-    powers_w = np.diff(moves.energy_j) / np.maximum(np.diff(moves.middle_s), 1e-9)
+    powers_w = np.diff(moves.energy_j) / np.maximum(np.diff(moves.instant_s), 1e-9)
     nearest = np.minimum(knots.reference, len(powers_w) - 1)
     pieces_j: Floats = np.diff(knots.times_s, append=knots.times_s[-1:]) * powers_w[nearest]
     return pieces_j

@@ -44,14 +44,12 @@ def measure_coverage(moves: Moves, spans: Spans) -> Coverage:
     One period at either end is the ordinary wait for a move. Beyond it, or around a reset, the
     segment model may fill a small share of a target, never most of it.
     """
-    middle_s = moves.middle_s
-    before_s = np.maximum(np.minimum(spans.end_s, middle_s[0]) - spans.start_s, 0.0)
-    after_s = np.maximum(spans.end_s - np.maximum(spans.start_s, middle_s[-1]), 0.0)
+    moved_s = moves.instant_s
+    before_s = np.maximum(np.minimum(spans.end_s, moved_s[0]) - spans.start_s, 0.0)
+    after_s = np.maximum(spans.end_s - np.maximum(spans.start_s, moved_s[-1]), 0.0)
     gone_s = np.zeros(len(before_s))
     for k in np.flatnonzero(~moves.solid):
-        overlap_s = np.minimum(spans.end_s, middle_s[k + 1]) - np.maximum(
-            spans.start_s, middle_s[k]
-        )
+        overlap_s = np.minimum(spans.end_s, moved_s[k + 1]) - np.maximum(spans.start_s, moved_s[k])
         gone_s += np.maximum(overlap_s, 0.0)
     whole, before, after, broken = (
         spans.sum(seconds) for seconds in (spans.end_s - spans.start_s, before_s, after_s, gone_s)
@@ -74,11 +72,11 @@ def unseen_j(moves: Moves, spans: Spans, cover: Coverage) -> Floats:
     unseen_s = cover.broken_s.copy()
     for ends_s in (cover.before_s, cover.after_s):
         unseen_s += np.where(ends_s > patience_s, ends_s, 0.0)
-    powers_w = np.diff(moves.energy_j) / np.maximum(np.diff(moves.middle_s), 1e-9)
+    powers_w = np.diff(moves.energy_j) / np.maximum(np.diff(moves.instant_s), 1e-9)
     most_w = np.zeros(len(unseen_s))
     for target in np.flatnonzero(unseen_s):
         own = spans.target == target
-        near = moves.solid & (moves.middle_s[1:] > spans.start_s[own].min())
-        near &= moves.middle_s[:-1] < spans.end_s[own].max()
+        near = moves.solid & (moves.instant_s[1:] > spans.start_s[own].min())
+        near &= moves.instant_s[:-1] < spans.end_s[own].max()
         most_w[target] = powers_w[near if near.any() else moves.solid].max(initial=0.0)
     return unseen_s * most_w

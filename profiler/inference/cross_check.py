@@ -19,13 +19,13 @@ def compare_sources(
     """A finding where both differ over the longest common span by more than both may be off."""
     if power is None or len(power.time_s) < 4 or len(moves) < 4 or not moves.solid.all():
         return ()
-    middle_s = moves.middle_s
-    inside = (middle_s >= power.time_s[0]) & (middle_s <= power.time_s[-1])
+    moved_s = moves.instant_s
+    inside = (moved_s >= power.time_s[0]) & (moved_s <= power.time_s[-1])
     chosen = inside.nonzero()[0]
     if len(chosen) < SHORTEST_PERIODS:
         return ()
     first, last = int(chosen[0]), int(chosen[-1])
-    span = (float(middle_s[first]), float(middle_s[last]))
+    span = (float(moved_s[first]), float(moved_s[last]))
     power_j, half_width_j = PowerSamples(power).integral([span])
     counter_j = float(moves.energy_j[last] - moves.energy_j[first])
     gains = [

@@ -53,9 +53,9 @@ def find_knots(moves: Moves, timeline: Timeline, instants_s: Floats) -> Knots:
         timeline: all windows of the recording.
         instants_s: what is asked for besides edges.
     """
-    middle_s = moves.middle_s
+    moved_s = moves.instant_s
     points_s = np.unique(np.concatenate([timeline.edges_s, instants_s]))
-    holder = np.searchsorted(middle_s, points_s, side="right") - 1
+    holder = np.searchsorted(moved_s, points_s, side="right") - 1
     is_edge = np.isin(points_s, timeline.edges_s, assume_unique=True)
     crowded = np.bincount(holder + 1)[holder + 1] > MOST_EDGES
     shown = np.concatenate([[False], moves.solid, [False]])[holder + 1]
@@ -68,8 +68,8 @@ def find_knots(moves: Moves, timeline: Timeline, instants_s: Floats) -> Knots:
     last = np.concatenate([np.diff(holder) != 0, [True]])[: len(holder)]
     kept |= crowded & ((first & begins) | (last & ends))
     shows = np.unique(np.concatenate([pieces, pieces + 1]))
-    times_s = np.concatenate([points_s[kept], middle_s[shows]])
-    reference = np.concatenate([np.clip(holder[kept], 0, len(middle_s) - 1), shows])
+    times_s = np.concatenate([points_s[kept], moved_s[shows]])
+    reference = np.concatenate([np.clip(holder[kept], 0, len(moved_s) - 1), shows])
     order = np.argsort(times_s, kind="stable")
     times_s = times_s[order]
     left = np.searchsorted(times_s, points_s, side="right") - 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ class Moves:
     Args:
         earliest_s: guaranteed lower end of the instant of each move.
         latest_s: guaranteed upper end of it.
+        begun_s: when the read that showed it had begun, at the earliest. Its value is of some
+            instant from then to `latest_s`, which a thread that is not run in the middle of a read
+            reaches late.
+        instant_s: the likeliest instant of it.
         energy_j: cumulative joules; comparable only across solid intervals.
         solid: shape (n - 1,), whether the energy between move k and k + 1 is known.
         period_s: usual time between moves; None where too few were seen.
@@ -43,6 +48,8 @@ class Moves:
 
     earliest_s: Floats
     latest_s: Floats
+    begun_s: Floats
+    instant_s: Floats
     energy_j: Floats
     solid: NDArray[np.bool_]
     period_s: float | None
@@ -51,13 +58,21 @@ class Moves:
     resolution_j: float
     longest_lag_s: float
 
-    @property
-    def middle_s(self) -> Floats:
-        """Middle of each bracket."""
-        return (self.earliest_s + self.latest_s) / 2
-
     def __len__(self) -> int:
         return len(self.energy_j)
+
+    def only(self, kept: NDArray[np.bool_]) -> Moves:
+        """Some of the moves, the first and the last among them.
+
+        Dropped ones merge their intervals, whose joules stay exact together.
+        """
+        broken = np.concatenate([[0], np.cumsum(~self.solid)])[kept]
+        return replace(
+            self,
+            earliest_s=self.earliest_s[kept], latest_s=self.latest_s[kept],
+            begun_s=self.begun_s[kept], instant_s=self.instant_s[kept],
+            energy_j=self.energy_j[kept], solid=np.diff(broken) == 0,
+        )  # fmt: skip
 
 
 def load_moves(trace: CounterTrace) -> Moves:
@@ -68,7 +83,8 @@ def load_moves(trace: CounterTrace) -> Moves:
     # Where moves were thinned, gaps tell nothing: the recorder noted what stood still there.
     whole = slice(int(np.searchsorted(latest_s, trace.thinned_before_s or -np.inf)), None)
     period_s = _usual_period(trace.channel.update_period_s, earliest_s[whole], latest_s[whole])
-    stated_s = held_s = trace.channel.update_period_s
+    stated_s = trace.channel.update_period_s
+    held_s = stated_s if stated_s is not None and stated_s <= FAST_S else None
     solid = np.diff(np.asarray(trace.epoch)) == 0
     solid[whole] &= ~_lost_energy(earliest_s[whole], latest_s[whole], energy_j[whole], period_s)
     for fault in trace.faults:
@@ -76,13 +92,32 @@ def load_moves(trace: CounterTrace) -> Moves:
             end_s = np.inf if fault.end_s is None else fault.end_s
             solid &= (latest_s[1:] <= fault.start_s) | (latest_s[:-1] >= end_s)
     return Moves(
-        earliest_s=earliest_s, latest_s=latest_s, energy_j=energy_j, solid=solid,
-        period_s=period_s,
+        earliest_s=earliest_s, latest_s=latest_s,
+        begun_s=_begun(earliest_s, latest_s, trace.epoch, held_s),
+        instant_s=(earliest_s + latest_s) / 2, energy_j=energy_j, solid=solid, period_s=period_s,
         update_s=_update_period(stated_s, earliest_s[whole], latest_s[whole]) or period_s,
-        held_s=held_s if held_s is not None and held_s <= FAST_S else None,
+        held_s=held_s,
         resolution_j=trace.channel.resolution_j or 0.0,
         longest_lag_s=_longest_lag(trace.channel, period_s),
     )  # fmt: skip
+
+
+def _begun(
+    earliest_s: Floats, latest_s: Floats, epoch: Sequence[int], held_s: float | None
+) -> Floats:
+    """When the read that showed each move had begun, at the earliest.
+
+    The bracket of a move begins with the read before it. Where that is the one that showed the last
+    move, brackets overlap by as long as it took; where they do not, other reads came in between,
+    which found nothing new. Of the last move, nothing is known yet.
+    """
+    if held_s is not None:
+        # A bracket begins two periods before its read, or a little later with the read before.
+        return np.minimum(earliest_s + 2 * held_s, latest_s)
+    begun_s = earliest_s.copy()
+    goes_on = np.diff(np.asarray(epoch)) == 0
+    begun_s[:-1][goes_on] = np.minimum(earliest_s[1:], latest_s[:-1])[goes_on]
+    return begun_s
 
 
 def _longest_lag(channel: Channel, period_s: float | None) -> float:

@@ -147,9 +147,9 @@ def _moves_around(
     moves: Moves, references: Ints, span: tuple[float, float]
 ) -> tuple[int, int, Instants]:
     """Range of moves in use, and their instants."""
-    middle_s = moves.middle_s
-    first = min(int(np.searchsorted(middle_s, span[0])) - NEAR_COUNT - 1, int(references.min()))
-    last = max(int(np.searchsorted(middle_s, span[1])) + NEAR_COUNT + 1, int(references.max()))
+    moved_s = moves.instant_s
+    first = min(int(np.searchsorted(moved_s, span[0])) - NEAR_COUNT - 1, int(references.min()))
+    last = max(int(np.searchsorted(moved_s, span[1])) + NEAR_COUNT + 1, int(references.max()))
     first, last = max(first, 0), min(last + 1, len(moves))
     fit_first, fit_last = max(first - FIT_MARGIN, 0), min(last + FIT_MARGIN, len(moves))
     fitted = locate(moves, fit_first, fit_last)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .anchors import Anchors, Spans, lay_anchors
 from .edges import true_edges
+from .instants import place_moves
 from .knots import find_knots
 from .lag import NO_LAG, Lag, find_lag
 from .moves import Floats, Moves
@@ -44,7 +45,9 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
     Anchors that share counter intervals are solved together, in panels of bounded size; between
     panels the errors are taken as independent, because no interval belongs to two of them.
     """
-    knots = find_knots(moves, timeline, np.concatenate([spans.start_s, spans.end_s]))
+    asked_s = np.unique(np.concatenate([timeline.edges_s, spans.start_s, spans.end_s]))
+    moves = place_moves(moves, asked_s)
+    knots = find_knots(moves, timeline, asked_s)
     anchors = lay_anchors(moves, knots, spans)
     if not len(anchors.times_s):
         return Solution(mean_j=anchors.base_j, deviation_j=anchors.untold_j, lag=NO_LAG)

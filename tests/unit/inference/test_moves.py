@@ -44,7 +44,7 @@ def test_an_irregular_counter_keeps_the_middle_of_its_brackets() -> None:
     )  # fmt: skip
     moves = load_moves(wandering)
     found = locate(moves, 0, len(moves))
-    assert np.allclose(found.mean_s, moves.middle_s)
+    assert np.allclose(found.mean_s, moves.instant_s)
     assert np.all(found.mean_s >= moves.earliest_s)
     assert np.all(found.mean_s <= moves.latest_s)
 
