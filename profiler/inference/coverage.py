@@ -11,7 +11,10 @@ from .anchors import Spans
 from .moves import Floats, Moves
 
 PATIENCE_PERIODS = 2.5
+# A counter that moves more often is looked at no more often, and at times late.
+LEAST_SPACING_S = 0.1
 UNKNOWN_SHARE = 0.2
+MOST_WAITING = 0.8
 
 
 class TargetCoverage(NamedTuple):
@@ -38,11 +41,17 @@ class Coverage(NamedTuple):
         return [TargetCoverage(*row) for row in rows.tolist()]
 
 
+def patience(moves: Moves) -> float:
+    """How long the next move may be waited for, s, before something must be wrong."""
+    return PATIENCE_PERIODS * max(moves.period_s or 0.0, LEAST_SPACING_S)
+
+
 def measure_coverage(moves: Moves, spans: Spans) -> Coverage:
     """What of each target lies before the first move, after the last, and where energy was lost.
 
     One period at either end is the ordinary wait for a move. Beyond it, or around a reset, the
-    segment model may fill a small share of a target, never most of it.
+    segment model may fill a small share of a target, never most of it. Of a target that hardly
+    began before the last move, nobody knows whether it draws more than all that was seen before.
     """
     moved_s = moves.instant_s
     before_s = np.maximum(np.minimum(spans.end_s, moved_s[0]) - spans.start_s, 0.0)
@@ -54,9 +63,10 @@ def measure_coverage(moves: Moves, spans: Spans) -> Coverage:
     whole, before, after, broken = (
         spans.sum(seconds) for seconds in (spans.end_s - spans.start_s, before_s, after_s, gone_s)
     )
-    patience_s = PATIENCE_PERIODS * (moves.period_s or 0.1)
+    patience_s = patience(moves)
     unknown = before + after + broken
     patient = (after <= patience_s) & (before <= patience_s)
+    patient &= before + after <= MOST_WAITING * whole
     tellable = (unknown < UNKNOWN_SHARE * whole) | (patient & (broken <= UNKNOWN_SHARE * whole))
     return Coverage(whole, before, after, broken, tellable & (whole > 0))
 
@@ -68,7 +78,7 @@ def unseen_j(moves: Moves, spans: Spans, cover: Coverage) -> Floats:
     nothing, or as much again as the most that was seen. The wait for a move at either end is no
     such part.
     """
-    patience_s = PATIENCE_PERIODS * (moves.period_s or 0.1)
+    patience_s = patience(moves)
     unseen_s = cover.broken_s.copy()
     for ends_s in (cover.before_s, cover.after_s):
         unseen_s += np.where(ends_s > patience_s, ends_s, 0.0)

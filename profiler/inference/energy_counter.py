@@ -10,12 +10,12 @@ import numpy as np
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
 from profiler.values.statistics import t_quantile
-from profiler.values.trace import CounterTrace, FaultKind, PowerTrace, Window
+from profiler.values.trace import Channel, CounterTrace, FaultKind, PowerTrace, Window
 
 from . import findings as judgement
 from .anchors import Spans
 from .bracket import guaranteed_bounds
-from .coverage import PATIENCE_PERIODS, TargetCoverage, measure_coverage, unseen_j
+from .coverage import TargetCoverage, measure_coverage, patience, unseen_j
 from .cross_check import compare_sources
 from .energies import ChannelEnergy
 from .lag import lagging
@@ -29,6 +29,7 @@ ESTIMATOR = "segment model 4"
 CONFIDENCE = 0.95
 # Below it a lag cannot be told from a load that strays a little from its windows.
 LEAST_LAG_S = 5e-3
+LEAST_LOSS_S = 1.0
 # The spread of each estimate comes from a few tens of intervals: t, not normal, tails.
 DEGREES_OF_FREEDOM = 16.0
 # No counter and no clock is known better than this, whatever the model makes of them.
@@ -155,13 +156,12 @@ def _unmoved(
 
 def _why_unmoved(trace: CounterTrace, moves: Moves, begun_s: float, until_s: float) -> Finding:
     channel, last_s = trace.channel, trace.last_seen_s
-    period_s = moves.period_s or 0.1
     if last_s is None:
         return judgement.no_sensor(channel.device)
     since_s = float(moves.earliest_s[-1]) if len(moves) else begun_s
-    if last_s - since_s > 5 * period_s:
+    if last_s - since_s > 2 * patience(moves):
         return judgement.frozen(channel, last_s - since_s, "while it was read")
-    if until_s - last_s > 5 * period_s:
+    if until_s - last_s > max(2 * patience(moves), LEAST_LOSS_S):
         return judgement.lost(channel, until_s - last_s)
     return judgement.not_begun(channel)
 
@@ -170,7 +170,7 @@ def _remarks(
     trace: CounterTrace, moves: Moves, cover: TargetCoverage, energy_j: Estimate | None
 ) -> list[Finding]:
     channel = trace.channel
-    patience_s = PATIENCE_PERIODS * (moves.period_s or 0.1)
+    patience_s = patience(moves)
     if cover.whole_s == 0:
         return [judgement.empty_window(channel)]
     remarks: list[Finding] = []
@@ -190,9 +190,16 @@ def _remarks(
 def _why_silent(trace: CounterTrace, moves: Moves, cover: TargetCoverage) -> Finding:
     last_s = float(moves.latest_s[-1])
     read_s = (trace.last_seen_s or last_s) - last_s
-    if read_s > PATIENCE_PERIODS * (moves.period_s or 0.1):
+    if read_s > patience(moves):
         return judgement.frozen(trace.channel, read_s, "and has not moved since")
-    return judgement.lost(trace.channel, cover.after_s)
+    return _why_unread(trace.channel, cover.after_s)
+
+
+def _why_unread(channel: Channel, unseen_s: float) -> Finding:
+    """On a busy machine a thread waits some tenths of a second for its turn to read."""
+    if unseen_s > LEAST_LOSS_S:
+        return judgement.lost(channel, unseen_s)
+    return judgement.not_closed(channel, unseen_s)
 
 
 def _breaks_within(trace: CounterTrace, moves: Moves, spans: Spans) -> dict[int, list[Finding]]:

@@ -20,6 +20,7 @@ LEAST_FIT = 0.8
 LONGEST_LAG_PERIODS = 0.3
 LONGEST_LAG_S = 0.03
 FAST_S = 5e-3
+LEAST_READ_S, USUAL_READ = 7e-5, 0.8
 LATE_PERIODS = 1.5
 
 
@@ -60,6 +61,17 @@ class Moves:
 
     def __len__(self) -> int:
         return len(self.energy_j)
+
+    @property
+    def read_deviation_s(self) -> float:
+        """How far the instant that a value is of lies off the middle of its read, alike at all.
+
+        A read may take a sensor some time before it has the value, or after that: where the thread
+        waits 5 ms for its interpreter each time, always after.
+        """
+        reads_s = (self.latest_s - self.begun_s)[:-1]
+        usual_s = float(np.quantile(reads_s, USUAL_READ)) if len(reads_s) else 0.0
+        return max(usual_s, LEAST_READ_S) / math.sqrt(12)
 
     def only(self, kept: NDArray[np.bool_]) -> Moves:
         """Some of the moves, the first and the last among them.

@@ -19,7 +19,6 @@ from .segment_model import STRAY, Model
 from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
-READ_S = 2e-5
 FEWEST_EDGES = 8
 
 
@@ -42,13 +41,16 @@ class Shifts:
         return timeline.moved(self.late_s[kinds_of_edges(timeline.label_of)])
 
 
-def find_shifts(timeline: Timeline, models: Sequence[Model], strengths: Floats) -> Shifts:
+def find_shifts(
+    timeline: Timeline, models: Sequence[Model], strengths: Floats, read_deviation_s: float
+) -> Shifts:
     """What all edges of a kind have in common.
 
     Args:
         timeline: as the windows have it.
         models: of panels all over the recording.
         strengths: learned, of the parts of the power.
+        read_deviation_s: of the instants of the reads, alike at all of them.
     """
     # Two edges of one window have nothing in common: bursts beside them would pass for a shift.
     many = len(timeline.edges_s) >= FEWEST_EDGES
@@ -62,7 +64,7 @@ def find_shifts(timeline: Timeline, models: Sequence[Model], strengths: Floats) 
     covariance_s2: Floats = np.linalg.inv(information).astype(np.float64)
     late_s = covariance_s2 @ score
     # Which instant of a read its value is of is unknown, alike at all reads: that is no shift.
-    covariance_s2 += np.eye(EDGE_KIND_COUNT) * READ_S**2
+    covariance_s2 += np.eye(EDGE_KIND_COUNT) * read_deviation_s**2
     # A shift within its own deviation is left open: moved edges cost time.
     told = np.abs(late_s) > np.sqrt(np.diag(covariance_s2))
     covariance_s2 += np.diag(np.where(told, 0.0, late_s) ** 2)

@@ -100,7 +100,8 @@ def _posteriors(
         panels = _panels(moves, timeline, anchors, groups, lag)
         strengths = likeliest_strengths([Model(panels[i], scale_w) for i in places])
     spread = {int(i) for i in np.linspace(0, len(groups) - 1, SHIFT_PANEL_COUNT).round()}
-    shifts = find_shifts(timeline, [Model(panels[i], scale_w) for i in spread], strengths)
+    spread_models = [Model(panels[i], scale_w) for i in spread]
+    shifts = find_shifts(timeline, spread_models, strengths, moves.read_deviation_s)
     shifted = shifts.applied(timeline)
     if shifted is not timeline:
         panels = _panels(moves, shifted, anchors, groups, lag)

@@ -40,7 +40,8 @@ class Seen:
 
 
 def seen_by(recorder: Recorder) -> Seen:
-    """Everything that a recorder holds until now."""
+    """Everything that a recorder holds until now; waits for the first moves of its counters."""
+    recorder.await_first_moves()
     return Seen(traces=recorder.traces(), windows=recorder.windows(), now_s=recorder.now_s)
 
 

@@ -82,6 +82,9 @@ class PastRecorder:
             _after(trace, (after_s or {}).get(trace.channel.key, -math.inf)) for trace in self.seen
         )
 
+    def await_first_moves(self) -> None:
+        """No more moves will come."""
+
     def stop(self) -> None:
         """It has ended."""
 

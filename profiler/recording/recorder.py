@@ -205,6 +205,15 @@ class Recorder:
                 sampler.hurry()
                 wake.set()
 
+    def await_first_moves(self) -> None:
+        """Block, in the first moments of a recording, until the counters have told half of it.
+
+        One update period of the slowest counter, a second at most; later, and once stopped, not at
+        all.
+        """
+        if self.started_s is not None and self.stopped_s is None and not self.forked:
+            self._await_moves((self.started_s + self.clock.now_s()) / 2)
+
     def _await_moves(self, until_s: float) -> None:
         """Block until every counter has moved after `until_s`, as long as it is worth waiting."""
         for sampler in self._samplers:

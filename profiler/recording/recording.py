@@ -256,6 +256,7 @@ class Recording:
         from profiler.inference.excerpt import MARGIN_S, excerpt
 
         recorder = self._running()
+        recorder.await_first_moves()
         now_s = recorder.now_s
         traces = recorder.traces()
         moves = [len(trace.earliest_s) for trace in traces if isinstance(trace, CounterTrace)]

@@ -193,6 +193,18 @@ def steps_4ms_apart(b: Builder) -> None:
         b.power(0.004, power_w)
 
 
+def short_steps(b: Builder) -> None:
+    """Windows far shorter than a counter's period, in bunches, with pauses of a few ms."""
+    number = 0
+    for _ in range(4):
+        for _ in range(b.draw.randint(20, 60)):
+            power_w = b.draw.uniform(200, 700)
+            b.window(f"w{number}", partial(b.power, b.draw.uniform(0.004, 0.03), power_w))
+            b.power(b.draw.uniform(0.0, 0.004), b.draw.choice((b.idle_w, power_w)))
+            number += 1
+        b.idle(b.draw.uniform(0.1, 0.5))
+
+
 def rough(b: Builder) -> None:
     """Windows of 2 to 6 pieces: steady, ramps, and bursts of 20 ms."""
 
@@ -361,4 +373,6 @@ LOOSE_KINDS: tuple[Scenario, ...] = (
     overhang,
     unrelated_load,
 )
-EVERY_KIND = ALIGNED_KINDS + LOOSE_KINDS
+# Windows that a slow counter cannot tell apart.
+SHORT_KINDS: tuple[Scenario, ...] = (short_steps,)
+EVERY_KIND = ALIGNED_KINDS + LOOSE_KINDS + SHORT_KINDS

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 
 from profiler.meters import Meter
 from profiler.meters.nvml import NvmlMeter
 from profiler.meters.rapl import RaplMeter
 from profiler.recording.sampler import MeterSampler
-from profiler.values.trace import Trace
+from profiler.values.trace import Channel, ChannelKind, Trace
 from tests.bench.scenarios import Load
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Scenario, VirtualGpu, install
@@ -59,6 +61,51 @@ RAPL = Sensor("RAPL", None)
 SENSORS = (H100, A100, RTX_4090, V100, RAPL)
 
 
+class Where(Enum):
+    """What the sampling thread was about to do when it was put aside."""
+
+    BETWEEN = auto()
+    BEFORE_VALUE = auto()
+    AFTER_VALUE = auto()
+
+
+@dataclass(frozen=True)
+class Nap:
+    """A sampling thread that is not run for a while, from its first turn after an instant on."""
+
+    from_s: float
+    duration_s: float
+    where: Where
+
+
+class Naps:
+    """Takes naps in the middle of reads of a counter, and between them."""
+
+    def __init__(self, naps: Sequence[Nap], clock: FakeClock) -> None:
+        self._left = deque(sorted(naps, key=lambda nap: nap.from_s))
+        self._clock = clock
+
+    def disturb(self, meter: Meter) -> None:
+        """Let reads of its counters be interrupted."""
+        read = meter.read
+
+        def read_with_naps(channel: Channel) -> float:
+            if channel.kind is ChannelKind.POWER:
+                return read(channel)
+            self._clock.advance(self.due_s(Where.BEFORE_VALUE))
+            value = read(channel)
+            self._clock.advance(self.due_s(Where.AFTER_VALUE))
+            return value
+
+        meter.read = read_with_naps  # type: ignore[method-assign]  # of this meter alone
+
+    def due_s(self, where: Where) -> float:
+        """How long the thread is put aside now, s."""
+        if not self._left or self._left[0].where is not where:
+            return 0.0
+        return self._left.popleft().duration_s if self._left[0].from_s <= self._clock.now_s() else 0
+
+
 def record_load(
     load: Load,
     seed: int,
@@ -66,6 +113,7 @@ def record_load(
     sensor: Sensor = H100,
     jitter_s: float = 0.0,
     busy_share: float = IDLE_SHARE,
+    naps: Sequence[Nap] = (),
     **gpu: object,
 ) -> tuple[Trace, ...]:
     """Traces of a load, sampled as a thread would: late, and at times very late.
@@ -76,6 +124,7 @@ def record_load(
         sensor: what shows the joules.
         jitter_s: of the counter's updates.
         busy_share: share of looks that come some 10 ms late, because the machine is busy.
+        naps: when the thread was not run at all.
         gpu: further fields of `VirtualGpu`.
     """
     chance = random.Random(seed)
@@ -84,9 +133,10 @@ def record_load(
         sensor = Sensor(sensor.name, {**sensor.gpu, "jitter_s": jitter_s, **gpu})
     edges_s = sorted({edge for w in load.windows for edge in (w.start_s, w.end_s or 0.0)})
     with sensor.opened(load, seed, clock) as meter:
-        sampler = MeterSampler(meter, meter.open(), clock)
-        until_s = load.script.end_s + AFTERWARDS_S
-        _look(sampler, clock, edges_s, until_s, _lateness(chance, busy_share))
+        sampler, nap = MeterSampler(meter, meter.open(), clock), Naps(naps, clock)
+        nap.disturb(meter)
+        late_s, until_s = _lateness(chance, busy_share), load.script.end_s + AFTERWARDS_S
+        _look(sampler, clock, edges_s, until_s, lambda: late_s() + nap.due_s(Where.BETWEEN))
         traces = sampler.traces()
         meter.close()
     return traces
@@ -112,7 +162,7 @@ def _look(
     edge_s = next(edges, until_s)
     while clock.now_s() < until_s:
         due_s = sampler.step()
-        while edge_s < clock.now_s():  # an edge that passed while the thread was busy
+        while edge_s < min(clock.now_s(), until_s):  # it passed while the thread was busy
             edge_s = next(edges, until_s)
         if due_s >= edge_s:
             clock.advance_to(max(clock.now_s(), edge_s))

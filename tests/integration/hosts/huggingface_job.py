@@ -58,13 +58,6 @@ class RefusingReporter(TrainerCallback):
             raise RuntimeError("quota exceeded")
 
 
-class Resting(TrainerCallback):
-    """Makes epochs long enough for a counter of 20 ms to tell them when a checkpoint is saved."""
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        time.sleep(1.0)
-
-
 def model() -> GPT2LMHeadModel:
     torch.manual_seed(0)
     config = GPT2Config(
@@ -100,7 +93,7 @@ def trainer(
 
 def plain() -> dict[str, Any]:
     energy, reporter = EnergyCallback(record=recording, write=True), Reporter()
-    job = trainer("plain", RefusingReporter(), reporter, Resting(), energy)
+    job = trainer("plain", RefusingReporter(), reporter, energy)
     job.train()
     after_train = told(energy)
     history = list(job.state.log_history)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from profiler.inference import infer_counter, infer_energies
@@ -9,14 +11,16 @@ from profiler.values.trace import Window
 from tests.bench.scenarios import (
     ALIGNED_KINDS,
     EVERY_KIND,
+    back_to_back,
     back_to_back_spaced,
     late_rough,
     loose_edges,
     make,
     rough,
+    short_steps,
     steps_4ms_apart,
 )
-from tests.bench.virtual_recording import H100, RAPL, V100, record_load
+from tests.bench.virtual_recording import H100, RAPL, V100, Nap, Where, record_load
 from tests.unit.inference.truth import counter_trace
 from tests.virtual.power import constant
 
@@ -64,6 +68,33 @@ def test_the_interval_holds_the_truth_in_95_percent_of_windows() -> None:
                 count += 1
     assert count > 300
     assert held / count >= 0.92
+
+
+@pytest.mark.parametrize("where", Where, ids=lambda where: where.name.lower())
+@pytest.mark.parametrize("sensor", [H100, V100, RAPL], ids=lambda sensor: sensor.name)
+@pytest.mark.parametrize("scenario", [back_to_back, rough, short_steps])
+def test_a_thread_that_is_not_run_for_a_while_makes_no_number_wrong(
+    scenario, sensor, where
+) -> None:
+    load = make(scenario, 31)
+    chance = random.Random(31)
+    naps = [
+        Nap(chance.uniform(0.5, load.script.end_s), chance.uniform(0.1, 0.6), where)
+        for _ in range(3)
+    ]
+    traces = record_load(load, 31, sensor=sensor, naps=naps)
+    held = 0
+    found = infer_energies(traces, [(window,) for window in load.windows], load.windows)
+    for energy, truth_j in zip(found, load.truths_j, strict=True):
+        (device,) = (e for name, e in energy.devices.items() if "memory" not in name)
+        assert device.energy_j is not None
+        assert device.bracket_j is not None
+        assert device.bracket_j[0] - 1e-6 <= truth_j <= device.bracket_j[1] + 1e-6
+        low_j, high_j = device.energy_j.low or 0.0, device.energy_j.high or 0.0
+        held += low_j <= truth_j <= high_j
+        # Not once by more than three times what was said.
+        assert abs(device.energy_j.point - truth_j) <= 3 * (high_j - low_j) / 2
+    assert held / len(load.windows) >= 0.93
 
 
 def test_work_that_strays_from_its_edges_biases_no_sum() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from profiler.inference.instants import locate
+from profiler.inference.instants import locate, place_moves
 from profiler.inference.moves import load_moves
 from tests.unit.inference.truth import COUNTER, counter_trace
 from tests.virtual.power import constant
@@ -86,3 +86,27 @@ def test_moves_of_a_fast_counter_that_were_not_waited_for_are_placed_by_the_othe
     found = locate(moves, 0, len(moves))
     true_s = np.array([0.017 + 0.02 * k for k in kept[:-1]])
     assert np.abs(found.mean_s - true_s).max() < 2e-4
+
+
+def test_the_value_of_a_read_that_took_long_may_be_as_old_as_its_beginning() -> None:
+    trace = counter_trace(constant(100.0), until_s=8.0, width_s=0.002)
+    # The thread was not run for 0.25 s once it had the value of update 40: 41 and 42 went unseen,
+    # and the next read shows update 43, which may have come as early as the long read began.
+    kept = [k for k in range(len(trace.energy_j)) if k not in (41, 42)]
+    earliest_s, latest_s = list(trace.earliest_s), list(trace.latest_s)
+    earliest_s[43] = latest_s[40]
+    latest_s[40] += 0.25
+    slow = replace(
+        trace,
+        earliest_s=tuple(earliest_s[k] for k in kept), latest_s=tuple(latest_s[k] for k in kept),
+        energy_j=tuple(trace.energy_j[k] for k in kept), epoch=(0,) * len(kept),
+    )  # fmt: skip
+    moves = load_moves(slow)
+    found = locate(moves, 0, len(moves))
+    true_s = 0.037 + 0.1 * np.array(kept)
+    assert np.all(np.abs(found.mean_s - true_s) <= 2.5 * np.sqrt(np.diag(found.covariance_s2)))
+    # Nobody can tell which update it shows: it splits no joules.
+    placed = place_moves(moves, np.array([4.0]))
+    assert len(placed) == len(moves) - 1
+    assert trace.energy_j[40] not in placed.energy_j
+    assert np.abs(placed.instant_s - np.delete(true_s, 40)).max() < 2e-4

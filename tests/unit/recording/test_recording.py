@@ -10,7 +10,7 @@ from profiler.meters.synthetic import SyntheticMeter
 from tests.virtual.clock import FakeClock
 from tests.virtual.nvml import Fault, Scenario, VirtualGpu
 from tests.virtual.power import constant
-from tests.virtual.recording import virtual_recording
+from tests.virtual.recording import VirtualRecording, virtual_recording
 
 
 def gpu(clock: FakeClock, *faults: Fault, **fields: object) -> VirtualGpu:
@@ -69,6 +69,29 @@ def test_the_whole_recording_closes_with_its_last_move() -> None:
     assert energy_j is not None
     assert energy_j.point == pytest.approx(100 + 600, rel=5e-3)
     assert recording.findings == ()
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.05, 0.12, 0.3])
+@pytest.mark.parametrize("update_period_s", [0.1, 0.02, 1e-3])
+def test_a_window_read_in_the_first_moments_has_joules_and_no_sensor_is_called_lost(
+    update_period_s: float, seconds: float
+) -> None:
+    clock = FakeClock()
+    meter = SyntheticMeter(
+        [(1.06, 100.0), (60.0, 300.0)], clock=(ahead := FakeClock(clock.now_s())),
+        update_period_s=update_period_s, phase_s=0.04 * update_period_s,
+    )  # fmt: skip
+    for each in (clock, ahead):
+        each.advance(1.0)
+    with VirtualRecording([(meter, meter.open())], clock, ahead) as recording:
+        recording.begin("work")
+        recording.sleep(seconds)
+        energy, until_s = recording["work"], recording.now_s - 1001.0
+        truth_j = 100 * min(until_s, 0.06) + 300 * max(until_s - 0.06, 0.0)
+    assert until_s <= seconds + update_period_s + 0.05
+    assert energy.energy_j is not None
+    assert (energy.energy_j.low or 0.0) <= truth_j <= (energy.energy_j.high or 0.0)
+    assert {finding.kind for finding in energy.findings} <= {"not-closed-yet", "too-short"}
 
 
 def test_a_window_may_be_read_at_once_and_again_later() -> None:
