@@ -39,6 +39,18 @@ def not_closed(channel: Channel, open_s: float) -> Finding:
     )
 
 
+def not_sampled(channel: Channel, waiting_s: float) -> Finding:
+    """The window has hardly begun when its power is read for the last time so far."""
+    return Finding(
+        kind="not-closed-yet",
+        observed=(
+            f"{waiting_s * 1e3:.0f} ms of the window on {channel.device} lie beside all samples of "
+            "its power"
+        ),
+        remedy="read the window again after the next sample",
+    )
+
+
 def not_opened(channel: Channel, before_s: float) -> Finding:
     """The window begins before the first move."""
     return Finding(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,7 +104,7 @@ def load_moves(trace: CounterTrace) -> Moves:
             solid &= (latest_s[1:] <= fault.start_s) | (latest_s[:-1] >= end_s)
     return Moves(
         earliest_s=earliest_s, latest_s=latest_s,
-        begun_s=_begun(earliest_s, latest_s, trace.epoch, held_s),
+        begun_s=_begun(trace, earliest_s, latest_s, held_s),
         instant_s=(earliest_s + latest_s) / 2, energy_j=energy_j, solid=solid, period_s=period_s,
         update_s=_update_period(stated_s, earliest_s[whole], latest_s[whole]) or period_s,
         held_s=held_s,
@@ -115,20 +114,22 @@ def load_moves(trace: CounterTrace) -> Moves:
 
 
 def _begun(
-    earliest_s: Floats, latest_s: Floats, epoch: Sequence[int], held_s: float | None
+    trace: CounterTrace, earliest_s: Floats, latest_s: Floats, held_s: float | None
 ) -> Floats:
     """When the read that showed each move had begun, at the earliest.
 
     The bracket of a move begins with the read before it. Where that is the one that showed the last
     move, brackets overlap by as long as it took; where they do not, other reads came in between,
-    which found nothing new. Of the last move, nothing is known yet.
+    which found nothing new: its value was the newest until its read had ended.
     """
     if held_s is not None:
         # A bracket begins two periods before its read, or a little later with the read before.
         return np.minimum(earliest_s + 2 * held_s, latest_s)
     begun_s = earliest_s.copy()
-    goes_on = np.diff(np.asarray(epoch)) == 0
+    goes_on = np.diff(np.asarray(trace.epoch)) == 0
     begun_s[:-1][goes_on] = np.minimum(earliest_s[1:], latest_s[:-1])[goes_on]
+    if len(latest_s) and (trace.last_seen_s or 0.0) > latest_s[-1]:
+        begun_s[-1] = latest_s[-1]
     return begun_s
 
 

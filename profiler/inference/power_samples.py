@@ -82,6 +82,11 @@ class PowerSamples:
             if last - first >= SHORTEST_ZERO_RUN
         ]
 
+    def waiting_s(self, spans: Sequence[Span]) -> float:
+        """Seconds of the spans before the first sample or after the last."""
+        first_s, last_s = float(self.time_s[0]), float(self.time_s[-1])
+        return sum(max(0.0, min(b, first_s) - a) + max(0.0, b - max(a, last_s)) for a, b in spans)
+
     def integral(self, spans: Sequence[Span]) -> tuple[float, float]:
         """Joules of the spans and the half width of their 95 % interval.
 

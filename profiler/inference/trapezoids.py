@@ -9,6 +9,7 @@ from profiler.values.findings import Finding
 from profiler.values.trace import Fault, FaultKind, PowerTrace, Window
 
 from . import findings as judgement
+from .coverage import MOST_WAITING
 from .energies import ChannelEnergy
 from .power_samples import LONG_GAP_SAMPLES, PowerSamples, Span, span_of
 from .timeline import closed_span
@@ -69,9 +70,13 @@ def _integrate(
     unseen_s = samples.unseen_s(spans)
     if unseen_s > UNSEEN_SHARE * duration_s:
         return _nothing(judgement.lost(channel, unseen_s))
+    waiting_s = samples.waiting_s(spans)
+    if waiting_s > MOST_WAITING * duration_s:
+        return _nothing(judgement.not_sampled(channel, waiting_s))
     point, half_width = samples.integral(spans)
     # Nobody saw what was drawn meanwhile: anything up to the highest power that was seen.
-    half_width += (unseen_s + _unseen_beside(samples, asleep, awake)) * samples.most_w
+    untold_s = unseen_s + waiting_s + _unseen_beside(samples, asleep, awake)
+    half_width += untold_s * samples.most_w
     energy_j = Estimate(
         point=point, low=max(point - half_width, 0.0), high=point + half_width, unit="J",
         confidence=CONFIDENCE, basis=channel.basis, source=f"{channel.source}, integrated",

@@ -19,7 +19,7 @@ from profiler.meters import OpenMeter
 from profiler.meters.clock import Clock, MonotonicClock
 from profiler.values.trace import Channel, Trace, Window
 
-from .sampler import MeterSampler
+from .sampler import ChannelSampler, MeterSampler
 from .window_log import WindowLog
 
 LONGEST_SLEEP_S = 0.1
@@ -211,18 +211,25 @@ class Recorder:
         One update period of the slowest counter, a second at most; later, and once stopped, not at
         all.
         """
-        if self.started_s is not None and self.stopped_s is None and not self.forked:
-            self._await_moves((self.started_s + self.clock.now_s()) / 2)
+        if self.started_s is None or self.stopped_s is not None or self.forked:
+            return
+        for channel in self._sampled_channels():
+            give_up_s = self.started_s + channel.patience_s
+            while (now_s := self.clock.now_s()) < give_up_s:
+                if channel.settled((self.started_s + now_s) / 2):
+                    break
+                self._pause(AWAIT_STEP_S)
 
     def _await_moves(self, until_s: float) -> None:
         """Block until every counter has moved after `until_s`, as long as it is worth waiting."""
-        for sampler in self._samplers:
-            for channel in sampler.channels:
-                if sampler.meter.name in self.unsampled:
-                    break
-                give_up_s = until_s + channel.patience_s
-                while self.clock.now_s() < give_up_s and not channel.settled(until_s):
-                    self._pause(AWAIT_STEP_S)
+        for channel in self._sampled_channels():
+            give_up_s = until_s + channel.patience_s
+            while self.clock.now_s() < give_up_s and not channel.settled(until_s):
+                self._pause(AWAIT_STEP_S)
+
+    def _sampled_channels(self) -> list[ChannelSampler]:
+        sampled = [s for s in self._samplers if s.meter.name not in self.unsampled]
+        return [channel for sampler in sampled for channel in sampler.channels]
 
     def _pause(self, duration_s: float) -> None:
         time.sleep(duration_s)

@@ -20,6 +20,7 @@ from .schedule import (
     POWER_STEP_S,
     RETRY_LONGEST_S,
     STREAM_STEP_S,
+    TARGET_MOVE_SPACING_S,
     CounterSchedule,
     RetrySchedule,
     SteadySchedule,
@@ -167,7 +168,8 @@ class ChannelSampler:
         """How long the next move may take before waiting for it is given up."""
         if isinstance(self._plan, SteadySchedule):
             return 2 * self._plan.step_s
-        period_s = self._plan.period_s or 0.3
+        # Of a counter that moves more often, not every move is looked for.
+        period_s = max(self._plan.period_s or 0.3, TARGET_MOVE_SPACING_S)
         return min(3 * period_s, 1.0) + 3 * (self.channel.read_cost_s or 0.0)
 
 
@@ -202,9 +204,13 @@ class MeterSampler:
                 channel.look()
 
     def look_now(self) -> None:
-        """Read every channel at once, due or not."""
+        """Read every channel at once, due or not; again where a counter moved.
+
+        That a later read finds nothing new tells that the value was not old when it was read.
+        """
         for channel in self.channels:
-            channel.look()
+            if channel.look() and channel.reads_within(LONGEST_FIRST_LOOK_S):
+                channel.look()
 
     def hurry(self) -> None:
         """Bring forward the reads that a window's edge is worth."""

@@ -53,6 +53,18 @@ def test_samples_that_end_midway_give_no_number() -> None:
     assert energy.findings[0].kind == "sensor-lost"
 
 
+def test_what_no_sample_has_told_yet_may_be_anything_that_was_seen() -> None:
+    trace = power_trace(constant(90.0, 3.9) + constant(700.0, 1.0), until_s=4.0)
+    truth_j = 700.0 * 0.1 + 700.0 * 0.03
+    begun = one(trace, Window(name="w", start_s=3.9, end_s=4.03)).energy_j
+    assert begun is not None
+    assert (begun.low or 0.0) <= truth_j <= (begun.high or 0.0)
+    assert (begun.half_width or 0.0) >= 700.0 * 0.03
+    later = one(trace, Window(name="w", start_s=3.99, end_s=4.09))
+    assert later.energy_j is None
+    assert later.findings[0].kind == "not-closed-yet"
+
+
 def test_no_samples_give_no_number() -> None:
     empty = replace(power_trace(constant(1.0), until_s=1.0), time_s=(), power_w=())
     assert one(empty).energy_j is None
