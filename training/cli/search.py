@@ -25,8 +25,8 @@ from profiler.inputs.sources import has_split
 from profiler.values.plain_text import clean
 from training.run_folder import FIRST_JOURNAL, LEDGER, SEARCH
 from training.search.objectives import ACCURACY, JOULES, OBJECTIVES, read_constraint
-from training.search.plan import DATABASE, SAMPLERS, SearchPlan, read_search_plan, write_plan
-from training.search.trials import CLAIM
+from training.search.plan import DATABASE, SAMPLERS, SearchPlan, keep_plan, read_search_plan
+from training.search.trials import CLAIM, TURN
 
 from .options import add_output, add_place, add_recipe, chosen_recipe
 from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
@@ -127,7 +127,7 @@ def execute(arguments: argparse.Namespace) -> int:
             result = _searched(arguments, folder, plan)
         except ProfilerError:
             if arguments.resume is None and not any(path.is_dir() for path in folder.iterdir()):
-                remove_unbegun(folder, SEARCH, DATABASE, CLAIM, LEDGER, FIRST_JOURNAL)
+                remove_unbegun(folder, SEARCH, DATABASE, CLAIM, TURN, LEDGER, FIRST_JOURNAL)
             raise
         except (KeyboardInterrupt, SystemExit) as stop:
             code = exit_code(stop)
@@ -140,21 +140,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _begin(arguments: argparse.Namespace) -> tuple[Path, SearchPlan]:
-    """The folder and the plan, written before the first trial."""
+    """The folder and the plan; nothing is written before all of it has been checked."""
     if arguments.resume is not None:
         if arguments.out is not None:
             raise UsageError("--resume goes on in the search's folder", hint="leave out --out")
         stored = read_search_plan(arguments.resume)
         plan = _plan(arguments, stored)
         stored.check_same(plan)
-        if plan != stored:
-            write_plan(arguments.resume, plan)
         return arguments.resume, plan
     plan = _plan(arguments, None)
     folder = arguments.out or new_folder(TRAININGS, f"search-{slug(plan.space)}")
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_plan(folder, plan)
     return folder, plan
 
 
@@ -163,7 +160,7 @@ def _plan(arguments: argparse.Namespace, stored: SearchPlan | None) -> SearchPla
     from training.search.space import check_space
 
     recipe = chosen_recipe(arguments, base=None if stored is None else stored.recipe)
-    if stored is None and not recipe.validation_share and not has_split(recipe.data, "validation"):
+    if not recipe.validation_share and not has_split(recipe.data, "validation"):
         recipe = replace(recipe, validation_share=VALIDATION_SHARE)
     given = {
         "space": arguments.space,
@@ -186,7 +183,7 @@ def _plan(arguments: argparse.Namespace, stored: SearchPlan | None) -> SearchPla
         )  # fmt: skip
         chosen.setdefault("rounds", _rounds_within(recipe.epochs, chosen, stored))
     plan = replace(stored, recipe=recipe, **chosen)
-    check_space(plan.space)
+    check_space(plan.space, initial=recipe.initial)
     return plan
 
 
@@ -224,17 +221,20 @@ def _conducted(
 ) -> SearchResult:
     """All rounds, then the trainings in full, every joule in the ledger."""
     from training.search.place import opened_ledger
+    from training.search.preflight import check_ground
     from training.search.proposals import Proposals
     from training.search.result import conclude_search, write_search
     from training.search.search import Search
 
+    ground = check_ground(plan, device=place.device, baseline=arguments.baseline)
     proposals = Proposals(place.folder, plan)
+    keep_plan(place.folder, plan)
     energy_j = None
     with opened_ledger(plan, place) as ledger:
-        search = Search(plan, place, proposals, ledger)
+        search = Search(plan, place, ground, proposals, ledger)
         baseline = None if arguments.baseline is None else search.costs(arguments.baseline)
         trials = search.run()
-        importance = {name: proposals.importance(name) for name in plan.objectives}
+        importance = {name: proposals.importance(name, trials) for name in plan.objectives}
         if ledger is not None:
             ledger.stop()
             energy_j = ledger.summary().energy_j

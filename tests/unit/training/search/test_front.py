@@ -92,10 +92,48 @@ def test_what_nothing_meets_is_told_with_the_nearest() -> None:
     assert said.startswith("no network meets accuracy>=0.95; the nearest is net0 with accuracy 90")
 
 
+def test_where_all_cost_too_much_the_cheapest_is_the_nearest() -> None:
+    plan = replace(PLAN, constraints=tuple(map(read_constraint, ("accuracy>=0.5", "joules<=0.5"))))
+    left_out = [
+        replace(each, accuracies=(), error="breaks joules<=0.5", is_left_out=True) for each in ALL
+    ]
+    result = conclude_search(plan, left_out, energy_j=None, importance={})
+    assert result.nearest is not None
+    assert result.nearest.number == CHEAP.number
+    assert "the nearest is net2 with accuracy not seen, joules per image 1.0" in (
+        told_nearest(result) or ""
+    )
+
+
 @pytest.mark.parametrize("text", ["accuracy", "accuracy>0.9", "speed>=1", "accuracy>=x", ""])
 def test_what_is_no_constraint_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"'{text}' is no constraint"):
         read_constraint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("accuracy>=1.5", "accuracy outside 0 to 1, which no network has; write accuracy>=1.5%"),
+        ("accuracy>=95", "which no network has; write accuracy>=95%"),
+        ("accuracy>=101%", "accuracy outside 0 to 1"),
+        ("accuracy<=-0.5", "accuracy outside 0 to 1"),
+        ("macs<=0", "every network costs something"),
+        ("joules<=-1", "every network costs something"),
+        ("macs<=1e999", "'macs<=1e999' is no constraint"),
+        ("macs<=50%", "'macs<=50%' is no constraint"),
+    ],
+)
+def test_what_no_network_can_meet_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_constraint(text)
+    assert said in caught.value.message
+
+
+def test_constraints_that_exclude_each_other_are_refused() -> None:
+    both = tuple(map(read_constraint, ("macs>=2e7", "macs<=1e7")))
+    with pytest.raises(UsageError, match=r"no network meets both macs>=2e\+07 and macs<=1e\+07"):
+        replace(PLAN, constraints=both)
 
 
 def test_a_constraint_is_violated_in_relation_to_its_bound() -> None:
@@ -168,5 +206,5 @@ def test_rounds_double_what_a_network_has_seen() -> None:
 
 def test_another_search_is_told_by_what_differs() -> None:
     PLAN.check_same(replace(PLAN, trial_count=99))
-    with pytest.raises(UsageError, match="begun with another space, seed"):
+    with pytest.raises(UsageError, match="begun with space residual, not densenet; seed 0, not 3"):
         PLAN.check_same(replace(PLAN, space="densenet", recipe=replace(PLAN.recipe, seed=3)))
