@@ -25,7 +25,7 @@ from profiler.inputs.sources import has_split
 from profiler.values.plain_text import clean
 from training.run_folder import FIRST_JOURNAL, LEDGER, SEARCH
 from training.search.objectives import ACCURACY, JOULES, OBJECTIVES, read_constraint
-from training.search.plan import DATABASE, SAMPLERS, SearchPlan, keep_plan, read_search_plan
+from training.search.plan import DATABASE, SAMPLERS, SearchPlan, read_search_plan
 from training.search.trials import CLAIM, TURN
 
 from .options import add_output, add_place, add_recipe, chosen_recipe
@@ -33,10 +33,7 @@ from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
 from .session import exit_code, stoppable
 
 if TYPE_CHECKING:
-    from training.search.place import SearchPlace
-    from training.search.result import FullTraining, SearchResult
-    from training.search.search import Search
-    from training.search.watcher import Watcher
+    from training.search.result import SearchResult
 
 TRIALS, ROUNDS = 20, 3
 VALIDATION_SHARE = 0.1
@@ -197,6 +194,7 @@ def _rounds_within(epochs: int, chosen: dict[str, object], plan: SearchPlan) -> 
 
 def _searched(arguments: argparse.Namespace, folder: Path, plan: SearchPlan) -> SearchResult:
     from profiler.machine.carbon import carbon_factors
+    from training.search.conduct import conduct
     from training.search.place import SearchPlace
     from training.search.watcher import Watcher
 
@@ -211,66 +209,9 @@ def _searched(arguments: argparse.Namespace, folder: Path, plan: SearchPlan) -> 
         watcher=watcher,
     )
     try:
-        return _conducted(arguments, place, plan, watcher)
+        return conduct(plan, place, baseline=arguments.baseline, best_count=arguments.train_best)
     finally:
         watcher.close()
-
-
-def _conducted(
-    arguments: argparse.Namespace, place: SearchPlace, plan: SearchPlan, watcher: Watcher
-) -> SearchResult:
-    """All rounds, then the trainings in full, every joule in the ledger."""
-    from training.search.place import opened_ledger
-    from training.search.preflight import check_ground
-    from training.search.proposals import Proposals
-    from training.search.result import conclude_search, write_search
-    from training.search.search import Search
-
-    ground = check_ground(plan, device=place.device, baseline=arguments.baseline)
-    proposals = Proposals(place.folder, plan)
-    keep_plan(place.folder, plan)
-    energy_j = None
-    with opened_ledger(plan, place) as ledger:
-        search = Search(plan, place, ground, proposals, ledger)
-        baseline = None if arguments.baseline is None else search.costs(arguments.baseline)
-        trials = search.run()
-        importance = {name: proposals.importance(name, trials) for name in plan.objectives}
-        if ledger is not None:
-            ledger.stop()
-            energy_j = ledger.summary().energy_j
-    result = conclude_search(
-        plan,
-        trials,
-        energy_j=energy_j,
-        importance={name: shares for name, shares in importance.items() if shares},
-        baseline=arguments.baseline,
-        baseline_costs=baseline,
-    )
-    write_search(place.folder, result)
-    trained = _train_best(search, place.folder, result, arguments.train_best)
-    return replace(result, trained=trained)
-
-
-def _train_best(
-    search: Search, folder: Path, result: SearchResult, count: int
-) -> tuple[FullTraining, ...]:
-    """Train the most accurate points of the front in full; each run has a ledger of its own."""
-    from training.search.result import FullTraining
-    from training.search.trials import trial_folder
-
-    trained = []
-    for trial in result.best[:count]:
-        place = Path("best") / trial_folder(Path(), trial.number)  # slugs of names are cut off
-        outcome = search.train_fully(trial, folder / place)
-        trained.append(
-            FullTraining(
-                reference=trial.reference,
-                folder=str(place),
-                accuracy=outcome.test_accuracy,
-                energy_j=outcome.ledger.energy_j,
-            )
-        )
-    return tuple(trained)
 
 
 def _finish(arguments: argparse.Namespace, folder: Path, result: SearchResult) -> int:

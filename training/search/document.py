@@ -66,7 +66,7 @@ def _summary(result: SearchResult) -> str:
     text += f", of which {failed} failed or were left untrained" if failed else ""
     text += f"; {len(result.best)} are on the front. "
     if result.energy_j is None:
-        return text + "The joules of the search were not seen."
+        return text + "The joules of the search, or a part of them, were not seen."
     return text + f"The search took {show(result.energy_j)} ({result.energy_j.basis.value})."
 
 

@@ -54,6 +54,7 @@ class Proposals:
         self._plan = plan
         self._violations: dict[int, list[float]] = {}
         self._url = plan.storage or _sqlite_url(folder / DATABASE)
+        self._shown = without_password(plan.storage or str(folder / DATABASE))
         # Two processes that make the tables of one file at once would each find half of them.
         with self._explained(Exception), taking_turns(folder / TURN):
             self._study = optuna.create_study(
@@ -174,8 +175,7 @@ class Proposals:
         stored = self._study.user_attrs.get(PLAN_KEY)
         if stored is None and self._study.get_trials(deepcopy=False):
             raise StoreError(
-                f"the study '{self._study.study_name}' in '{without_password(self._url)}' is of "
-                "another program",
+                f"the study '{self._study.study_name}' in '{self._shown}' is of another program",
                 hint="name another --storage or --out, whose name is that of the study",
             )
         if stored is None:
@@ -184,7 +184,7 @@ class Proposals:
         changed = decode({**own, **json.loads(stored)}, SearchPlan).differences(self._plan)
         if changed:
             raise StoreError(
-                f"the study in '{without_password(self._url)}' was begun with {'; '.join(changed)}",
+                f"the study in '{self._shown}' was begun with {'; '.join(changed)}",
                 hint=ANOTHER,
             )
 
@@ -197,7 +197,7 @@ class Proposals:
         count = len(self._study.get_trials(deepcopy=False))
         if number >= count:
             raise StoreError(
-                f"the study in '{without_password(self._url)}' has proposed {count} networks, and "
+                f"the study in '{self._shown}' has proposed {count} networks, and "
                 f"does not know trial {number} of this search",
                 hint="name the --storage that the search was begun with, or begin a new search",
             )
@@ -221,9 +221,7 @@ class Proposals:
                 if not (origin.startswith(STORAGES) or isinstance(error, more)):
                     raise
                 why, hint = explain_storage(error, is_own=self._plan.storage is None)
-                raise StoreError(
-                    f"the storage '{without_password(self._url)}' {why}", hint=hint
-                ) from error
+                raise StoreError(f"the storage '{self._shown}' {why}", hint=hint) from error
 
 
 def _sqlite_url(path: Path) -> str:

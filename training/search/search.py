@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,16 +30,18 @@ from .costs import find_costs
 from .front import broken_by_costs
 from .halving import survivors
 from .objectives import OBJECTIVES
-from .place import SearchPlace
+from .place import SearchPlace, noting_unmetered
 from .plan import SearchPlan
 from .preflight import Ground
 from .proposals import Proposals
 from .trials import (
     TRIAL,
+    TURN,
     Trial,
     claimed,
     read_trial,
     read_trials,
+    taking_turns,
     trial_folder,
     write_trial,
 )
@@ -108,16 +110,27 @@ class Search:
         folder = self._place.folder
         self._tell_untold()
         self._work_off(self._begun, is_waiting=False)
-        while len(trials := read_trials(folder)) < self._plan.trial_count:
-            if len(trials) >= MOST_FAILURES and all(_has_failed(trial) for trial in trials):
-                raise _all_failed(trials)
-            trial = self._proposals.propose()
-            with claimed(trial_folder(folder, trial.number)):
-                if trial.error is None:
+        while len(read_trials(folder)) < self._plan.trial_count:
+            with ExitStack() as claim:
+                # One process at a time, or two would both propose the last one.
+                with taking_turns(folder / TURN):
+                    trial = self._proposed(claim)
+                if trial is not None:
                     self._try(trial)
-                else:
-                    self._failed(trial)
         self._work_off(self._begun)
+
+    def _proposed(self, claim: ExitStack) -> Trial | None:
+        """The next trial, claimed before any other process sees it; None where all are proposed."""
+        folder = self._place.folder
+        trials = read_trials(folder)
+        if len(trials) >= MOST_FAILURES and all(_has_failed(trial) for trial in trials):
+            raise _all_failed(trials)
+        if len(trials) >= self._plan.trial_count:
+            return None
+        trial = self._proposals.propose()
+        claim.enter_context(claimed(trial_folder(folder, trial.number)))
+        write_trial(folder, trial)
+        return trial
 
     def _begun(self) -> list[Trial]:
         """Trials that were proposed and are not trained, by this process or another one."""
@@ -169,40 +182,41 @@ class Search:
 
     def _try(self, trial: Trial) -> None:
         """Measure a network, and train its next round."""
-        folder, plan = self._place.folder, self._plan
+        folder = self._place.folder
+        with noting_unmetered(folder, self._ledger):
+            trial = self._outcome(trial)
         write_trial(folder, trial)
+        if trial.is_left_out:
+            self._proposals.tell_left_out(trial.number, trial.values)
+        elif trial.error is not None:
+            self._proposals.tell_failed(trial.number)
+        elif trial.rounds == 1:
+            self._proposals.tell(trial.number, trial.values)
+        self._place.watcher.done(trial, read_trials(folder))
+        if self._ledger is not None:
+            self._ledger.settle()
+
+    def _outcome(self, trial: Trial) -> Trial:
+        """What a network comes to: trained for a round, or why not."""
+        if trial.error is not None:  # it could not be proposed
+            return trial
+        plan = self._plan
         try:
             same = self._known_before(trial)
             if same is not None:
-                trial = replace(
-                    trial,
-                    costs=same.costs,
-                    accuracies=same.accuracies[:1],
-                    epochs=plan.first_epochs,
-                )
-            else:
-                trial = self._trained_trial(trial)
+                first = same.accuracies[:1]
+                return replace(trial, costs=same.costs, accuracies=first, epochs=plan.first_epochs)
+            return self._trained_trial(trial)
         except OF_ALL_TRIALS:
             raise
         except ProfilerError as error:
-            self._failed(replace(self._as_kept(trial), error=error.message))
-            return
+            return replace(self._as_kept(trial), error=error.message)
         # Libraries raise it in many places, and the next network may be smaller.
         except Exception as error:
             heed_interruption(error)
             if not is_out_of_memory(error):
                 raise
-            self._failed(replace(self._as_kept(trial), error="there was not enough memory"))
-            return
-        if trial.is_left_out:
-            self._failed(trial)
-            return
-        write_trial(folder, trial)
-        if trial.rounds == 1:
-            self._proposals.tell(trial.number, trial.values)
-        self._place.watcher.done(trial, read_trials(folder))
-        if self._ledger is not None:
-            self._ledger.settle()
+            return replace(self._as_kept(trial), error="there was not enough memory")
 
     def _trained_trial(self, trial: Trial) -> Trial:
         folder, plan = self._place.folder, self._plan
@@ -264,14 +278,6 @@ class Search:
         """The trial with the costs that were found before it failed."""
         path = trial_folder(self._place.folder, trial.number) / TRIAL
         return read_trial(path) if path.is_file() else trial
-
-    def _failed(self, trial: Trial) -> None:
-        write_trial(self._place.folder, trial)
-        if trial.is_left_out:
-            self._proposals.tell_left_out(trial.number, trial.values)
-        else:
-            self._proposals.tell_failed(trial.number)
-        self._place.watcher.done(trial, read_trials(self._place.folder))
 
     def _phase(self, phase: Phase) -> AbstractContextManager[object]:
         return nullcontext() if self._ledger is None else self._ledger.phase(phase)

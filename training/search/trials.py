@@ -79,7 +79,7 @@ def write_trial(folder: Path, trial: Trial) -> None:
 def claimed(folder: Path) -> Iterator[bool]:
     """Whether this process alone may work in a folder, until it leaves or dies."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / CLAIM).open("w") as file:
+    with (folder / CLAIM).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

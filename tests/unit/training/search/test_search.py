@@ -21,7 +21,7 @@ from training.cli import main
 from training.cli import search as cli
 from training.recipe import Recipe
 from training.result import write_result
-from training.search import place, proposals, search
+from training.search import conduct, proposals, search
 from training.search.plan import SearchPlan, keep_plan
 from training.search.trials import claimed, read_trials
 
@@ -63,7 +63,9 @@ def trainings(monkeypatch) -> Trainings:
     stand_in = Trainings()
     monkeypatch.setattr(search, "train", stand_in)
     monkeypatch.setattr(search, "find_costs", costs_by_name)
-    monkeypatch.setattr(place, "opened_ledger", lambda *_: nullcontext())
+    monkeypatch.setattr(conduct, "opened_ledger", lambda *_: nullcontext())
+    monkeypatch.setattr(conduct, "_energy_j", lambda *_: None)
+    monkeypatch.setattr(search, "noting_unmetered", lambda *_: nullcontext())
     monkeypatch.setattr(cli, "REPORTS", {"report.md": "md"})  # figures take a second to draw
     return stand_in
 
@@ -243,7 +245,7 @@ def test_a_locked_storage_is_told(said, trainings, monkeypatch) -> None:
         (("--space", "transforms:"), "no space 'transforms:'"),
         (("--space", "transforms:lightwei"), "unknown model 'lightwei'"),
         (("--space", "transforms:lightweight+prune=7"), "prune takes a share"),
-        (("--space", "transforms:lightweight+int8"), "cannot be trained in int8"),
+        (("--space", "transforms:lightweight+bf16"), "cannot be trained in bf16"),
         (("--initial", "gone.pth"), "differ in shape, and cannot all begin from 'gone.pth'"),
         (("--space", "transforms:lightweight", "--initial", "gone.pth"), "'gone.pth'"),
         (("--teacher", "gone.safetensors"), "gone.safetensors"),
@@ -324,6 +326,24 @@ def test_joules_that_are_modelled_are_warned_of_once(said, trainings, monkeypatc
     assert err.count("no sensor here measures joules") == 1
 
 
+def test_what_a_search_came_to_stays_when_it_goes_on(said, trainings) -> None:
+    words = ("--baseline", "lightweight", "--train-best", "1")
+    assert said(*SHORT, "--out", "s", *words)[0] == 0
+    before = json.loads(Path("s/search.json").read_text())
+    assert before["trained"]
+    assert before["baseline_costs"]["macs"]["point"] == 1000 * len("lightweight")
+    assert said("--resume", "s", *PLACE, "--quiet", "--trials", "5")[0] == 0
+    after = json.loads(Path("s/search.json").read_text())
+    for name in ("baseline", "baseline_costs", "trained"):
+        assert after[name] == before[name]
+    assert len(after["trials"]) == 5
+
+
+def test_the_words_that_began_a_search_go_on_with_it(said, trainings) -> None:
+    assert said(*SHORT, "--out", "s")[0] == 0
+    assert said(*SHORT, "--resume", "s")[0] == 0
+
+
 def test_one_process_alone_works_in_a_folder(tmp_path) -> None:
     with claimed(tmp_path / "trial") as mine, claimed(tmp_path / "trial") as theirs:
         assert (mine, theirs) == (True, False)
@@ -344,7 +364,7 @@ def test_digits_are_searched_for_real(said, monkeypatch) -> None:
     assert trial.values["latency"].basis == "measured"
     assert trial.values["accuracy"].source.startswith("top-1 on the validation split")
     assert read_ledger(Path("s")).segments[0].ended == "finished"
-    assert "<svg" in Path("s/report.html").read_text()
+    assert trial.reference in Path("s/report.html").read_text()
     results = [
         json.loads(path.read_text()) for path in Path("s").glob("trial-*/round-*/result.json")
     ]
