@@ -185,6 +185,51 @@ def test_the_report_says_what_was_only_modelled_and_what_failed(form: str) -> No
         assert words in shown
 
 
+def drawn(result):
+    (section,) = (each for each in search_document(result).sections if each.title == "Front")
+    return section
+
+
+def test_every_trained_network_is_drawn_and_the_front_is_a_line() -> None:
+    (chart,) = drawn(conclude_search(PLAN, ALL, energy_j=None, importance={})).charts
+    assert [(dot.label, dot.is_on_front) for dot in chart.dots] == [
+        ("0", True), ("1", True), ("2", True), ("3", False), ("4", False),
+    ]  # fmt: skip
+    assert chart.lines[0].points == ((1.0, 50.0), (2.0, 80.0), (3.0, 90.0))
+    assert (chart.dots[0].y_low, chart.dots[0].x_high) == (88.0, pytest.approx(3.15))
+
+
+def test_numbers_of_trials_stand_in_the_tables_and_joules_where_a_break_even_rests_on_them() -> (
+    None
+):
+    plan = replace(PLAN, objectives=("accuracy", "macs"))
+    result = conclude_search(
+        plan, ALL, energy_j=joules(100.0), importance={}, baseline="big",
+        baseline_costs={"joules": joules(3.0, Basis.ASSUMED)},
+    )  # fmt: skip
+    (table,) = drawn(result).tables
+    heads = [column.label for column in table.columns]
+    cells = dict(zip(heads, table.rows[-1], strict=True))
+    assert cells["trial"] == "2"
+    assert cells["joules per image"] == "1.00 ± 0.05 J"
+    assert cells["basis of the joules"] == "measured"
+    assert cells["paid for after"].endswith("(assumed)")
+
+
+def test_the_way_of_a_search_is_told() -> None:
+    plan = replace(PLAN, constraints=(read_constraint("macs<=2e7"),), batch_size=4)
+    left_out = replace(FAILED, number=6, is_left_out=True)
+    result = conclude_search(plan, [*ALL, left_out], energy_j=None, importance={})
+    lead = " ".join(search_document(result).lead)
+    for words in (
+        "Tried: 7 networks; not trained, because they cost too much: 1; failed: 1; on the front",
+        "or a part of them, were not seen",
+        "Data: digits. Epochs of each round: 1, 1, 2;",
+        "Proposed by tpe (seed 0); macs<=2e+07. Measured in fp32, 4 images a call.",
+    ):
+        assert words in lead
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
