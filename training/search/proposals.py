@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -25,6 +25,7 @@ PLAN_KEY = "plan"
 STUDY = "search"
 STORAGES = ("sqlalchemy", "optuna", "sqlite3")
 FEWEST_FOR_IMPORTANCE = 10
+MOST_REPEATS = 20
 BUSY_S = 60
 """How long a process waits for the others that write to the same SQLite file."""
 
@@ -70,8 +71,22 @@ class Proposals:
             self._check_known(max((trial.number for trial in read_trials(folder)), default=-1))
             self._study.sampler = self._sampler()
 
-    def propose(self) -> Trial:
-        """A new point; one of which no network can be built has failed already."""
+    def propose(self, known: Collection[str]) -> Trial:
+        """A new point; one of which no network can be built has failed already.
+
+        Args:
+            known: references that were tried. A sampler that has found something good proposes it
+                again, which teaches nothing; where it does so too often, or the space holds no
+                more, the same is tried again.
+        """
+        for _ in range(MOST_REPEATS):
+            trial = self._asked()
+            if trial.error is not None or trial.reference not in known:
+                return trial
+            self.tell_failed(trial.number)
+        return self._asked()
+
+    def _asked(self) -> Trial:
         with self._explained():
             trial = self._study.ask()
             reference, problem = "", None

@@ -127,7 +127,7 @@ class Search:
             raise _all_failed(trials)
         if len(trials) >= self._plan.trial_count:
             return None
-        trial = self._proposals.propose()
+        trial = self._proposals.propose({each.reference for each in trials})
         claim.enter_context(claimed(trial_folder(folder, trial.number)))
         write_trial(folder, trial)
         return trial

@@ -317,6 +317,16 @@ def test_latency_is_not_called_modelled(said, trainings, monkeypatch) -> None:
     assert "no sensor" not in err
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_no_network_is_tried_twice_before_the_space_is_exhausted(said, trainings, sampler) -> None:
+    words = (*SHORT, "--out", "s", "--space", "transforms:lightweight", "--sampler", sampler)
+    assert said(*words, "--trials", "6", "--rounds", "1")[0] == 0
+    trials = read_trials(Path("s"))
+    assert len({trial.reference for trial in trials[:5]}) == 5  # all that the space holds
+    assert len(trials) == 6
+    assert len(trainings.recipes) == 5
+
+
 def test_joules_that_are_modelled_are_warned_of_once(said, trainings, monkeypatch) -> None:
     modelled = {"joules": joules(1.0, Basis.ESTIMATED)}
     monkeypatch.setattr(search, "find_costs", lambda *_, **__: modelled)
