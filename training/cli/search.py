@@ -18,6 +18,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import positive, whole_number
+from profiler.cli.page import add_wide, page_width
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import ProfilerError, TrainingError, UsageError
 from profiler.files import slug, write_whole_file
@@ -58,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--resume", type=Path, metavar="DIR", help="go on with the search in DIR, or join it")
     add_place(parser)
     add_output(parser)
+    add_wide(parser)
     add_recipe(parser, without=("model",))
 
 
@@ -216,7 +218,7 @@ def _searched(arguments: argparse.Namespace, folder: Path, plan: SearchPlan) -> 
 
 def _finish(arguments: argparse.Namespace, folder: Path, result: SearchResult) -> int:
     """Write the reports, and print the table or the JSON object."""
-    from profiler.render.formats import render_document
+    from profiler.render.formats import render_document, text
     from training.search.document import search_document, told_nearest
     from training.search.result import write_search
 
@@ -227,7 +229,7 @@ def _finish(arguments: argparse.Namespace, folder: Path, result: SearchResult) -
     if arguments.json:
         print(json.dumps(values, allow_nan=False))
     else:
-        sys.stdout.write(render_document(document, "text"))
+        sys.stdout.write(text.render(document, page_width(is_wide=arguments.wide)))
         print(f"\nstored in {clean(str(folder))}")
     missed = told_nearest(result)
     if missed is not None:

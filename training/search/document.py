@@ -69,7 +69,7 @@ def _summary(result: SearchResult) -> str:
     text += f"; on the front: {len(result.best)}. "
     if result.energy_j is None:
         return text + "The joules of the search, or a part of them, were not seen."
-    return text + f"The search took {show(result.energy_j)} ({result.energy_j.basis.value})."
+    return text + f"The search took {_with_basis(result.energy_j)}."
 
 
 def _way(result: SearchResult) -> str:
@@ -93,7 +93,7 @@ def _front(result: SearchResult) -> Section:
     notes = [*_sources(result.best, names)]
     if result.baseline is not None and result.baseline_costs is not None:
         costs = ", ".join(
-            f"{OBJECTIVES[name].label} {show(value)} ({value.basis.value})"
+            f"{OBJECTIVES[name].label} {_with_basis(value)}"
             for name, value in result.baseline_costs.items()
         )
         notes.append(
@@ -129,12 +129,18 @@ def _paid(trial: Trial, result: SearchResult) -> list[str]:
     if not result.break_even:
         return []
     images = result.break_even.get(str(trial.number))
-    return [NOT_SEEN if images is None else f"{show(images)} ({images.basis.value})"]
+    return [_with_basis(images)]
+
+
+def _with_basis(value: Estimate | None) -> str:
+    return NOT_SEEN if value is None else f"{show(value)} ({value.basis.value})"
 
 
 def _charts(result: SearchResult) -> Iterator[Chart]:
-    trained = [trial for trial in result.trials if trial.accuracies]
-    if len({trial.reference for trial in trained}) < 2:
+    # Of a network that was proposed twice the first goes on.
+    once = {trial.reference: trial for trial in reversed(result.trials) if trial.accuracies}
+    trained = sorted(once.values(), key=lambda trial: trial.number)
+    if len(trained) < 2:
         return
     for name in result.plan.objectives:
         if not OBJECTIVES[name].is_trained:
@@ -189,7 +195,7 @@ def _trained(result: SearchResult) -> Section:
         (
             clean(one.reference),
             OBJECTIVES[ACCURACY].show(one.accuracy),
-            show(one.energy_j),
+            _with_basis(one.energy_j),
             clean(one.folder),
         )
         for one in result.trained

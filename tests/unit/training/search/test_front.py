@@ -191,7 +191,8 @@ def drawn(result):
 
 
 def test_every_trained_network_is_drawn_and_the_front_is_a_line() -> None:
-    (chart,) = drawn(conclude_search(PLAN, ALL, energy_j=None, importance={})).charts
+    again = replace(LOST, number=6, reference=BEST.reference)  # a repeat is no other network
+    (chart,) = drawn(conclude_search(PLAN, [*ALL, again], energy_j=None, importance={})).charts
     assert [(dot.label, dot.is_on_front) for dot in chart.dots] == [
         ("0", True), ("1", True), ("2", True), ("3", False), ("4", False),
     ]  # fmt: skip

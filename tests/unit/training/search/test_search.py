@@ -317,6 +317,23 @@ def test_latency_is_not_called_modelled(said, trainings, monkeypatch) -> None:
     assert "no sensor" not in err
 
 
+def test_what_a_terminal_has_no_room_for_is_shown_where_it_is_asked_for(
+    said, trainings, monkeypatch
+) -> None:
+    def costs(reference: str, *_, **__):
+        return costs_by_name(reference) | {"latency": joules(0.123), "joules": joules(1.23)}
+
+    monkeypatch.setattr(search, "find_costs", costs)
+    words = (*SHORT, "--constraint", "joules<=9", "--constraint", "latency<=9")
+    code, narrow, _ = said(*words, "--out", "s")
+    assert code == 0
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "not shown (--wide shows all): joules per image" in narrow
+    _, wide, _ = said("--resume", "s", *PLACE, "--quiet", "--wide")
+    assert "not shown" not in wide
+    assert max(map(len, wide.splitlines())) > 80
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_no_network_is_tried_twice_before_the_space_is_exhausted(said, trainings, sampler) -> None:
     words = (*SHORT, "--out", "s", "--space", "transforms:lightweight", "--sampler", sampler)
