@@ -18,6 +18,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from profiler.cli.options import positive, whole_number
+from profiler.cli.page import add_wide, page_width
 from profiler.cli.stdout import stdout_to_stderr
 from profiler.errors import ProfilerError, TrainingError, UsageError
 from profiler.files import slug, write_whole_file
@@ -25,18 +26,15 @@ from profiler.inputs.sources import has_split
 from profiler.values.plain_text import clean
 from training.run_folder import FIRST_JOURNAL, LEDGER, SEARCH
 from training.search.objectives import ACCURACY, JOULES, OBJECTIVES, read_constraint
-from training.search.plan import DATABASE, SAMPLERS, SearchPlan, read_search_plan, write_plan
-from training.search.trials import CLAIM
+from training.search.plan import DATABASE, SAMPLERS, SearchPlan, read_search_plan
+from training.search.trials import CLAIM, TURN
 
 from .options import add_output, add_place, add_recipe, chosen_recipe
 from .output_folders import TRAININGS, check_new, new_folder, remove_unbegun
 from .session import exit_code, stoppable
 
 if TYPE_CHECKING:
-    from training.search.place import SearchPlace
-    from training.search.result import FullTraining, SearchResult
-    from training.search.search import Search
-    from training.search.watcher import Watcher
+    from training.search.result import SearchResult
 
 TRIALS, ROUNDS = 20, 3
 VALIDATION_SHARE = 0.1
@@ -61,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--resume", type=Path, metavar="DIR", help="go on with the search in DIR, or join it")
     add_place(parser)
     add_output(parser)
+    add_wide(parser)
     add_recipe(parser, without=("model",))
 
 
@@ -127,7 +126,7 @@ def execute(arguments: argparse.Namespace) -> int:
             result = _searched(arguments, folder, plan)
         except ProfilerError:
             if arguments.resume is None and not any(path.is_dir() for path in folder.iterdir()):
-                remove_unbegun(folder, SEARCH, DATABASE, CLAIM, LEDGER, FIRST_JOURNAL)
+                remove_unbegun(folder, SEARCH, DATABASE, CLAIM, TURN, LEDGER, FIRST_JOURNAL)
             raise
         except (KeyboardInterrupt, SystemExit) as stop:
             code = exit_code(stop)
@@ -140,21 +139,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _begin(arguments: argparse.Namespace) -> tuple[Path, SearchPlan]:
-    """The folder and the plan, written before the first trial."""
+    """The folder and the plan; nothing is written before all of it has been checked."""
     if arguments.resume is not None:
         if arguments.out is not None:
             raise UsageError("--resume goes on in the search's folder", hint="leave out --out")
         stored = read_search_plan(arguments.resume)
         plan = _plan(arguments, stored)
         stored.check_same(plan)
-        if plan != stored:
-            write_plan(arguments.resume, plan)
         return arguments.resume, plan
     plan = _plan(arguments, None)
     folder = arguments.out or new_folder(TRAININGS, f"search-{slug(plan.space)}")
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_plan(folder, plan)
     return folder, plan
 
 
@@ -163,7 +159,7 @@ def _plan(arguments: argparse.Namespace, stored: SearchPlan | None) -> SearchPla
     from training.search.space import check_space
 
     recipe = chosen_recipe(arguments, base=None if stored is None else stored.recipe)
-    if stored is None and not recipe.validation_share and not has_split(recipe.data, "validation"):
+    if not recipe.validation_share and not has_split(recipe.data, "validation"):
         recipe = replace(recipe, validation_share=VALIDATION_SHARE)
     given = {
         "space": arguments.space,
@@ -186,7 +182,7 @@ def _plan(arguments: argparse.Namespace, stored: SearchPlan | None) -> SearchPla
         )  # fmt: skip
         chosen.setdefault("rounds", _rounds_within(recipe.epochs, chosen, stored))
     plan = replace(stored, recipe=recipe, **chosen)
-    check_space(plan.space)
+    check_space(plan.space, initial=recipe.initial)
     return plan
 
 
@@ -200,6 +196,7 @@ def _rounds_within(epochs: int, chosen: dict[str, object], plan: SearchPlan) -> 
 
 def _searched(arguments: argparse.Namespace, folder: Path, plan: SearchPlan) -> SearchResult:
     from profiler.machine.carbon import carbon_factors
+    from training.search.conduct import conduct
     from training.search.place import SearchPlace
     from training.search.watcher import Watcher
 
@@ -214,68 +211,14 @@ def _searched(arguments: argparse.Namespace, folder: Path, plan: SearchPlan) -> 
         watcher=watcher,
     )
     try:
-        return _conducted(arguments, place, plan, watcher)
+        return conduct(plan, place, baseline=arguments.baseline, best_count=arguments.train_best)
     finally:
         watcher.close()
 
 
-def _conducted(
-    arguments: argparse.Namespace, place: SearchPlace, plan: SearchPlan, watcher: Watcher
-) -> SearchResult:
-    """All rounds, then the trainings in full, every joule in the ledger."""
-    from training.search.place import opened_ledger
-    from training.search.proposals import Proposals
-    from training.search.result import conclude_search, write_search
-    from training.search.search import Search
-
-    proposals = Proposals(place.folder, plan)
-    energy_j = None
-    with opened_ledger(plan, place) as ledger:
-        search = Search(plan, place, proposals, ledger)
-        baseline = None if arguments.baseline is None else search.costs(arguments.baseline)
-        trials = search.run()
-        importance = {name: proposals.importance(name) for name in plan.objectives}
-        if ledger is not None:
-            ledger.stop()
-            energy_j = ledger.summary().energy_j
-    result = conclude_search(
-        plan,
-        trials,
-        energy_j=energy_j,
-        importance={name: shares for name, shares in importance.items() if shares},
-        baseline=arguments.baseline,
-        baseline_costs=baseline,
-    )
-    write_search(place.folder, result)
-    trained = _train_best(search, place.folder, result, arguments.train_best)
-    return replace(result, trained=trained)
-
-
-def _train_best(
-    search: Search, folder: Path, result: SearchResult, count: int
-) -> tuple[FullTraining, ...]:
-    """Train the most accurate points of the front in full; each run has a ledger of its own."""
-    from training.search.result import FullTraining
-    from training.search.trials import trial_folder
-
-    trained = []
-    for trial in result.best[:count]:
-        place = Path("best") / trial_folder(Path(), trial.number)  # slugs of names are cut off
-        outcome = search.train_fully(trial, folder / place)
-        trained.append(
-            FullTraining(
-                reference=trial.reference,
-                folder=str(place),
-                accuracy=outcome.test_accuracy,
-                energy_j=outcome.ledger.energy_j,
-            )
-        )
-    return tuple(trained)
-
-
 def _finish(arguments: argparse.Namespace, folder: Path, result: SearchResult) -> int:
     """Write the reports, and print the table or the JSON object."""
-    from profiler.render.formats import render_document
+    from profiler.render.formats import render_document, text
     from training.search.document import search_document, told_nearest
     from training.search.result import write_search
 
@@ -286,7 +229,7 @@ def _finish(arguments: argparse.Namespace, folder: Path, result: SearchResult) -
     if arguments.json:
         print(json.dumps(values, allow_nan=False))
     else:
-        sys.stdout.write(render_document(document, "text"))
+        sys.stdout.write(text.render(document, page_width(is_wide=arguments.wide)))
         print(f"\nstored in {clean(str(folder))}")
     missed = told_nearest(result)
     if missed is not None:

@@ -22,7 +22,7 @@ from profiler.workload.stated_accuracy import stated_model
 from profiler.workload.weights import Fit, fit_weights, read_weights
 from training.checkpoints.state import State, restore
 from training.data.splits import Splits
-from training.distribution import Group
+from training.distribution import ALONE, Group
 from training.recipe import Recipe
 
 from .channels_last import keep_channels_last
@@ -148,6 +148,11 @@ def make_learner(
         weight=weight,
         fit=fit,
     )
+
+
+def check_learner(recipe: Recipe, splits: Splits, device: Device) -> None:
+    """Refuse what `make_learner` would refuse, before a run is begun; the same errors."""
+    make_learner(recipe, splits, device, ALONE, steps=1, path=Path())
 
 
 def _build(recipe: Recipe, splits: Splits, state: State | None) -> tuple[nn.Module, Fit | None]:

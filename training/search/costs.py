@@ -7,20 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from profiler.counting import count
 from profiler.errors import MeasurementError
 from profiler.measurement.model import measure
 from profiler.values.estimate import Estimate, counted
+from profiler.values.plain_text import clean
 from profiler.values.profile import CarbonFactors
 from profiler.values.quantities import per_item
 from profiler.values.score import BITS, efficiency_score
 from profiler.variants import GivenWeights, build, weights_of
 
-from .objectives import JOULES, OBJECTIVES
+from .objectives import ACCURACY, JOULES, OBJECTIVES
 from .plan import SearchPlan
 
 FULL = "fp32"
+COUNTED = ("macs", "score")
 
 
 def find_costs(
@@ -48,8 +51,9 @@ def find_costs(
         ProfilerError: it cannot be built, counted or run.
     """
     wanted = [name for name in plan.wanted if not OBJECTIVES[name].is_trained]
-    weights = None if plan.recipe.initial is None else weights_of(Path(plan.recipe.initial))
-    found = _counts(reference, plan, class_count, input_shape, weights)
+    weights = _weights(plan)
+    model = build(reference, num_classes=class_count, weights=weights).model
+    found = count_costs(model, reference, plan, input_shape)
     if any(OBJECTIVES[name].is_timed for name in wanted):
         with _threads(threads):
             found |= _timed(reference, plan, class_count, input_shape, weights, device, carbon)
@@ -62,17 +66,24 @@ def find_costs(
     return found
 
 
-def _counts(
-    reference: str,
-    plan: SearchPlan,
-    class_count: int,
-    input_shape: tuple[int, ...],
-    weights: GivenWeights | None,
+def count_costs(
+    model: nn.Module, reference: str, plan: SearchPlan, input_shape: tuple[int, ...]
 ) -> dict[str, Estimate]:
-    model = build(reference, num_classes=class_count, weights=weights).model
+    """What is counted of a network: MACs and score; {} where they cannot be, and need not be.
+
+    Raises:
+        ProfilerError: it cannot be run, or the plan wants counts and an operator has none.
+    """
     costs = count(model.eval(), torch.zeros(1, *input_shape))
-    if costs.uncounted_ops or costs.parameter_count is None:
-        return {}  # a lower bound would pass for a saving
+    if costs.uncounted_ops or costs.parameter_count is None:  # a lower bound would be a saving
+        wanted = [name for name in plan.wanted if name in COUNTED]
+        if wanted:
+            names = ", ".join(sorted(costs.uncounted_ops)) or "a parameter"
+            raise MeasurementError(
+                f"the {wanted[0]} of '{clean(reference)}' cannot be counted: {names} has no count",
+                hint=f"--objective {ACCURACY} --objective latency needs none",
+            )
+        return {}
     bits = BITS[plan.precision]
     score = efficiency_score(
         parameter_count=costs.parameter_count, mac_count=costs.mac_count, q_w=bits, q_a=bits,
@@ -85,6 +96,33 @@ def _counts(
     }
 
 
+def _weights(plan: SearchPlan) -> GivenWeights | None:
+    """What each network begins from, where the plan names any."""
+    return None if plan.recipe.initial is None else weights_of(Path(plan.recipe.initial))
+
+
+def _in_precision(reference: str, plan: SearchPlan) -> str:
+    """The network as it is measured."""
+    return reference if plan.precision == FULL else f"{reference}+{plan.precision}"
+
+
+def check_costs(
+    reference: str, plan: SearchPlan, *, class_count: int, input_shape: tuple[int, ...], device: str
+) -> None:
+    """Refuse a network whose costs cannot be known, without measuring it.
+
+    Raises:
+        ProfilerError: it cannot be built, in the precision of the plan either, or counted.
+    """
+    weights = _weights(plan)
+    model = build(reference, num_classes=class_count, weights=weights).model
+    count_costs(model, reference, plan, input_shape)
+    if plan.precision != FULL:
+        build(
+            _in_precision(reference, plan), num_classes=class_count, weights=weights, device=device
+        )
+
+
 def _timed(
     reference: str,
     plan: SearchPlan,
@@ -95,13 +133,13 @@ def _timed(
     carbon: CarbonFactors,
 ) -> dict[str, Estimate]:
     """Latency and joules per image; noise is as good as images, for neither depends on them."""
-    is_full = plan.precision == FULL
-    run_as = reference if is_full else f"{reference}+{plan.precision}"
+    run_as = _in_precision(reference, plan)
+    dtype = FULL if plan.precision == FULL else None
     model = build(run_as, num_classes=class_count, weights=weights).model
     generator = torch.Generator().manual_seed(plan.recipe.seed)
     images = torch.randn(plan.batch_size, *input_shape, generator=generator)
     profile = measure(
-        model, images, name=reference, device=device, dtype=FULL if is_full else None,
+        model, images, name=reference, device=device, dtype=dtype,
         batch_size=plan.batch_size, max_seconds=plan.max_seconds, seed=plan.recipe.seed,
         carbon=carbon,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from profiler.render.document import (
     Axis,
@@ -15,12 +15,12 @@ from profiler.render.document import (
     Table,
     span_decades,
 )
-from profiler.values.estimate import Basis, Estimate
+from profiler.values.estimate import Basis, Estimate, weakest
 from profiler.values.plain_text import clean
-from profiler.values.units import NOT_SEEN, show, show_share
+from profiler.values.units import NOT_SEEN, show
 
+from .learnt_section import learnt_section
 from .objectives import ACCURACY, JOULES, OBJECTIVES
-from .plan import SearchPlan
 from .result import SearchResult
 from .trials import Trial
 
@@ -35,10 +35,10 @@ def search_document(result: SearchResult) -> Document:
     sections = [_front(result)]
     if result.trained:
         sections.append(_trained(result))
-    sections += [_learnt(result), _networks(result)]
+    sections += [learnt_section(result), _networks(result)]
     return Document(
         title=f"Search of {clean(result.plan.space)}",
-        lead=(_summary(result), _INTERVALS),
+        lead=(_summary(result), _way(result), _INTERVALS),
         sections=tuple(sections),
     )
 
@@ -61,30 +61,39 @@ def told_nearest(result: SearchResult) -> str | None:
 
 
 def _summary(result: SearchResult) -> str:
-    failed = sum(trial.error is not None for trial in result.trials)
-    text = f"{len(result.trials)} networks were tried"
-    text += f", of which {failed} failed or were left untrained" if failed else ""
-    text += f"; {len(result.best)} are on the front. "
+    left_out = sum(trial.is_left_out for trial in result.trials)
+    failed = sum(trial.error is not None for trial in result.trials) - left_out
+    text = f"Tried: {len(result.trials)} networks"
+    text += f"; not trained, because they cost too much: {left_out}" if left_out else ""
+    text += f"; failed: {failed}" if failed else ""
+    text += f"; on the front: {len(result.best)}. "
     if result.energy_j is None:
-        return text + "The joules of the search were not seen."
-    return text + f"The search took {show(result.energy_j)} ({result.energy_j.basis.value})."
+        return text + "The joules of the search, or a part of them, were not seen."
+    return text + f"The search took {_with_basis(result.energy_j)}."
+
+
+def _way(result: SearchResult) -> str:
+    """How it was searched, in one line."""
+    plan, recipe = result.plan, result.plan.recipe
+    images = "one image" if plan.batch_size == 1 else f"{plan.batch_size} images"
+    size = "" if recipe.image_size is None else f", resized to {recipe.image_size} pixels"
+    epochs = ", ".join(str(plan.round_epochs(number)) for number in range(plan.rounds))
+    wanted = "".join(f"; {each}" for each in plan.constraints)
+    return clean(
+        f"Data: {recipe.data}{size}. Epochs of each round: {epochs}; the better half goes on. "
+        f"Proposed by {plan.sampler} (seed {recipe.seed}){wanted}. "
+        f"Measured in {plan.precision}, {images} a call."
+    )
 
 
 def _front(result: SearchResult) -> Section:
-    plan = result.plan
-    has_break_even = bool(result.break_even)
-    columns = (*_columns(plan), *([Column(label="paid for after")] if has_break_even else []))
-    rows = tuple(
-        (
-            *_row(trial, plan),
-            *([show((result.break_even or {}).get(str(trial.number)))] if has_break_even else []),
-        )
-        for trial in result.best
-    )
-    notes = [*_sources(result.best, plan)]
+    names = _shown(result)
+    paid = [] if not result.break_even else [Column(label="paid for after", role="number")]
+    rows = tuple((*_row(trial, names), *_paid(trial, result)) for trial in result.best)
+    notes = [*_sources(result.best, names)]
     if result.baseline is not None and result.baseline_costs is not None:
         costs = ", ".join(
-            f"{OBJECTIVES[name].label} {show(value)}"
+            f"{OBJECTIVES[name].label} {_with_basis(value)}"
             for name, value in result.baseline_costs.items()
         )
         notes.append(
@@ -95,42 +104,79 @@ def _front(result: SearchResult) -> Section:
     return Section(
         title="Front",
         paragraphs=() if missed is None else (f"{missed[:1].upper()}{missed[1:]}.",),
-        charts=tuple(_chart(result.best, name) for name in plan.objectives if _is_cost(name))
-        if len(result.best) > 1
-        else (),
-        tables=(Table(caption="Networks that no other one beats", columns=columns, rows=rows),)
+        charts=tuple(_charts(result)),
+        tables=(
+            Table(
+                caption="Networks that no other one beats",
+                columns=(*_columns(names, result.plan.objectives), *paid),
+                rows=rows,
+            ),
+        )
         if rows
         else (),
         notes=tuple(notes),
     )
 
 
-def _chart(best: Sequence[Trial], cost: str) -> Chart:
+def _shown(result: SearchResult) -> tuple[str, ...]:
+    """What the tables show of a network; joules also where only the break-even rests on them."""
+    wanted = result.plan.wanted
+    return (*wanted, JOULES) if result.break_even and JOULES not in wanted else wanted
+
+
+def _paid(trial: Trial, result: SearchResult) -> list[str]:
+    """The cell of the break-even, in a table that has one."""
+    if not result.break_even:
+        return []
+    images = result.break_even.get(str(trial.number))
+    return [_with_basis(images)]
+
+
+def _with_basis(value: Estimate | None) -> str:
+    return NOT_SEEN if value is None else f"{show(value)} ({value.basis.value})"
+
+
+def _charts(result: SearchResult) -> Iterator[Chart]:
+    # Of a network that was proposed twice the first goes on.
+    once = {trial.reference: trial for trial in reversed(result.trials) if trial.accuracies}
+    trained = sorted(once.values(), key=lambda trial: trial.number)
+    if len(trained) < 2:
+        return
+    for name in result.plan.objectives:
+        if not OBJECTIVES[name].is_trained:
+            yield _chart(trained, result.best, name)
+
+
+def _chart(trained: Sequence[Trial], best: Sequence[Trial], cost: str) -> Chart:
     label, unit = OBJECTIVES[cost].label, OBJECTIVES[cost].unit
-    dots = sorted((_dot(trial, cost) for trial in best), key=lambda dot: dot.x)
+    numbers = {trial.number for trial in best}
+    dots = tuple(_dot(trial, cost, is_on_front=trial.number in numbers) for trial in trained)
+    steps = sorted((dot.x, dot.y) for dot in dots if dot.is_on_front)
+    lines = (Line(label="", points=tuple(steps)),) if len(steps) > 1 else ()
     bases = " and ".join(sorted({dot.basis for dot in dots}))
     return Chart(
-        caption=f"Validation accuracy over {label} ({bases}) of the networks on the front; boxes: "
-        "95 % intervals; line: the front",
+        caption=f"Validation accuracy over {label} ({bases}) of the networks that were trained, by "
+        "the number of their trial; large: on the front; boxes: 95 % intervals"
+        + ("; line: the front" if lines else ""),
         x=Axis(label=label, unit=unit, is_log=span_decades(dot.x for dot in dots)),
         y=Axis(label="accuracy", unit="%"),
-        dots=tuple(dots),
-        lines=(Line(label="front", points=tuple((dot.x, dot.y) for dot in dots)),),
+        dots=dots,
+        lines=lines,
     )
 
 
-def _dot(trial: Trial, cost: str) -> Dot:
+def _dot(trial: Trial, cost: str, *, is_on_front: bool) -> Dot:
     spent, accuracy = trial.values[cost], trial.values[ACCURACY]
     return Dot(
-        label=f"network {trial.number}",
+        label=str(trial.number),
         x=spent.point,
         x_low=spent.low,
         x_high=spent.high,
         y=100 * accuracy.point,
         y_low=_in_percent(accuracy.low),
         y_high=_in_percent(accuracy.high),
-        basis=spent.basis.value,
-        is_on_front=True,
+        basis=weakest((spent.basis, accuracy.basis)).value,
+        is_on_front=is_on_front,
     )
 
 
@@ -149,7 +195,7 @@ def _trained(result: SearchResult) -> Section:
         (
             clean(one.reference),
             OBJECTIVES[ACCURACY].show(one.accuracy),
-            show(one.energy_j),
+            _with_basis(one.energy_j),
             clean(one.folder),
         )
         for one in result.trained
@@ -160,86 +206,52 @@ def _trained(result: SearchResult) -> Section:
     )
 
 
-def _learnt(result: SearchResult) -> Section:
-    tables = []
-    if result.importance:
-        choices = sorted({name for shares in result.importance.values() for name in shares})
-        tables.append(
-            Table(
-                caption="Importance of each choice: its share in how networks differ (fANOVA), "
-                "as they were after the first round",
-                columns=(
-                    Column(label="choice", role="code"),
-                    *(
-                        Column(label=OBJECTIVES[name].label, role="number")
-                        for name in result.importance
-                    ),
-                ),
-                rows=tuple(
-                    (name, *(show_share(shares.get(name)) for shares in result.importance.values()))
-                    for name in choices
-                ),
-            )
-        )
-    if result.agreements:
-        tables.append(
-            Table(
-                caption="How well a count orders the networks as a measurement does",
-                columns=(
-                    Column(label="count"),
-                    Column(label="measurement"),
-                    Column(label="rank correlation", role="number"),
-                ),
-                rows=tuple(
-                    (
-                        OBJECTIVES[one.cost].label,
-                        OBJECTIVES[one.measured].label,
-                        show(one.correlation),
-                    )
-                    for one in result.agreements
-                ),
-            )
-        )
-    note = () if tables else ("Too few networks were tried to learn anything from them.",)
-    notes = tuple(dict.fromkeys(one.correlation.source for one in result.agreements))
-    return Section(title="What was learnt", tables=tuple(tables), notes=(*note, *notes))
-
-
 def _networks(result: SearchResult) -> Section:
-    rows = tuple(_row(trial, result.plan) for trial in result.trials)
+    names = _shown(result)
+    rows = tuple(_row(trial, names) for trial in result.trials)
     failures = tuple(
-        clean(f"Trial {trial.number}, {trial.reference or 'not built'}: {trial.error}.")
+        clean(f"Trial {trial.number}: {trial.error}.")
         for trial in result.trials
         if trial.error is not None
     )
-    table = Table(caption="In the order of their trials", columns=_columns(result.plan), rows=rows)
+    table = Table(
+        caption="In the order of their trials",
+        columns=_columns(names, result.plan.objectives),
+        rows=rows,
+    )
     return Section(title="All networks", tables=(table,), notes=failures)
 
 
-def _columns(plan: SearchPlan) -> tuple[Column, ...]:
+def _columns(names: Sequence[str], objectives: Sequence[str]) -> tuple[Column, ...]:
+    """Where a terminal has no room, what a constraint is about leaves first, then the epochs."""
     return (
+        Column(label="trial"),
         Column(label="network", role="code"),
-        Column(label="epochs", role="number"),
-        *(Column(label=OBJECTIVES[name].label, role="number") for name in plan.wanted),
-        *([Column(label="basis of the joules", role="basis")] if JOULES in plan.wanted else []),
+        Column(label="epochs", role="number", leaves=2),
+        *(
+            Column(label=OBJECTIVES[name].label, role="number", leaves=int(name not in objectives))
+            for name in names
+        ),
+        *([Column(label="basis of the joules", role="basis", leaves=3)] if JOULES in names else []),
     )
 
 
-def _row(trial: Trial, plan: SearchPlan) -> tuple[str, ...]:
+def _row(trial: Trial, names: Sequence[str]) -> tuple[str, ...]:
     joules = trial.values.get(JOULES)
-    basis = [joules.basis.value if joules else ""] if JOULES in plan.wanted else []
-    cells = (_cell(trial, name) for name in plan.wanted)
-    return (clean(trial.reference) or NOT_SEEN, str(trial.epochs), *cells, *basis)
+    basis = [joules.basis.value if joules else ""] if JOULES in names else []
+    cells = (_cell(trial, name) for name in names)
+    reference = clean(trial.reference) or NOT_SEEN
+    return (str(trial.number), reference, str(trial.epochs), *cells, *basis)
 
 
 def _cell(trial: Trial, name: str) -> str:
     return OBJECTIVES[name].show(trial.values.get(name))
 
 
-def _sources(trials: Sequence[Trial], plan: SearchPlan) -> list[str]:
+def _sources(trials: Sequence[Trial], names: Sequence[str]) -> list[str]:
     """Each distinct source once, under the name of its column; and what joules are no joules."""
     values: list[tuple[str, Estimate]] = [
-        (name, trial.values[name]) for trial in trials for name in plan.wanted
+        (name, trial.values[name]) for trial in trials for name in names if name in trial.values
     ]
     cited = [f"{OBJECTIVES[name].label} ({value.basis}): {value.source}" for name, value in values]
     if any(name == JOULES and value.basis is not Basis.MEASURED for name, value in values):
@@ -248,7 +260,3 @@ def _sources(trials: Sequence[Trial], plan: SearchPlan) -> list[str]:
             "networks as their latency does."
         )
     return list(dict.fromkeys(cited))
-
-
-def _is_cost(name: str) -> bool:
-    return not OBJECTIVES[name].is_trained

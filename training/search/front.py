@@ -48,6 +48,12 @@ def meeting(trials: Sequence[Trial], constraints: Sequence[Constraint]) -> list[
     return [trial for trial in trials if all(each.is_met(trial.values) for each in constraints)]
 
 
+def broken_by_costs(trial: Trial, constraints: Sequence[Constraint]) -> list[Constraint]:
+    """The constraints that a network breaks by what it costs, whatever it may learn."""
+    on_costs = [each for each in constraints if not OBJECTIVES[each.objective].is_trained]
+    return [each for each in on_costs if not each.is_met(trial.values)]
+
+
 def nearest(trials: Sequence[Trial], constraints: Sequence[Constraint]) -> Trial | None:
     """The trial that misses the constraints by the least, relative to their bounds."""
     missed: list[tuple[float, int, Trial]] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from profiler.errors import UsageError
@@ -90,7 +91,43 @@ def read_constraint(text: str) -> Constraint:
     try:
         if found is None or found[1] not in OBJECTIVES:
             raise ValueError(text)
-        bound = float(found[3]) / (100 if found[4] else 1)
+        bound = float(found[3])
+        if not math.isfinite(bound) or (found[4] and found[1] != ACCURACY):
+            raise ValueError(text)
     except ValueError as error:
         raise UsageError(f"'{text}' is no constraint", hint=hint) from error
-    return Constraint(objective=found[1], side=found[2], bound=bound)
+    if found[4]:
+        bound /= 100
+    constraint = Constraint(objective=found[1], side=found[2], bound=bound)
+    _check_possible(constraint, text)
+    return constraint
+
+
+def check_together(constraints: Sequence[Constraint]) -> None:
+    """Refuse constraints that no network can meet together.
+
+    Raises:
+        UsageError: naming two that exclude each other.
+    """
+    for least in (each for each in constraints if each.side == ">="):
+        for most in (each for each in constraints if each.side == "<="):
+            if least.objective == most.objective and least.bound > most.bound:
+                raise UsageError(
+                    f"no network meets both {least} and {most}",
+                    hint="leave out one --constraint of them, or change its bound",
+                )
+
+
+def _check_possible(constraint: Constraint, text: str) -> None:
+    if constraint.objective == ACCURACY and not 0 <= constraint.bound <= 1:
+        given = constraint.bound
+        wanted = f"; write {ACCURACY}{constraint.side}{given:g}%" if 1 < given <= 100 else ""
+        raise UsageError(
+            f"'{text}' asks for an accuracy outside 0 to 1, which no network has{wanted}",
+            hint='an accuracy is a share: --constraint "accuracy>=0.9" or "accuracy>=90%"',
+        )
+    if constraint.objective != ACCURACY and constraint.side == "<=" and constraint.bound <= 0:
+        raise UsageError(
+            f"'{text}' cannot be met: every network costs something",
+            hint=f'--constraint "{constraint.objective}<=X", X above 0',
+        )

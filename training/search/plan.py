@@ -25,7 +25,7 @@ from profiler.values.plain_text import clean
 from training.recipe import Recipe
 from training.run_folder import SEARCH
 
-from .objectives import ACCURACY, OBJECTIVES, Constraint
+from .objectives import ACCURACY, OBJECTIVES, Constraint, check_together
 
 DATABASE = "search.db"
 SAMPLERS = ("tpe", "nsga2")
@@ -72,6 +72,7 @@ class SearchPlan:
                 f"there is no objective '{unknown[0]}'",
                 hint=f"the objectives are {', '.join(OBJECTIVES)}",
             )
+        check_together(self.constraints)
         if ACCURACY not in self.objectives or len(self.objectives) < 2:
             raise UsageError(
                 f"a search weighs accuracy against a cost, not {', '.join(self.objectives)} alone",
@@ -105,14 +106,29 @@ class SearchPlan:
         Raises:
             UsageError: naming what differs.
         """
-        names = [item.name for item in fields(self) if item.name not in (*MAY_CHANGE, "recipe")]
-        changed = [name for name in names if getattr(self, name) != getattr(other, name)]
-        changed += list(self.recipe.changes(other.recipe))
+        changed = self.differences(other)
         if changed:
             raise UsageError(
-                f"this search was begun with another {', '.join(changed)}",
+                f"this search was begun with {'; '.join(changed)}",
                 hint="leave out what differs, or begin a new search in another --out",
             )
+
+    def differences(self, other: SearchPlan) -> list[str]:
+        """What differs in another plan, each in words; what may change in a search does not."""
+        names = [item.name for item in fields(self) if item.name not in (*MAY_CHANGE, "recipe")]
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
+        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        changed |= self.recipe.changes(other.recipe)
+        return [
+            f"{name.replace('_', ' ')} {_told(own)}, not {_told(theirs)}"
+            for name, (own, theirs) in changed.items()
+        ]
+
+
+def _told(value: object) -> str:
+    if value is None or value == ():
+        return "none"
+    return clean(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +138,12 @@ class _StoredPlan:
     plan: SearchPlan
 
 
-def write_plan(folder: Path, plan: SearchPlan) -> None:
-    """Write search.json as it is before anything has been tried."""
-    document = {"plan": encode(publishable(plan))}
-    write_whole_file(folder / SEARCH, json.dumps(document, indent=1) + "\n")
+def keep_plan(folder: Path, plan: SearchPlan) -> None:
+    """Write search.json as it is before anything has been tried; one of the same plan stays."""
+    kept = publishable(plan)
+    if not (folder / SEARCH).is_file() or read_search_plan(folder) != kept:
+        document = {"plan": encode(kept)}
+        write_whole_file(folder / SEARCH, json.dumps(document, indent=1) + "\n")
 
 
 def publishable(plan: SearchPlan) -> SearchPlan:

@@ -97,10 +97,10 @@ def conclude_search(
         plan=publishable(plan),
         trials=tuple(trials),
         best=tuple(best),
-        nearest=None if good else nearest(once, plan.constraints),
+        nearest=None if good else _nearest(plan, once, trials),
         energy_j=energy_j,
         importance=importance,
-        agreements=tuple(_agreements(plan, once)),
+        agreements=tuple(_agreements(trials)),
         baseline=baseline,
         baseline_costs=baseline_costs,
         break_even=_break_even(best, energy_j, baseline_costs or {}),
@@ -115,8 +115,16 @@ def write_search(folder: Path, result: SearchResult) -> dict[str, Any]:
     return document
 
 
-def _agreements(plan: SearchPlan, trials: Sequence[Trial]) -> list[RankAgreement]:
-    measured = [name for name in plan.wanted if OBJECTIVES[name].is_timed]
+def _nearest(plan: SearchPlan, trained: Sequence[Trial], trials: Sequence[Trial]) -> Trial | None:
+    """The nearest of the trained ones; with none, of those that cost too much to be trained."""
+    on_costs = [each for each in plan.constraints if not OBJECTIVES[each.objective].is_trained]
+    left_out = [trial for trial in trials if trial.is_left_out]
+    return nearest(trained, plan.constraints) or nearest(left_out, on_costs)
+
+
+def _agreements(trials: Sequence[Trial]) -> list[RankAgreement]:
+    """Over every network that was measured, whether or not it was trained."""
+    measured = [name for name, objective in OBJECTIVES.items() if objective.is_timed]
     counted = ("macs", "score")
     pairs = [(cost, name, agreement(trials, cost, name)) for name in measured for cost in counted]
     return [

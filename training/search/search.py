@@ -11,28 +11,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from profiler.errors import InputDataError, ProfilerError, StoreError, TrainingError
+from profiler.interruption import heed_interruption
 from profiler.ledger import Ledger, Phase
-from profiler.machine.device import find_device
 from profiler.values.estimate import Estimate
+from profiler.workload.prepared import is_out_of_memory
 from training.checkpoints.checkpoint import check_recipe
-from training.data.splits import load_splits
 from training.recipe import Recipe
 from training.result import STOPPED_BY_INTERRUPTION, TrainingResult, read_result
 from training.run.loop import train
 from training.run_folder import BEST, has_failed_early, is_run
 
 from .costs import find_costs
+from .front import broken_by_costs
 from .halving import survivors
 from .objectives import OBJECTIVES
-from .place import SearchPlace
+from .place import SearchPlace, noting_unmetered
 from .plan import SearchPlan
+from .preflight import Ground
 from .proposals import Proposals
-from .trials import Trial, claimed, read_trials, trial_folder, write_trial
+from .trials import (
+    TRIAL,
+    TURN,
+    Trial,
+    claimed,
+    read_trial,
+    read_trials,
+    taking_turns,
+    trial_folder,
+    write_trial,
+)
 
 WAIT_S = 1.0
 OF_ALL_TRIALS = (InputDataError, StoreError)
@@ -47,22 +59,24 @@ class Search:
     Args:
         plan: what is searched.
         place: where.
+        ground: what all networks have in common.
         proposals: where the points come from.
         ledger: of the search; None where another process keeps it.
     """
 
     def __init__(
-        self, plan: SearchPlan, place: SearchPlace, proposals: Proposals, ledger: Ledger | None
+        self,
+        plan: SearchPlan,
+        place: SearchPlace,
+        ground: Ground,
+        proposals: Proposals,
+        ledger: Ledger | None,
     ) -> None:
-        self._plan, self._place = plan, place
+        self._plan, self._place, self._ground = plan, place, ground
         self._proposals, self._ledger = proposals, ledger
-        find_device(place.device)  # one that is not there is no trial's fault
-        # Streamed, so that nothing is decoded to learn how many classes there are.
-        splits = load_splits(plan.recipe, "cpu", most_bytes=0)
-        self._class_count, self._shape = len(splits.class_names), splits.input_shape
 
     def run(self) -> list[Trial]:
-        """Every trial, when all rounds are done.
+        """Every trial, when all rounds are done; none need be trained where costs are too high.
 
         Raises:
             TrainingError: every trial failed.
@@ -71,7 +85,7 @@ class Search:
         for number in range(1, self._plan.rounds):
             self._finish_round(number)
         trials = read_trials(self._place.folder)
-        if not any(trial.accuracies for trial in trials):
+        if not any(trial.accuracies or trial.is_left_out for trial in trials):
             raise _all_failed(trials)
         return trials
 
@@ -79,7 +93,8 @@ class Search:
         """What a network costs, with the joules of finding that out in the ledger."""
         with self._phase(Phase.EVALUATE):
             return find_costs(
-                reference, self._plan, class_count=self._class_count, input_shape=self._shape,
+                reference, self._plan, class_count=self._ground.class_count,
+                input_shape=self._ground.input_shape,
                 device=self._place.device, threads=self._place.threads, carbon=self._place.carbon,
             )  # fmt: skip
 
@@ -95,16 +110,27 @@ class Search:
         folder = self._place.folder
         self._tell_untold()
         self._work_off(self._begun, is_waiting=False)
-        while len(trials := read_trials(folder)) < self._plan.trial_count:
-            if len(trials) >= MOST_FAILURES and all(trial.error for trial in trials):
-                raise _all_failed(trials)
-            trial = self._proposals.propose()
-            with claimed(trial_folder(folder, trial.number)):
-                if trial.error is None:
+        while len(read_trials(folder)) < self._plan.trial_count:
+            with ExitStack() as claim:
+                # One process at a time, or two would both propose the last one.
+                with taking_turns(folder / TURN):
+                    trial = self._proposed(claim)
+                if trial is not None:
                     self._try(trial)
-                else:
-                    self._failed(trial)
         self._work_off(self._begun)
+
+    def _proposed(self, claim: ExitStack) -> Trial | None:
+        """The next trial, claimed before any other process sees it; None where all are proposed."""
+        folder = self._place.folder
+        trials = read_trials(folder)
+        if len(trials) >= MOST_FAILURES and all(_has_failed(trial) for trial in trials):
+            raise _all_failed(trials)
+        if len(trials) >= self._plan.trial_count:
+            return None
+        trial = self._proposals.propose({each.reference for each in trials})
+        claim.enter_context(claimed(trial_folder(folder, trial.number)))
+        write_trial(folder, trial)
+        return trial
 
     def _begun(self) -> list[Trial]:
         """Trials that were proposed and are not trained, by this process or another one."""
@@ -113,12 +139,14 @@ class Search:
 
     def _tell_untold(self) -> None:
         """What a process that was killed has kept and not told."""
-        trials = read_trials(self._place.folder)
-        self._proposals.check_known(max((trial.number for trial in trials), default=-1))
-        for trial in trials:
+        for trial in read_trials(self._place.folder):
             if trial.rounds:
                 first = replace(trial, accuracies=trial.accuracies[:1])
                 self._proposals.tell(trial.number, first.values)
+            elif trial.is_left_out:
+                self._proposals.tell_left_out(trial.number, trial.values)
+            elif trial.error is not None:
+                self._proposals.tell_failed(trial.number)
 
     def _finish_round(self, number: int) -> None:
         """Let the better half of the round before go on."""
@@ -154,30 +182,41 @@ class Search:
 
     def _try(self, trial: Trial) -> None:
         """Measure a network, and train its next round."""
-        folder, plan = self._place.folder, self._plan
+        folder = self._place.folder
+        with noting_unmetered(folder, self._ledger):
+            trial = self._outcome(trial)
         write_trial(folder, trial)
-        try:
-            same = self._known_before(trial)
-            if same is not None:
-                trial = replace(
-                    trial,
-                    costs=same.costs,
-                    accuracies=same.accuracies[:1],
-                    epochs=plan.first_epochs,
-                )
-            else:
-                trial = self._trained_trial(trial)
-        except OF_ALL_TRIALS:
-            raise
-        except ProfilerError as error:
-            self._failed(replace(trial, error=error.message))
-            return
-        write_trial(folder, trial)
-        if trial.rounds == 1:
+        if trial.is_left_out:
+            self._proposals.tell_left_out(trial.number, trial.values)
+        elif trial.error is not None:
+            self._proposals.tell_failed(trial.number)
+        elif trial.rounds == 1:
             self._proposals.tell(trial.number, trial.values)
         self._place.watcher.done(trial, read_trials(folder))
         if self._ledger is not None:
             self._ledger.settle()
+
+    def _outcome(self, trial: Trial) -> Trial:
+        """What a network comes to: trained for a round, or why not."""
+        if trial.error is not None:  # it could not be proposed
+            return trial
+        plan = self._plan
+        try:
+            same = self._known_before(trial)
+            if same is not None:
+                first = same.accuracies[:1]
+                return replace(trial, costs=same.costs, accuracies=first, epochs=plan.first_epochs)
+            return self._trained_trial(trial)
+        except OF_ALL_TRIALS:
+            raise
+        except ProfilerError as error:
+            return replace(self._as_kept(trial), error=error.message)
+        # Libraries raise it in many places, and the next network may be smaller.
+        except Exception as error:
+            heed_interruption(error)
+            if not is_out_of_memory(error):
+                raise
+            return replace(self._as_kept(trial), error="there was not enough memory")
 
     def _trained_trial(self, trial: Trial) -> Trial:
         folder, plan = self._place.folder, self._plan
@@ -186,15 +225,12 @@ class Search:
             trial = replace(trial, costs=self.costs(trial.reference))
             write_trial(folder, trial)
             self._place.watcher.basis_of(trial)
-        broken = [
-            each
-            for each in plan.constraints
-            if not OBJECTIVES[each.objective].is_trained and not each.is_met(trial.values)
-        ]
+        broken = broken_by_costs(trial, plan.constraints)
         if broken:
             value = trial.values[broken[0].objective]
-            raise TrainingError(
-                f"not trained: {OBJECTIVES[broken[0].objective].show(value)} breaks {broken[0]}"
+            shown = OBJECTIVES[broken[0].objective].show(value)
+            return replace(
+                trial, is_left_out=True, error=f"not trained: {shown} breaks {broken[0]}"
             )
         number = trial.rounds
         self._place.watcher.begin(trial, f"training for {plan.round_epochs(number)} epochs")
@@ -238,20 +274,24 @@ class Search:
         )
         return next(same, None)
 
-    def _failed(self, trial: Trial) -> None:
-        write_trial(self._place.folder, trial)
-        self._proposals.tell_failed(trial.number)
-        self._place.watcher.done(trial, read_trials(self._place.folder))
+    def _as_kept(self, trial: Trial) -> Trial:
+        """The trial with the costs that were found before it failed."""
+        path = trial_folder(self._place.folder, trial.number) / TRIAL
+        return read_trial(path) if path.is_file() else trial
 
     def _phase(self, phase: Phase) -> AbstractContextManager[object]:
         return nullcontext() if self._ledger is None else self._ledger.phase(phase)
 
 
+def _has_failed(trial: Trial) -> bool:
+    return trial.error is not None and not trial.is_left_out
+
+
 def _all_failed(trials: Sequence[Trial]) -> TrainingError:
     first = next((trial for trial in trials if trial.error), None)
-    why = f": {first.reference} {first.error}" if first else ""
+    why = f": {first.reference or 'the first'}: {first.error}" if first else ""
+    named = first.reference if first and first.reference else "..."
     return TrainingError(
         f"none of {len(trials)} networks could be measured and trained{why}",
-        hint="try that one alone with `python -m training train --model ...`, or loosen the "
-        "constraints on costs",
+        hint=f"try that one alone: python -m training train --model {named}",
     )

@@ -15,20 +15,39 @@ ChooseNumber = Callable[[str, tuple[int, ...]], int]
 ChooseText = Callable[[str, tuple[str, ...]], str]
 
 
-def check_space(space: str) -> None:
-    """Refuse a space that does not exist.
+def check_space(space: str, *, initial: str | None) -> None:
+    """Refuse a space that does not exist, and weights for one whose networks differ in shape.
 
     Raises:
-        UsageError: naming those that do.
+        UsageError: naming the spaces that there are, or the weights.
     """
     name, colon, base = space.partition(":")
     if name == TRANSFORMS and base:
         return
+    if initial is not None and not colon and space in zoo().SPACES:
+        raise UsageError(
+            f"the networks of '{space}' differ in shape, and cannot all begin from '{initial}'",
+            hint=f"leave out --initial, or give --space {TRANSFORMS}:MODEL",
+        )
     if colon or space not in zoo().SPACES:
         raise UsageError(
             f"there is no space '{space}'",
             hint=f"the spaces are {', '.join(zoo().SPACES)} and {TRANSFORMS}:MODEL",
         )
+
+
+def first_point(space: str, *, is_trained: bool) -> str:
+    """The point of all first options; that of transforms is the network without any.
+
+    Raises:
+        TargetError: no network can be built of it.
+    """
+    return propose(
+        space,
+        is_trained=is_trained,
+        number=lambda _, options: options[0],
+        text=lambda _, options: options[0],
+    )
 
 
 def propose(space: str, *, is_trained: bool, number: ChooseNumber, text: ChooseText) -> str:

@@ -15,8 +15,11 @@ from profiler.values.codec import FormError, decode, encode, parse
 from profiler.values.estimate import Estimate
 from profiler.values.plain_text import clean
 
+from .objectives import ACCURACY
+
 TRIAL = "trial.json"
 CLAIM = "claim"
+TURN = "storage.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class Trial:
         accuracies: on the validation split after each round of training; the first is the shortest.
         epochs: trained in all rounds together.
         error: why there is no accuracy, in one sentence; None where there is one, or will be.
+        is_left_out: whether that is only because a cost breaks a constraint.
     """
 
     number: int
@@ -40,6 +44,7 @@ class Trial:
     accuracies: tuple[Estimate, ...] = ()
     epochs: int = 0
     error: str | None = None
+    is_left_out: bool = False
 
     @property
     def rounds(self) -> int:
@@ -49,7 +54,13 @@ class Trial:
     @property
     def values(self) -> dict[str, Estimate]:
         """Every value so far; the accuracy is that of the longest training."""
-        return {**({"accuracy": self.accuracies[-1]} if self.accuracies else {}), **self.costs}
+        return {**({ACCURACY: self.accuracies[-1]} if self.accuracies else {}), **self.costs}
+
+    def first_value(self, name: str) -> float | None:
+        """A value when all trials had had the same training: after the first round, or none."""
+        if name == ACCURACY:
+            return self.accuracies[0].point if self.accuracies else None
+        return self.costs[name].point if name in self.costs else None
 
 
 def trial_folder(folder: Path, number: int) -> Path:
@@ -68,13 +79,21 @@ def write_trial(folder: Path, trial: Trial) -> None:
 def claimed(folder: Path) -> Iterator[bool]:
     """Whether this process alone may work in a folder, until it leaves or dies."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / CLAIM).open("w") as file:
+    with (folder / CLAIM).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+
+
+@contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Let one process at a time do what is inside; the others wait."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def read_trial(path: Path) -> Trial:
@@ -88,7 +107,7 @@ def read_trial(path: Path) -> Trial:
     except (FormError, OSError) as error:
         raise StoreError(
             f"'{clean(str(path))}' cannot be read: {clean(str(error))}",
-            hint="delete that file: its trial is then measured again",
+            hint="delete that file: another network is then tried in its place",
         ) from error
 
 

@@ -55,7 +55,9 @@ class Watcher:
     def basis_of(self, trial: Trial) -> None:
         """Warn once where joules are not measured."""
         joules = trial.costs.get(JOULES)
-        if joules is None or joules.basis is Basis.MEASURED or self._has_warned:
+        if JOULES not in self._plan.wanted or joules is None or self._has_warned:
+            return
+        if joules.basis is Basis.MEASURED:
             return
         self._has_warned = True
         self._say(

@@ -92,10 +92,48 @@ def test_what_nothing_meets_is_told_with_the_nearest() -> None:
     assert said.startswith("no network meets accuracy>=0.95; the nearest is net0 with accuracy 90")
 
 
+def test_where_all_cost_too_much_the_cheapest_is_the_nearest() -> None:
+    plan = replace(PLAN, constraints=tuple(map(read_constraint, ("accuracy>=0.5", "joules<=0.5"))))
+    left_out = [
+        replace(each, accuracies=(), error="breaks joules<=0.5", is_left_out=True) for each in ALL
+    ]
+    result = conclude_search(plan, left_out, energy_j=None, importance={})
+    assert result.nearest is not None
+    assert result.nearest.number == CHEAP.number
+    assert "the nearest is net2 with accuracy not seen, joules per image 1.0" in (
+        told_nearest(result) or ""
+    )
+
+
 @pytest.mark.parametrize("text", ["accuracy", "accuracy>0.9", "speed>=1", "accuracy>=x", ""])
 def test_what_is_no_constraint_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"'{text}' is no constraint"):
         read_constraint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("accuracy>=1.5", "accuracy outside 0 to 1, which no network has; write accuracy>=1.5%"),
+        ("accuracy>=95", "which no network has; write accuracy>=95%"),
+        ("accuracy>=101%", "accuracy outside 0 to 1"),
+        ("accuracy<=-0.5", "accuracy outside 0 to 1"),
+        ("macs<=0", "every network costs something"),
+        ("joules<=-1", "every network costs something"),
+        ("macs<=1e999", "'macs<=1e999' is no constraint"),
+        ("macs<=50%", "'macs<=50%' is no constraint"),
+    ],
+)
+def test_what_no_network_can_meet_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_constraint(text)
+    assert said in caught.value.message
+
+
+def test_constraints_that_exclude_each_other_are_refused() -> None:
+    both = tuple(map(read_constraint, ("macs>=2e7", "macs<=1e7")))
+    with pytest.raises(UsageError, match=r"no network meets both macs>=2e\+07 and macs<=1e\+07"):
+        replace(PLAN, constraints=both)
 
 
 def test_a_constraint_is_violated_in_relation_to_its_bound() -> None:
@@ -147,6 +185,52 @@ def test_the_report_says_what_was_only_modelled_and_what_failed(form: str) -> No
         assert words in shown
 
 
+def drawn(result):
+    (section,) = (each for each in search_document(result).sections if each.title == "Front")
+    return section
+
+
+def test_every_trained_network_is_drawn_and_the_front_is_a_line() -> None:
+    again = replace(LOST, number=6, reference=BEST.reference)  # a repeat is no other network
+    (chart,) = drawn(conclude_search(PLAN, [*ALL, again], energy_j=None, importance={})).charts
+    assert [(dot.label, dot.is_on_front) for dot in chart.dots] == [
+        ("0", True), ("1", True), ("2", True), ("3", False), ("4", False),
+    ]  # fmt: skip
+    assert chart.lines[0].points == ((1.0, 50.0), (2.0, 80.0), (3.0, 90.0))
+    assert (chart.dots[0].y_low, chart.dots[0].x_high) == (88.0, pytest.approx(3.15))
+
+
+def test_numbers_of_trials_stand_in_the_tables_and_joules_where_a_break_even_rests_on_them() -> (
+    None
+):
+    plan = replace(PLAN, objectives=("accuracy", "macs"))
+    result = conclude_search(
+        plan, ALL, energy_j=joules(100.0), importance={}, baseline="big",
+        baseline_costs={"joules": joules(3.0, Basis.ASSUMED)},
+    )  # fmt: skip
+    (table,) = drawn(result).tables
+    heads = [column.label for column in table.columns]
+    cells = dict(zip(heads, table.rows[-1], strict=True))
+    assert cells["trial"] == "2"
+    assert cells["joules per image"] == "1.00 ± 0.05 J"
+    assert cells["basis of the joules"] == "measured"
+    assert cells["paid for after"].endswith("(assumed)")
+
+
+def test_the_way_of_a_search_is_told() -> None:
+    plan = replace(PLAN, constraints=(read_constraint("macs<=2e7"),), batch_size=4)
+    left_out = replace(FAILED, number=6, is_left_out=True)
+    result = conclude_search(plan, [*ALL, left_out], energy_j=None, importance={})
+    lead = " ".join(search_document(result).lead)
+    for words in (
+        "Tried: 7 networks; not trained, because they cost too much: 1; failed: 1; on the front",
+        "or a part of them, were not seen",
+        "Data: digits. Epochs of each round: 1, 1, 2;",
+        "Proposed by tpe (seed 0); macs<=2e+07. Measured in fp32, 4 images a call.",
+    ):
+        assert words in lead
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -168,5 +252,5 @@ def test_rounds_double_what_a_network_has_seen() -> None:
 
 def test_another_search_is_told_by_what_differs() -> None:
     PLAN.check_same(replace(PLAN, trial_count=99))
-    with pytest.raises(UsageError, match="begun with another space, seed"):
+    with pytest.raises(UsageError, match="begun with space residual, not densenet; seed 0, not 3"):
         PLAN.check_same(replace(PLAN, space="densenet", recipe=replace(PLAN.recipe, seed=3)))
