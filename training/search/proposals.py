@@ -25,7 +25,7 @@ PLAN_KEY = "plan"
 STUDY = "search"
 STORAGES = ("sqlalchemy", "optuna", "sqlite3")
 FEWEST_FOR_IMPORTANCE = 10
-MOST_REPEATS = 20
+MOST_REPEATS = 10
 BUSY_S = 60
 """How long a process waits for the others that write to the same SQLite file."""
 
