@@ -47,6 +47,8 @@ PARTS = (
     Part(name="stray of the edges, s", grid=(2e-5, 1e-4, 4e-4, 1e-3, 2e-3, 5e-3), start=1),
 )
 SEGMENTS, FLUCTUATIONS, STRAY = (0, 1), (2, 3, 4), len(PARTS) - 1
+RARE_S = (1.5e-3, 8e-3)
+MOST_LOG_ODDS = 50.0
 USUAL_STRENGTHS: Floats = np.array([part.grid[part.start] for part in PARTS])
 
 
@@ -61,12 +63,20 @@ class Posterior:
             standard deviations of that prediction.
         shift_w: shape (a, kinds), joules of each anchor by which the mean is wrong for every second
             that the edges of a kind lie off the changes of power.
+        edges_s: shape (edges,), all edges of the panel.
+        rare_j: shape (a, scales, 2, edges), joules of each anchor by which the mean is wrong where
+            power changes by one of `RARE_S` after an edge, or before it.
+        rare_odds: shape (scales, 2, edges), how much likelier the known joules are with such a
+            stray.
     """
 
     mean_j: Floats
     covariance_j2: Floats
     scores: Floats
     shift_w: Floats
+    edges_s: Floats
+    rare_j: Floats
+    rare_odds: Floats
 
 
 class Model:
@@ -142,12 +152,35 @@ class Model:
         full = _row_covariance(self._panel, self._cells_j2(strengths)) + self._noise_j2
         whiten = _whitening(full[:count, :count])
         residual, across = whiten @ self._residual_j, whiten @ full[:count, count:]
+        rare_j, rare_odds = self._rare_strays(whiten, residual, across)
         return Posterior(
             mean_j=self._prior_j[count:] + across.T @ residual,
             covariance_j2=full[count:, count:] - across.T @ across,
             scores=(whiten.T @ residual) / np.sqrt(np.sum(whiten**2, axis=0)),
             shift_w=self._shifts_w[count:] - across.T @ (whiten @ self._shifts_w[:count]),
+            edges_s=self._strays.edges_s,
+            rare_j=rare_j,
+            rare_odds=rare_odds,
         )
+
+    def _rare_strays(
+        self, whiten: Floats, residual: Floats, across: Floats
+    ) -> tuple[Floats, Floats]:
+        """Errors of the anchors, and odds, as in `Posterior`.
+
+        A stray of one edge adds a matrix of rank one to the covariance, whose effect on the density
+        follows without another inverse (Rasmussen and Williams 2006, eq. A.9 and A.10).
+        """
+        count = self._panel.equation_count
+        displaced_j = np.stack([self._strays.displaced_j(stray_s) for stray_s in RARE_S])
+        shape = displaced_j.shape[:3]
+        rows_j = _row_sums(self._panel, displaced_j.reshape(-1, displaced_j.shape[3]).T)
+        known = whiten @ rows_j[:count]
+        gain = np.sum(known**2, axis=0)
+        log_odds = ((residual @ known) ** 2 / (1 + gain) - np.log1p(gain)) / 2
+        errors_j = rows_j[count:] - across.T @ known
+        odds = np.exp(np.minimum(log_odds, MOST_LOG_ODDS))
+        return errors_j.reshape(-1, *shape), odds.reshape(shape)
 
     def shift_evidence(self, strengths: Floats) -> tuple[Floats, Floats]:
         """Information (1/s^2) and score (1/s) of how much later than its edges power changes.

@@ -19,6 +19,7 @@ from .segment_model import STRAY, Model
 from .timeline import EDGE_KIND_COUNT, Timeline, kinds_of_edges
 
 USUAL_SHIFT_S = 2e-4
+MOST_USUAL_SHIFT_S = 1e-3
 FEWEST_EDGES = 8
 
 
@@ -54,7 +55,9 @@ def find_shifts(
     """
     # Two edges of one window have nothing in common: bursts beside them would pass for a shift.
     many = len(timeline.edges_s) >= FEWEST_EDGES
-    usual_s = max(USUAL_SHIFT_S, float(strengths[STRAY]) if many else 0.0)
+    # Power that is nowhere alike looks like shifts of many ms, each way at another kind of edge.
+    usual_s = float(strengths[STRAY]) if many else 0.0
+    usual_s = min(max(usual_s, USUAL_SHIFT_S), MOST_USUAL_SHIFT_S)
     information = np.eye(EDGE_KIND_COUNT) / usual_s**2
     score = np.zeros(EDGE_KIND_COUNT)
     for model in models:

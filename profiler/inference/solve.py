@@ -15,7 +15,8 @@ from .knots import find_knots
 from .lag import NO_LAG, Lag, find_lag
 from .moves import Floats, Moves
 from .panel import Panel, build_panel
-from .segment_model import PARTS, STRAY, Model, Posterior
+from .rare_strays import chances_of_rare, mixed_deviation
+from .segment_model import RARE_S, STRAY, Model, Posterior
 from .shifts import Shifts, find_shifts
 from .strengths import likeliest_strengths
 from .timeline import Timeline
@@ -25,6 +26,7 @@ CONTEXT_EDGE_COUNT = 10
 CONTEXT_PERIOD_COUNT = 60
 LEARNING_PANEL_COUNT = 4
 SHIFT_PANEL_COUNT = 16
+SHARED_FREEDOM = 8.0
 LOCAL_FREEDOM = 3.0
 REMAINING = 1.5
 MOST_SCORE = 3.0
@@ -32,7 +34,13 @@ MOST_SCORE = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Energy of every target, means and deviations of shape (targets,), and the counter's lag."""
+    """Energy of every target, and the counter's lag.
+
+    Args:
+        mean_j: shape (targets,).
+        deviation_j: shape (targets,), of the normal numbers with the same 95 % intervals.
+        lag: of the counter.
+    """
 
     mean_j: Floats
     deviation_j: Floats
@@ -58,8 +66,9 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
     surprise_j = np.zeros(spans.target_count)
     variance_j2 = np.zeros(spans.target_count)
     shift_w = np.zeros((spans.target_count, len(shifts.late_s)))
-    for group, posterior, width, surprise in zip(
-        groups, posteriors, widths, surprises, strict=True
+    rare2, rare4 = np.zeros((2, len(RARE_S), spans.target_count))
+    for group, posterior, chances, width, surprise in zip(
+        groups, posteriors, chances_of_rare(posteriors), widths, surprises, strict=True
     ):
         covariance_j2 = posterior.covariance_j2 * np.outer(width, width)
         weights = anchors.weights[:, group].tocoo()
@@ -70,11 +79,16 @@ def solve(moves: Moves, timeline: Timeline, spans: Spans) -> Solution:
         surprise_j[rows] += np.abs(dense) @ own_j
         shift_w[rows] += dense @ posterior.shift_w
         variance_j2[rows] += np.maximum(np.sum((dense @ covariance_j2) * dense, axis=1), 0.0)
+        rare_j2 = np.tensordot(dense, posterior.rare_j, 1) ** 2
+        rare2[:, rows] += np.sum(chances * rare_j2, axis=(2, 3)).T
+        rare4[:, rows] += np.sum(chances * rare_j2**2, axis=(2, 3)).T
     # What is common to all edges does not average out over the windows of a target.
     variance_j2 += np.sum((shift_w @ shifts.covariance_s2) * shift_w, axis=1)
     return Solution(
         mean_j=anchors.base_j + anchors.weights @ means_j,
-        deviation_j=np.sqrt(variance_j2 + anchors.untold_j**2 + surprise_j**2),
+        deviation_j=mixed_deviation(
+            variance_j2 + anchors.untold_j**2 + surprise_j**2, rare2, rare4
+        ),
         lag=lag,
     )
 
@@ -139,10 +153,10 @@ def _widths(
 ) -> tuple[list[Floats], list[Floats]]:
     """By how much the deviation of each anchor is widened, by what its interval shows.
 
-    Every interval is predicted from all the others. That alike intervals miss by more than the
-    model thinks widens all of them, and an interval that misses by more than its like is itself
-    wider: its own variance has an inverse gamma prior around theirs (West, Journal of the Royal
-    Statistical Society B 46, 1984, p. 431).
+    Every interval is predicted from all the others. By as much more, or less, as alike intervals
+    miss than the model thinks, all of them are wider, or narrower; and an interval that misses by
+    more than its like is itself wider: its own variance has an inverse gamma prior around theirs
+    (West, Journal of the Royal Statistical Society B 46, 1984, p. 431).
 
     Returns:
         Factors for errors that are independent of each other, and further ones for anchors in
@@ -165,8 +179,8 @@ def _widths(
     for of_kind in range(1, 4):
         alike = kind == of_kind
         seen = np.minimum(np.abs(score[alike & owner]), MOST_SCORE)
-        # The strengths were found from the same intervals: each takes a degree of freedom.
-        shared2 = max((len(PARTS) + seen @ seen) / max(len(seen), len(PARTS)), 1.0)
+        # A few intervals tell little: as many that miss as expected stand beside them.
+        shared2 = (SHARED_FREEDOM + seen @ seen) / (SHARED_FREEDOM + len(seen))
         own2 = (LOCAL_FREEDOM + score[alike] ** 2 / shared2) / (LOCAL_FREEDOM + 1)
         usual2 = np.minimum(own2, (LOCAL_FREEDOM + MOST_SCORE**2) / (LOCAL_FREEDOM + 1))
         widths[alike] = np.sqrt(shared2 * usual2)

@@ -8,6 +8,7 @@ less the edges stray: intervals of the counter that no stray can have reached st
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .moves import Floats
 from .panel import Panel
@@ -29,7 +30,9 @@ class Strays:
         edges_s = panel.start_s[last + 1][:, None]
         before_s = edges_s - (panel.start_s + panel.duration_s)
         step_w = np.maximum(np.abs(power_w[last + 1] - power_w[last]), LEAST_STEP * scale_w)
+        self.edges_s: Floats = edges_s[:, 0]
         self._step_w2: Floats = step_w**2
+        self._after: NDArray[np.bool_] = panel.start_s >= edges_s
         self._near_s: Floats = np.maximum(np.maximum(panel.start_s - edges_s, before_s), 0.0)
         self._far_s: Floats = self._near_s + panel.duration_s
 
@@ -40,6 +43,15 @@ class Strays:
         shares = _beyond(self._near_s / stray_s) - _beyond(self._far_s / stray_s)
         found: Floats = stray_s**2 * (self._step_w2 @ shares)
         return found
+
+    def displaced_j(self, stray_s: float) -> Floats:
+        """Joules that each cell has too many if an edge strays that far, shape (2, edges, c).
+
+        First for changes of power that come later than the edge, then for those that come before.
+        """
+        within_s = np.maximum(np.minimum(self._far_s, stray_s) - self._near_s, 0.0)
+        moved_j = np.sqrt(self._step_w2)[:, None] * within_s
+        return np.stack([moved_j * self._after, moved_j * ~self._after])
 
 
 def _beyond(distance: Floats) -> Floats:

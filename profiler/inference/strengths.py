@@ -13,8 +13,6 @@ from .moves import Floats
 from .segment_model import PARTS, STRAY, Model
 
 SWEEP_COUNT = 2
-INDIFFERENT = 3.0
-"""Log of the odds below which one strength is as likely as another."""
 
 
 def likeliest_strengths(models: Sequence[Model]) -> Floats:
@@ -40,10 +38,7 @@ def likeliest_strengths(models: Sequence[Model]) -> Floats:
                 best = max(line, key=evidence)
         found.append(best)
     best = max(found, key=evidence)
-    # How far edges stray shows only where the powers beside them are known: as far as the recording
-    # does not speak against is allowed for.
-    farther = [(*best[:STRAY], i) for i in range(best[STRAY], len(PARTS[STRAY].grid))]
-    return _strengths(max(c for c in farther if evidence(c) >= evidence(best) - INDIFFERENT))
+    return _strengths(best)
 
 
 def _strengths(choice: tuple[int, ...]) -> Floats:

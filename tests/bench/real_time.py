@@ -6,6 +6,7 @@ Loads run in several processes side by side, and go on until the time is up. Wha
 to is a line in OUT, so that a check of thousands of windows can be run in pieces.
 
     python -m tests.bench.real_time --seconds 240 --first-seed 70000 --out build/real-time.jsonl
+    python -m tests.bench.real_time --kind rough --kind everything
     python -m tests.bench.real_time --seconds 0 --out build/real-time.jsonl      # the table alone
 """
 
@@ -141,8 +142,9 @@ def _play(number: int, count: int, options: argparse.Namespace) -> None:
     """Loads of one of several processes, until the time is up."""
     until_s = time.monotonic() + options.seconds
     turn = number
+    kinds = [kind for kind in KINDS if not options.kind or kind.__name__ in options.kind]
     while time.monotonic() < until_s - LONGEST_S:
-        kind, seed = KINDS[turn % len(KINDS)], options.first_seed + turn
+        kind, seed = kinds[turn % len(kinds)], options.first_seed + turn
         load = make(kind, seed)
         rows = _record(load, seed, kind.__name__)
         with options.out.open("a") as file:
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=70_000)
+    parser.add_argument("--kind", action="append")
     parser.add_argument("--out", type=Path, default=Path("build/real-time.jsonl"))
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)

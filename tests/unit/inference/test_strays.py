@@ -39,3 +39,14 @@ def test_cells_beyond_every_stray_stay_exact() -> None:
 
 def test_edges_that_do_not_stray_leave_no_energy_anywhere() -> None:
     assert not variances_j2([0.0, 1.0, 2.0], 0.0).any()
+
+
+def test_an_edge_that_strays_far_moves_energy_across_moves_on_one_side() -> None:
+    bounds = np.array([0.0, 0.998, 0.999, 1.0, 1.001, 2.0])
+    panel = SimpleNamespace(
+        start_s=bounds[:-1], duration_s=np.diff(bounds), segment=np.array([0, 0, 0, 1, 1])
+    )
+    power_w = np.array([100.0, 100.0, 100.0, 400.0, 400.0])
+    late_j, early_j = Strays(panel, power_w, 250.0).displaced_j(3e-3)[:, 0]  # type: ignore[arg-type]  # its cells
+    assert late_j == pytest.approx([0, 0, 0, 0.3, 0.6])
+    assert early_j == pytest.approx([0.3, 0.3, 0.3, 0, 0])
