@@ -19,6 +19,7 @@ LEAST_FIT = 0.8
 LONGEST_LAG_PERIODS = 0.3
 LONGEST_LAG_S = 0.03
 FAST_S = 5e-3
+HELD_SHARE = 0.05
 LEAST_READ_S, USUAL_READ = 7e-5, 0.8
 LATE_PERIODS = 1.5
 
@@ -66,11 +67,13 @@ class Moves:
         """How far the instant that a value is of lies off the middle of its read, alike at all.
 
         A read may take a sensor some time before it has the value, or after that: where the thread
-        waits 5 ms for its interpreter each time, always after.
+        waits 5 ms for its interpreter each time, always after. The age of a held value is uniform
+        only in the mean over many reads.
         """
         reads_s = (self.latest_s - self.begun_s)[:-1]
         usual_s = float(np.quantile(reads_s, USUAL_READ)) if len(reads_s) else 0.0
-        return max(usual_s, LEAST_READ_S) / math.sqrt(12)
+        held_s = HELD_SHARE * (self.held_s or 0.0)
+        return max(max(usual_s, LEAST_READ_S) / math.sqrt(12), held_s)
 
     def only(self, kept: NDArray[np.bool_]) -> Moves:
         """Some of the moves, the first and the last among them.
