@@ -90,4 +90,5 @@ def _half_width(weights: Floats, deviations: Floats) -> Floats:
         beyond = 2 * np.sum(weights * ndtr(-middle / np.maximum(deviations, 1e-150)), axis=0)
         low = np.where(beyond > 1 - CONFIDENCE, middle, low)
         high = np.where(beyond > 1 - CONFIDENCE, high, middle)
-    return high
+    found: Floats = high
+    return found
