@@ -180,7 +180,7 @@ class Model:
         log_odds = ((residual @ known) ** 2 / (1 + gain) - np.log1p(gain)) / 2
         errors_j = rows_j[count:] - across.T @ known
         odds = np.exp(np.minimum(log_odds, MOST_LOG_ODDS))
-        return errors_j.reshape(-1, *shape), odds.reshape(shape)
+        return errors_j.reshape(len(errors_j), *shape), odds.reshape(shape)
 
     def shift_evidence(self, strengths: Floats) -> tuple[Floats, Floats]:
         """Information (1/s^2) and score (1/s) of how much later than its edges power changes.
