@@ -8,6 +8,8 @@ from .anchors import Spans, add_up
 from .moves import Floats, Moves
 from .timeline import Ints
 
+NARROW = 1e-6  # in deviations: below, rounding is all that is left of a difference
+
 
 def guaranteed_bounds(moves: Moves, spans: Spans) -> tuple[Floats, Floats]:
     """Joules between which each target must lie, for an honest counter; shape (targets,) each.
@@ -105,3 +107,27 @@ def _hulls(moves: Moves, spans: Spans, layer: Ints) -> tuple[Ints, Ints, Ints]:
     begins = np.flatnonzero(fresh[: len(key)])
     ends = np.append(begins[1:], len(key)) - 1
     return target[begins], first[begins], last[ends]
+
+
+def mean_within(mean_j: Floats, deviation_j: Floats, low_j: Floats, high_j: Floats) -> Floats:
+    """Mean of a normal number that is known to lie in a bracket, shape of the arguments.
+
+    So a window of which hardly anything is known is not told as the end of its bracket, such as
+    0 J. Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1, 2nd ed., 1994,
+    section 10.1.
+    """
+    from scipy.special import erfcx
+
+    deviation_j = np.maximum(deviation_j, 1e-12)
+    low, high = (low_j - mean_j) / deviation_j, (high_j - mean_j) / deviation_j
+    # By symmetry the nearer end is below, where scaled functions do not lose its tail.
+    is_mirrored = low + high < 0
+    near, far = np.where(is_mirrored, -high, low), np.where(is_mirrored, -low, high)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        lost = (far**2 - near**2) / 2
+        tails = erfcx(near / np.sqrt(2)) - np.exp(-lost) * erfcx(far / np.sqrt(2))
+        pulled = np.sqrt(2 / np.pi) * -np.expm1(-lost) / tails
+    within_j = mean_j + np.where(is_mirrored, -pulled, pulled) * deviation_j
+    is_narrow = far - near < NARROW
+    middle_j = low_j + np.where(is_narrow, high_j - low_j, 0.0) / 2
+    return np.clip(np.where(is_narrow, middle_j, within_j), low_j, high_j)

@@ -14,7 +14,7 @@ from profiler.values.trace import Channel, CounterTrace, FaultKind, PowerTrace, 
 
 from . import findings as judgement
 from .anchors import Spans
-from .bracket import guaranteed_bounds
+from .bracket import guaranteed_bounds, mean_within
 from .coverage import TargetCoverage, measure_coverage, patience, unseen_j
 from .cross_check import compare_sources
 from .energies import ChannelEnergy
@@ -99,11 +99,11 @@ def _intervals(
 ) -> Floats:
     """Point, low and high of each target, inside its bracket; shape (targets, 3).
 
-    A mean outside the bracket is moved to its end, and refutes the model there: the interval then
-    takes in how far it was moved, and up to half of the bracket.
+    A mean outside the bracket refutes the model there: the interval then takes in how far outside
+    it was, and up to half of the bracket.
     """
-    point_j = np.clip(mean_j, low_j, high_j)
-    moved_j = np.abs(mean_j - point_j)
+    point_j = mean_within(mean_j, deviation_j, low_j, high_j)
+    moved_j = np.abs(mean_j - np.clip(mean_j, low_j, high_j))
     refuted = np.minimum(moved_j / np.maximum(deviation_j, 1e-12), 1.0)
     half_j = np.where(np.isfinite(high_j), (high_j - low_j) / 2, 0.0)
     width_j = np.sqrt(
