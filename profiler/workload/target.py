@@ -119,6 +119,12 @@ def resolve(
     return Target(reference=reference, name=_slug(attribute), model=model)
 
 
+def is_point_of_zoo(reference: str) -> bool:
+    """Whether a reference is a network of one of the zoo's spaces, which numbers alone describe."""
+    space = reference.partition(":")[0]
+    return _has_zoo() and space in zoo().SPACES and zoo().is_point(reference)
+
+
 def zoo() -> ModuleType:
     """The `models` package of the checkout this package runs from.
 

@@ -107,9 +107,12 @@ class Info:
     def names_library_model(self) -> bool:
         """Whether the reference leads to the zoo, torchvision or timm, and so to nobody's code.
 
-        Transforms are the library's own.
+        Transforms are the library's own, and a point of a space is numbers.
         """
-        return _SAFE_MODEL.fullmatch(parse_variant(self.recipe.model).base) is not None
+        from profiler.workload.target import is_point_of_zoo
+
+        base = parse_variant(self.recipe.model).base
+        return _SAFE_MODEL.fullmatch(base) is not None or is_point_of_zoo(base)
 
 
 def write_header(info: Info, kind: str, extra: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from profiler.errors import CheckpointError, ProfilerError
 from profiler.values.codec import encode
+from profiler.workload.target import zoo
 from tests.unit.training.checkpoints.samples import edit_header, info, network, small_state
 from training.checkpoints.checkpoint import (
     load_checkpoint,
@@ -338,6 +339,8 @@ def test_code_that_a_header_names_is_not_run(tmp_path, monkeypatch, form):
         "./evil.py:fn",
         "evil.py:fn",
         "torchvision:a:b",
+        "hf:somebody=model",
+        "space:stem=16",
         "timm:",
         ":fn",
     ],
@@ -345,6 +348,17 @@ def test_code_that_a_header_names_is_not_run(tmp_path, monkeypatch, form):
 def test_only_plain_names_of_the_three_libraries_are_followed(tmp_path, reference):
     stored_as(reference, tmp_path / BEST)
     refused(tmp_path / BEST, "whose code would be run", load_model)
+
+
+def test_a_point_of_a_space_is_numbers_and_needs_no_trust(tmp_path):
+    reference = "residual:stem=8:widths=8-16:depths=1-1:strides=1-2"
+    network = zoo().find_point(reference)(num_classes=7)
+    save_weights(
+        tmp_path / BEST, info(recipe=Recipe(model=reference, epochs=3)), network.state_dict()
+    )
+    model, found = load_model(tmp_path / BEST)
+    assert found.recipe.model == reference
+    assert torch.equal(model.state_dict()["classifier.weight"], network.classifier.weight)
 
 
 def test_a_reference_cannot_smuggle_a_command_into_the_hint(tmp_path):
