@@ -14,6 +14,7 @@ from profiler.values.codecarbon import (
 )
 from profiler.values.estimate import Basis, Estimate, quotient, stated, total
 from profiler.values.findings import Finding, no_second_opinion
+from profiler.values.plain_text import few_digits
 from profiler.values.quantities import JOULES_PER_KWH
 from profiler.values.trace import Channel, Window
 
@@ -142,8 +143,8 @@ def _differs(part: CodeCarbonPart, seconds: float) -> Finding:
         remedy = "go by the sensor: CodeCarbon read none here, and multiplied a rated power"
     return Finding(
         kind="codecarbon-differs",
-        observed=f"CodeCarbon puts {part.device} at {theirs.point / own.point:.2g} times what was "
-        f"{own.basis.value} here over the same {seconds:.1f} s ({theirs.source}; here: "
+        observed=f"CodeCarbon puts {part.device} at {few_digits(theirs.point / own.point)} times "
+        f"what was {own.basis.value} here over the same {seconds:.1f} s ({theirs.source}; here: "
         f"{own.source})",
         remedy=remedy,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
+from profiler.values.plain_text import few_digits
 from profiler.values.trace import Channel
 
 TOO_WIDE = 0.05
@@ -198,10 +199,11 @@ def too_short(energy_j: Estimate, duration_s: float, period_s: float | None) -> 
     return Finding(
         kind="too-short",
         observed=(
-            f"{duration_s:.3g} s is too short for {energy_j.source}"
+            f"{few_digits(duration_s, 3)} s is too short for {energy_j.source}"
             + ("" if width is None else f": the energy is known to ±{100 * width:.0f} %")
         ),
-        remedy=f"make the window at least {needed_s:.2g} s long, or repeat it and sum the windows",
+        remedy=f"make the window at least {few_digits(needed_s)} s long, or repeat it and sum the "
+        "windows",
     )
 
 

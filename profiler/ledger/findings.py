@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from profiler.values.findings import Finding
+from profiler.values.plain_text import few_digits
 from profiler.values.units import show
 
 from .entries import KILLED, Entry, Phase, Segment
@@ -84,7 +85,8 @@ def unseen_entries(unseen_s: float, phases: tuple[str, ...]) -> Finding:
     names = ", ".join(phases)
     return Finding(
         kind="phase-unseen",
-        observed=f"{unseen_s:.2g} s of {names} have no joules, because no sensor could tell them",
+        observed=f"{few_digits(unseen_s)} s of {names} have no joules, because no sensor could "
+        "tell them",
         remedy="the joules of the segment as a whole include them",
     )
 

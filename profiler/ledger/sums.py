@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from profiler.values.estimate import Estimate, total
+from profiler.values.plain_text import few_digits
 from profiler.values.statistics import mean_interval
 
 Part = tuple[Estimate | None, float]
@@ -51,7 +52,7 @@ def _filled(known_j: Estimate, unseen_s: float, mean_w: float, most_w: float) ->
         low=low_j,
         high=high_j + unseen_s * max(most_w, mean_w),
         confidence=CONFIDENCE,
-        source=f"{known_j.source}, {unseen_s:.2g} s of it unseen",
+        source=f"{known_j.source}, {few_digits(unseen_s)} s of it unseen",
         estimated_share=weak_j / point_j if point_j > 0 else known_j.estimated_share,
     )
 

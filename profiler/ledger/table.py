@@ -9,6 +9,7 @@ from profiler.render.document import Column, Section, Table
 from profiler.render.formats.text import bullet, paragraph, section_blocks
 from profiler.values.estimate import Estimate
 from profiler.values.findings import in_sentences
+from profiler.values.plain_text import few_digits
 from profiler.values.units import NOT_SEEN, show, show_count, show_share
 
 from .entries import Entry, LedgerSummary
@@ -154,7 +155,7 @@ def _time_and_power(
 
 def _time(seconds: float) -> str:
     if seconds < 60:
-        return f"{seconds:.3g} s"
+        return f"{few_digits(seconds, 3)} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -12,6 +12,7 @@ from profiler.meters import UNREADABLE, OpenedMeters, OpenMeter, open_meters
 from profiler.meters.clock import Clock, MonotonicClock
 from profiler.values.estimate import Basis, Estimate
 from profiler.values.findings import Finding, cpu_not_measured, no_sensor
+from profiler.values.plain_text import few_digits
 from profiler.values.trace import Channel, ChannelKind
 
 from .allocator import FreedMemory, reuse_memory
@@ -170,8 +171,8 @@ def _failing(channel: Channel, probed: ProbedChannel) -> Finding:
 def _briefly(sensor: SensorReport) -> Finding:
     return Finding(
         kind="watched-briefly",
-        observed=f"{sensor.channel.key} was watched for {sensor.watched_s:.2g} s, too few of its "
-        "moves to know its power",
+        observed=f"{sensor.channel.key} was watched for {few_digits(sensor.watched_s)} s, too "
+        "few of its moves to know its power",
         remedy="watch longer, such as `python -m profiler doctor --seconds 10`",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -47,6 +48,7 @@ def main(socket_fd: int) -> None:
     """Answer messages until the other side has gone."""
     station: Station | None = None
     with (
+        suppress(BrokenPipeError),  # it has, while this worked
         socket.socket(fileno=socket_fd) as link,
         link.makefile("r", encoding="utf-8") as questions,
         link.makefile("w", encoding="utf-8") as answers,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from profiler.values.estimate import Estimate
 from profiler.values.findings import Finding
+from profiler.values.plain_text import few_digits
 from profiler.values.trace import Window
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class WindowEnergy:
 
     def __str__(self) -> str:
         drawn = "no sensor saw its energy" if self.energy_j is None else str(self.energy_j)
-        return f"{self.name}: {drawn} in {self.duration_s:.3g} s"
+        return f"{self.name}: {drawn} in {few_digits(self.duration_s, 3)} s"
 
     @property
     def power_w(self) -> Estimate | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from profiler.comparison.judging import LESS, MORE, NO_DIFFERENCE, SMALLEST_DIFFERENCE
 from profiler.comparison.verdicts import Comparison, Ratio, compare
+from profiler.values.plain_text import few_digits
 from profiler.values.profile import Profile
 from profiler.values.units import NOT_SEEN, show, show_point
 
@@ -101,8 +102,8 @@ def _noise_note(comparison: Comparison) -> str:
         return f"Ratios of time and energy are those of rounds measured in turns. {verdict}"
     return (
         "Intervals of ratios of time, power and energy include a standard deviation from run to "
-        f"run: {100 * comparison.noise_base:.2g} % for {first}, "
-        f"{100 * comparison.noise_other:.2g} % for {second} (the drift of a run of several "
+        f"run: {few_digits(100 * comparison.noise_base)} % for {first}, "
+        f"{few_digits(100 * comparison.noise_other)} % for {second} (the drift of a run of several "
         "processes; assumed, or the blocks' spread where that is larger, for one of a single "
         f"process; --noise sets it). {verdict}"
     )

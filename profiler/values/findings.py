@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .plain_text import some_of
+from .plain_text import few_digits, some_of
 
 CONTENDED = "contended"
 
@@ -93,10 +93,13 @@ def stopped_by_budget(
     quantity: str, reached: float | None, asked: float, spent_s: float
 ) -> Finding:
     """Time ran out before the interval was as narrow as asked."""
-    how_far = "has no interval yet" if reached is None else f"reached ±{100 * reached:.2g} %"
+    how_far = (
+        "has no interval yet" if reached is None else f"reached ±{few_digits(100 * reached)} %"
+    )
     return Finding(
         kind="budget-ended",
-        observed=f"{quantity} {how_far} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
+        observed=f"{quantity} {how_far} in {spent_s:.0f} s; ±{few_digits(100 * asked)} % was asked "
+        "for",
         remedy="give more time with --max-seconds, quieten the machine, or relax --precision",
     )
 

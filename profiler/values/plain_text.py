@@ -28,3 +28,8 @@ def some_of(names: Sequence[str]) -> str:
     """The first names of a list, and how many more there are."""
     shown = ", ".join(names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+
+
+def few_digits(value: float, count: int = 2) -> str:
+    """A number rounded to so many digits, as people write it: 120, where `.2g` has 1.2e+02."""
+    return f"{float(f'{value:.{count}g}'):g}"

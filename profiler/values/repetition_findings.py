@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from .findings import CONTENDED, Finding
+from .plain_text import few_digits
 
 LONGEST_ADVICE_S = 3600.0
 
@@ -59,17 +60,20 @@ def budget_ended(reached: Mapping[str, float | None], asked: float, spent_s: flo
         spent_s: the time that it took.
     """
     texts = [
-        f"{name} has no interval yet" if half is None else f"{name} reached ±{100 * half:.2g} %"
+        f"{name} has no interval yet"
+        if half is None
+        else f"{name} reached ±{few_digits(100 * half)} %"
         for name, half in reached.items()
     ]
     widest = max((math.inf if half is None else half for half in reached.values()), default=0.0)
     # Half widths fall with the root of the time.
     needed_s = spent_s * (widest / asked) ** 2
     is_near = needed_s < LONGEST_ADVICE_S
-    enough = f"about --max-seconds {float(f'{needed_s:.2g}'):g} would do" if is_near else ""
+    enough = f"about --max-seconds {few_digits(needed_s)} would do" if is_near else ""
     return Finding(
         kind="budget-ended",
-        observed=f"{', '.join(texts)} in {spent_s:.0f} s; ±{100 * asked:.2g} % was asked for",
+        observed=f"{', '.join(texts)} in {spent_s:.0f} s; ±{few_digits(100 * asked)} % was "
+        "asked for",
         remedy=enough or "quieten the machine, or relax --precision",
     )
 

@@ -188,6 +188,25 @@ def test_what_comes_in_few_calls_is_seen_by_blocks_and_is_not_lost_to_quick_turn
     assert compare(*profiles(blocks, 1.95)).verdict == "more"
 
 
+@pytest.mark.parametrize(("share", "slow"), [(0.05, 20.0), (0.02, 50.0), (0.4, 3.0)])
+def test_slow_calls_of_one_model_count_where_blocks_are_too_wide_to_contradict(
+    share: float, slow: float
+) -> None:
+    """Twice the seconds over all calls, of which the middle of the stints knows nothing."""
+    rng, held, equal, runs = random.Random(9), 0, 0, 60
+    truth = 1 + share * (slow - 1)
+    for _ in range(runs):
+        blocks = series(rng, factor=truth, noise=0.5)
+        ratio = latency_ratio_of_rounds(
+            *in_quick_turns(rng, blocks, lambda model, u: slow if model and u < share else 1.0)
+        )
+        assert ratio is not None
+        held += ratio.low <= truth <= ratio.high
+        equal += ratio.high < 1.1
+    assert held / runs > 0.9
+    assert equal == 0
+
+
 def test_a_run_is_no_partner_of_itself() -> None:
     first, _ = series(random.Random(4), factor=1.0)
     profile, _ = profiles((first, first), 1.0)
