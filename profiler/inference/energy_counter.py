@@ -25,7 +25,7 @@ from .solve import solve
 
 # Numbers by another estimator are told apart by this name (`profiler verify`): it changes whenever
 # the same readings give another number.
-ESTIMATOR = "segment model 6"
+ESTIMATOR = "segment model 7"
 CONFIDENCE = 0.95
 # Below it a lag cannot be told from a load that strays a little from its windows.
 LEAST_LAG_S = 5e-3

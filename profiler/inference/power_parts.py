@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .moves import Floats
 from .panel import Panel
@@ -10,6 +11,7 @@ from .panel import Panel
 SHORT_S = 0.012
 LONG_S = 0.12
 GAP_S = 0.03
+LINGERING_S = 0.012
 SETTLING_S = (0.015, 0.045, 0.13)
 UNSEEN_SHARE = 0.5
 
@@ -20,9 +22,12 @@ def cell_parts(panel: Panel, duration_s: Floats) -> list[Floats]:
     in_gap = same & panel.is_gap[:, None]
     in_window = same & ~panel.is_gap[:, None]
     area = np.outer(duration_s, duration_s)
+    # Where gaps differ from each other, so may the beginning of one from its rest. Only where the
+    # counter shows that rest would it be mistaken for the whole: a shorter gap is free anyway.
+    lingering = _lingering(panel, duration_s) * _holds_equation(panel)
     parts = [
         area * in_window,
-        area * in_gap,
+        (area + lingering) * in_gap,
         _fluctuation(panel.start_s, duration_s, SHORT_S) * in_window,
         _fluctuation(panel.start_s, duration_s, LONG_S) * in_window,
         _fluctuation(panel.start_s, duration_s, GAP_S) * in_gap,
@@ -44,15 +49,46 @@ def _fluctuation(start_s: Floats, duration_s: Floats, memory_s: float) -> Floats
     return covariance
 
 
-def _settling(panel: Panel, duration_s: Floats) -> Floats:
-    """Integrals of exp(-t / settling time) since the start of the segment, shape (c, times).
+def _lingering(panel: Panel, duration_s: Floats) -> Floats:
+    """Covariance of the integrals over cells of a load that goes on after the edge before them.
 
-    Power takes a while to settle after an edge, alike at all edges of one kind. The first segment
-    of a panel began before it, and is taken as settled.
+    What a window has launched ends some time after it, here an exponential one: the powers at two
+    instants covary by exp(-t / mean time), the chance that the load lasts until the later of them.
+    """
+    since_s = _since_edge_s(panel)
+    left, right = np.exp(-since_s / LINGERING_S), np.exp(-(since_s + duration_s) / LINGERING_S)
+    lasting_s = LINGERING_S * (left - right)
+    later = np.triu(np.outer(duration_s, lasting_s), 1)
+    covariance: Floats = later + later.T
+    np.fill_diagonal(covariance, 2 * LINGERING_S * (lasting_s - duration_s * right))
+    return covariance
+
+
+def _holds_equation(panel: Panel) -> NDArray[np.bool_]:
+    """Shape (c,), whether a whole equation lies in the segment of a cell: it shows the power."""
+    count = panel.equation_count
+    first, last = panel.segment[panel.row_first[:count]], panel.segment[panel.row_last[:count] - 1]
+    found: NDArray[np.bool_] = np.isin(panel.segment, first[first == last])
+    return found
+
+
+def _since_edge_s(panel: Panel) -> Floats:
+    """Time from the start of its segment to that of each cell, shape (c,).
+
+    The first segment of a panel began before it, and is taken to have begun long ago.
     """
     first = np.concatenate([[True], np.diff(panel.segment) != 0])
     began_s = panel.start_s[np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))]
-    since_s = np.where(panel.segment == panel.segment[0], np.inf, panel.start_s - began_s)
+    since_s: Floats = np.where(panel.segment == panel.segment[0], np.inf, panel.start_s - began_s)
+    return since_s
+
+
+def _settling(panel: Panel, duration_s: Floats) -> Floats:
+    """Integrals of exp(-t / settling time) since the start of the segment, shape (c, times).
+
+    Power takes a while to settle after an edge, alike at all edges of one kind.
+    """
+    since_s = _since_edge_s(panel)
     return np.stack(
         [-s * np.exp(-since_s / s) * np.expm1(-duration_s / s) for s in SETTLING_S], axis=1
     )

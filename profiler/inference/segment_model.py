@@ -2,9 +2,10 @@
 
 P(t) = label + transient + segment + fluctuation. All windows of one set of names share a label
 effect, all gaps another; power may take a while to settle after an edge, alike at all edges; each
-segment departs from its label; within a segment power fluctuates on a short and on a
-long time scale (Ornstein-Uhlenbeck processes); and work begins and ends a little off its edges. All
-parts are Gaussian, so that the energy of any span, given the counter's intervals, is Gaussian too:
+segment departs from its label, and the beginning of a gap from its rest, while what the window
+before it has launched goes on; within a segment power fluctuates on a short and on a long time
+scale (Ornstein-Uhlenbeck processes); and work begins and ends a little off its edges. All parts are
+Gaussian, so that the energy of any span, given the counter's intervals, is Gaussian too:
 kriging with block supports (Chiles and Delfiner, Geostatistics, 2nd ed., 2012, section 3.5;
 Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.23-2.24).
 """

@@ -33,7 +33,7 @@ def test_a_hundred_watts_for_two_seconds_are_200_joules() -> None:
     assert energy.energy_j is not None
     assert energy.energy_j.point == pytest.approx(200.0, abs=0.02)
     assert energy.energy_j.systematic == 0.05
-    assert energy.energy_j.source == "counter, segment model 6"
+    assert energy.energy_j.source == "counter, segment model 7"
     assert energy.findings == ()
 
 
