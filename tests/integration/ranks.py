@@ -22,6 +22,7 @@ from profiler.meters.rapl import RaplMeter
 from tests.virtual.power import constant
 from tests.virtual.sysfs import SysfsTree, add_domain, counter_uj
 from training import cli
+from training.cli.session import stoppable
 from training.distribution import Group, joined
 from training.distribution import exchange as agreement
 
@@ -155,7 +156,8 @@ def main() -> int:
         if what == "train":
             (folder / f"rank-{rank}.pid").write_text(str(os.getpid()))
             return cli.main(["train", "--device", "cpu", "--out", str(out), *words])
-        with joined("cpu") as group:
+        # torchrun ends the first rank as soon as the second has failed.
+        with stoppable(), joined("cpu") as group:
             done = agree(group, folder)
             (folder / f"rank-{rank}.json").write_text(json.dumps(done), encoding="utf-8")
             if what == "agree-then-fail":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
+INTERRUPTED = "it was interrupted"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -174,7 +175,9 @@ class Group:
             return None
         with _ignoring_signals():
             lost = pulse.roll_call()
-            if is_signal and not lost:
+            # torchrun also ends the others where one has met an error, and not only a signal.
+            has_failed = any(reason != INTERRUPTED for reason in pulse.failed().values())
+            if is_signal and not lost and not has_failed:
                 return None
             return TrainingError(pulse.explain(lost), hint=GO_ON)
 
@@ -198,7 +201,7 @@ def one_sentence(error: BaseException) -> str:
     if isinstance(error, ProfilerError):
         return error.message
     if isinstance(error, KeyboardInterrupt | SystemExit):
-        return "it was interrupted"
+        return INTERRUPTED
     first_line = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 

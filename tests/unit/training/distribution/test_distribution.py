@@ -367,6 +367,23 @@ def test_the_signal_that_follows_a_loss_is_told_as_the_loss():
         raise SystemExit(143)
 
 
+def test_the_signal_that_follows_anothers_error_is_told_as_that_error():
+    _, (own, other) = pulses(2, roll_call_s=0.5)
+    other.say_end("ValueError: no room")
+    with (
+        pytest.raises(TrainingError, match="rank 1 of 2 stopped at epoch 2: ValueError: no room"),
+        Group(world_size=2, pulse=own).guard(2),
+    ):
+        raise SystemExit(143)
+
+
+def test_the_signal_that_all_ranks_get_stays_one():
+    _, (own, other) = pulses(2, roll_call_s=0.5)
+    other.say_end("it was interrupted")
+    with pytest.raises(SystemExit), Group(world_size=2, pulse=own).guard(2):
+        raise SystemExit(143)
+
+
 def test_no_signal_disturbs_the_search_for_the_lost_rank():
     _, (own, _) = pulses(2, roll_call_s=1.0)
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
